@@ -1,0 +1,92 @@
+"""Rigid motions: T_a_b is the 4x4 pose of frame b in frame a, so p_a = T_a_b @ p_b. Rotations are scipy's."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from atvio_ros.types import FloatArray
+
+# Axes of an optical frame (z forward, x right, y down) seen from a body frame (x forward, y left, z up), REP 103.
+R_BODY_OPTICAL: FloatArray = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+
+def transform(rotation: FloatArray, translation: FloatArray) -> FloatArray:
+    """Pose (4, 4) from a rotation matrix (3, 3) and a translation (3,) [m]."""
+    T = np.eye(4)
+    T[:3, :3] = rotation
+    T[:3, 3] = translation
+    return T
+
+
+def translation(x: float, y: float, z: float) -> FloatArray:
+    """Pose (4, 4) of a pure translation [m]."""
+    return transform(np.eye(3), np.array([x, y, z]))
+
+
+def inverse(T: FloatArray) -> FloatArray:
+    """Inverse of one pose (4, 4) or of a stack of poses (..., 4, 4)."""
+    R_transposed = np.swapaxes(T[..., :3, :3], -1, -2)
+    result = np.zeros_like(T)
+    result[..., :3, :3] = R_transposed
+    result[..., :3, 3] = -(R_transposed @ T[..., :3, 3, None])[..., 0]
+    result[..., 3, 3] = 1.0
+    return result
+
+
+def relative_poses(poses: FloatArray) -> FloatArray:
+    """T_previous_current of each neighbouring pair: (N, 4, 4) -> (N - 1, 4, 4)."""
+    return inverse(poses[:-1]) @ poses[1:]
+
+
+def compose(relative: FloatArray, start: FloatArray | None = None) -> FloatArray:
+    """Chain relative poses (N - 1, 4, 4) into a trajectory (N, 4, 4) that begins at `start` (identity by default)."""
+    poses = np.empty((len(relative) + 1, 4, 4))
+    poses[0] = np.eye(4) if start is None else start
+    for i, T_previous_current in enumerate(relative):
+        poses[i + 1] = poses[i] @ T_previous_current
+    return poses
+
+
+def encode_motion(T: FloatArray) -> FloatArray:
+    """Pose (..., 4, 4) -> the network's 6-vector (..., 6): x y z [m], roll pitch yaw [rad].
+
+    The angles are those of R = Rz(yaw) Ry(pitch) Rx(roll); pitch is in [-pi/2, pi/2].
+    """
+    angles = Rotation.from_matrix(T[..., :3, :3].reshape(-1, 3, 3)).as_euler('ZYX')[:, ::-1]
+    return np.concatenate((T[..., :3, 3], angles.reshape(*T.shape[:-2], 3)), axis=-1)
+
+
+def decode_motion(vector: FloatArray) -> FloatArray:
+    """Inverse of encode_motion: (..., 6) -> (..., 4, 4)."""
+    T = np.zeros((*vector.shape[:-1], 4, 4))
+    T[..., :3, :3] = (
+        Rotation.from_euler('ZYX', vector[..., :2:-1].reshape(-1, 3)).as_matrix().reshape(*vector.shape[:-1], 3, 3)
+    )
+    T[..., :3, 3] = vector[..., :3]
+    T[..., 3, 3] = 1.0
+    return T
+
+
+def rotation_angle(R: FloatArray) -> FloatArray:
+    """Angle [rad] of rotation matrices (..., 3, 3), accurate for small ones too."""
+    magnitudes = Rotation.from_matrix(R.reshape(-1, 3, 3)).magnitude()
+    return np.asarray(magnitudes).reshape(R.shape[:-2])
+
+
+def quaternion(R: FloatArray) -> FloatArray:
+    """Rotation matrix (3, 3) -> x y z w, the order of geometry_msgs/Quaternion."""
+    return Rotation.from_matrix(R).as_quat()
+
+
+def from_quaternion(x: float, y: float, z: float, w: float) -> FloatArray:
+    """x y z w -> rotation matrix (3, 3)."""
+    return Rotation.from_quat([x, y, z, w]).as_matrix()
+
+
+def nearest_rotation(R: FloatArray) -> FloatArray:
+    """The rotation matrices nearest to (..., 3, 3), for ground truth printed with few digits."""
+    u, _, vt = np.linalg.svd(R)
+    sign = np.ones(R.shape[:-1])
+    sign[..., 2] = np.linalg.det(u @ vt)
+    return np.asarray((u * sign[..., None, :]) @ vt)

@@ -1,0 +1,120 @@
+"""Settings are declared once, as fields of a frozen dataclass, each with its default, meaning and range.
+
+The same declaration checks a YAML file, describes a ROS parameter and fills `--help`; nothing repeats it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from atvio_ros.errors import SettingsError
+
+Settings = TypeVar('Settings')
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[Any, ...] | None = None,
+    read_only: bool = False,
+) -> Any:
+    """Declare a field of a settings dataclass; `read_only` settings cannot change while a node runs."""
+    metadata = {
+        'description': description,
+        'minimum': minimum,
+        'maximum': maximum,
+        'choices': choices,
+        'read_only': read_only,
+    }
+    if isinstance(default, (list, dict)):
+        raise TypeError('Use a tuple as the default of a list setting: defaults are shared.')
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def from_mapping(cls: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
+    """Build `cls` from a mapping (as read from YAML). Nested settings dataclasses are filled from nested mappings.
+
+    Raises SettingsError that names the setting (`where.name`), what was given, and what is allowed.
+    """
+    types = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, cls))}
+    unknown = [key for key in values if key not in fields]
+    if unknown:
+        close = difflib.get_close_matches(str(unknown[0]), fields, n=1)
+        hint = f'Did you mean {close[0]}?' if close else f'Known: {", ".join(fields)}.'
+        raise SettingsError(f'{where}.{unknown[0]} is not a setting. {hint}')
+    checked = {
+        name: check(value, types[name], fields[name].metadata, f'{where}.{name}') for name, value in values.items()
+    }
+    return cls(**checked)
+
+
+def check(value: Any, expected: Any, metadata: Mapping[str, Any], name: str) -> Any:
+    """Return `value` as `expected`, or raise SettingsError. Integers are accepted for floats, lists for tuples."""
+    if dataclasses.is_dataclass(expected):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f'{name} must be a group of settings (key: value lines), not {value!r}.')
+        return from_mapping(typing.cast(Any, expected), value, name)
+    value = _of_type(value, expected, name)
+    minimum, maximum, choices = (metadata.get(key) for key in ('minimum', 'maximum', 'choices'))
+    if choices is not None and value not in choices:
+        close = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
+        hint = f' Did you mean {close[0]}?' if close else ''
+        raise SettingsError(f'{name} must be one of {", ".join(map(str, choices))}, not {value!r}.{hint}')
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, float) and math.isnan(number):
+            raise SettingsError(f'{name} must be a number, not NaN.')
+        if minimum is not None and number < minimum:
+            raise SettingsError(f'{name} must be at least {minimum}, not {number}.')
+        if maximum is not None and number > maximum:
+            raise SettingsError(f'{name} must be at most {maximum}, not {number}.')
+    return value
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings (safe loader: data, never code). Raises SettingsError naming the file."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise SettingsError(f'There is no settings file {path}.') from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f'{path} cannot be read as YAML: {" ".join(str(error).split())}') from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f'{path} must hold `key: value` settings, not a {type(values).__name__}.')
+    return values
+
+
+def _of_type(value: Any, expected: Any, name: str) -> Any:
+    if typing.get_origin(expected) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise SettingsError(f'{name} must be a list, not {value!r}.')
+        items = typing.get_args(expected)
+        item = items[0]
+        if len(items) == 2 and items[1] is Ellipsis:
+            return tuple(_of_type(entry, item, name) for entry in value)
+        if len(value) != len(items):
+            raise SettingsError(f'{name} must be a list of {len(items)} values, not {len(value)}.')
+        return tuple(_of_type(entry, item, name) for entry, item in zip(value, items, strict=True))
+    options = typing.get_args(expected) or (expected,)
+    if value is None and type(None) in options:
+        return None
+    for option in options:
+        if option is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(option, type) and isinstance(value, option) and not (option is int and isinstance(value, bool)):
+            return value
+    names = ' or '.join(getattr(option, '__name__', str(option)) for option in options)
+    raise SettingsError(f'{name} must be {names}, not {value!r} ({type(value).__name__}).')

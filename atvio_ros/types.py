@@ -1,0 +1,86 @@
+"""The values that flow from sensors to odometry. SI units; time is int nanoseconds; T_a_b is the pose of b in a."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+ImageArray = NDArray[np.uint8]
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ImuSample:
+    """One reading in imu_link. At rest and level, linear_acceleration is (0, 0, +9.81) (REP 145)."""
+
+    stamp_ns: int
+    angular_velocity: FloatArray  # (3,) rad/s
+    linear_acceleration: FloatArray  # (3,) m/s^2, gravity included
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """One image as the network takes it: already decoded and scaled (see preprocessing.scale_image)."""
+
+    stamp_ns: int
+    image: ImageArray  # (H, W, C) uint8, RGB (C = 3) or grey (C = 1)
+
+
+@dataclass(frozen=True)
+class ImuWindow:
+    """IMU readings that cover an interval, its two ends bracketed where the stream allows."""
+
+    stamps_ns: NDArray[np.int64]  # (N,) strictly increasing
+    values: FloatArray  # (N, 6): wx wy wz [rad/s], ax ay az [m/s^2], in imu_link
+
+
+@dataclass(frozen=True)
+class FramePair:
+    """Two images and the IMU readings between them: what the network needs for one relative pose."""
+
+    previous: CameraFrame
+    current: CameraFrame
+    imu: ImuWindow
+    continues: bool = True  # False: the first pair after a start, a gap or a jump; recurrent state must be cleared
+
+    @property
+    def interval_s(self) -> float:
+        """Time between the two images [s]."""
+        return (self.current.stamp_ns - self.previous.stamp_ns) / NANOSECONDS
+
+
+@dataclass(frozen=True)
+class RelativeMotion:
+    """What a motion estimator says of one frame pair."""
+
+    T_previous_current: FloatArray  # (4, 4) pose of the current camera (optical axes) in the previous one
+    attention_visual: float = float('nan')  # mean channel weight on the visual features, in [0, 1]; nan: has none
+    attention_inertial: float = float('nan')  # likewise on the inertial features
+
+
+@dataclass(frozen=True)
+class OdometryEstimate:
+    """Odometry at one image stamp: pose in the odom frame, twist in the base frame (REP 105, nav_msgs/Odometry)."""
+
+    stamp_ns: int
+    T_odom_base: FloatArray  # (4, 4)
+    linear_velocity: FloatArray  # (3,) m/s, in base_link
+    angular_velocity: FloatArray  # (3,) rad/s, in base_link
+    pose_covariance: FloatArray  # (6, 6) x y z [m], roll pitch yaw [rad], in odom
+    twist_covariance: FloatArray  # (6, 6) in base_link
+    motion: RelativeMotion
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Stamped poses of one moving frame in one fixed frame."""
+
+    stamps_ns: NDArray[np.int64]  # (N,)
+    poses: FloatArray  # (N, 4, 4)
+
+    def __len__(self) -> int:
+        return len(self.stamps_ns)
