@@ -1,0 +1,35 @@
+# Everything on a bare machine: Python 3.10-3.13, a C++ compiler, cmake, make. Neither ROS nor a GPU is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BAG ?=
+OUT ?= output/demo
+DRIVE := output/drive
+
+# Nodes of demos and tests stay on this machine.
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+.PHONY: help setup setup-dev demo test lint clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup:  ## .venv with ROS 2 from PyPI and this package
+	@$(PYTHON) pypi_ros/setup.py --venv $(VENV)
+
+setup-dev:  ## the same, with test tools
+	@$(PYTHON) pypi_ros/setup.py --venv $(VENV) --dev
+
+demo: setup  ## a drive through the real node over DDS: trajectory, plots, bag (BAG=... for a bag of yours)
+	@test -n '$(BAG)' -o -d '$(DRIVE)' || $(VENV)/bin/atvio synthesize --out '$(DRIVE)' --seed 7 --length 150
+	@$(VENV)/bin/atvio replay '$(or $(BAG),$(DRIVE))' --out '$(OUT)' --overwrite
+
+test: setup-dev  ## all tests
+	@$(VENV)/bin/python -m pytest
+
+lint: setup-dev  ## ruff and mypy
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+clean:  ## remove the set-up and all output
+	rm -rf $(VENV) output
