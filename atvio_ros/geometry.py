@@ -74,6 +74,26 @@ def rotation_angle(R: FloatArray) -> FloatArray:
     return np.asarray(magnitudes).reshape(R.shape[:-2])
 
 
+def skew(v: FloatArray) -> FloatArray:
+    """Matrix (3, 3) of the cross product with v (3,)."""
+    x, y, z = v
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def logarithm(T: FloatArray) -> FloatArray:
+    """Logarithm of a pose (4, 4) on SE(3): (6,) translation part [m], then rotation vector [rad].
+
+    Divided by the time the motion took, it is the constant twist, in the moving frame, that produces it.
+    """
+    phi = Rotation.from_matrix(T[:3, :3]).as_rotvec()
+    angle = float(np.linalg.norm(phi))
+    W = skew(phi)
+    # Inverse of the left Jacobian of SO(3); its second coefficient tends to 1/12.
+    coefficient = 1 / 12 if angle < 1e-4 else (1 - 0.5 * angle / np.tan(0.5 * angle)) / angle**2
+    V_inverse = np.eye(3) - 0.5 * W + coefficient * W @ W
+    return np.concatenate((V_inverse @ T[:3, 3], phi))
+
+
 def quaternion(R: FloatArray) -> FloatArray:
     """Rotation matrix (3, 3) -> x y z w, the order of geometry_msgs/Quaternion."""
     return Rotation.from_matrix(R).as_quat()

@@ -28,6 +28,7 @@ class CameraFrame:
 
     stamp_ns: int
     image: ImageArray  # (H, W, C) uint8, RGB (C = 3) or grey (C = 1)
+    received_ns: int = 0  # time.monotonic_ns() when it arrived, for latency and waiting limits; 0 offline
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""`atvio benchmark`: frames per second, latency and memory of the variants, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atvio_ros.network.speed import Speed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('--variant', nargs='+', metavar='NAME', help='variants to run (default: all)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
+    parser.add_argument('--seconds', type=float, default=5.0, help='measuring time of each (default: 5)')
+    parser.add_argument('--json', action='store_true', help='print one JSON object instead of a table')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure each variant in a process of its own, so that memory is each one's, and print a table."""
+    from atvio_ros.network.config import VARIANTS, variant
+    from atvio_ros.odometry.estimator import choose_device
+
+    names = args.variant or list(VARIANTS)
+    for name in names:
+        variant(name)  # a wrong name is reported before anything is measured
+    device = str(choose_device(args.device))
+    rows = []
+    if not args.json:
+        print(f'device: {device}; one frame pair at a time, state carried along')
+        print(f'{"variant":<14}{"frames/s":>10}{"p50 [ms]":>10}{"p99 [ms]":>10}{"parameters":>12}{"peak [MB]":>11}')
+    for name in names:
+        with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as process:
+            row = process.submit(measure_variant, name, device, args.seconds).result()
+        rows.append(row)
+        if not args.json:
+            print(
+                f'{row.name:<14}{row.frames_per_second:>10.1f}{row.latency_ms_p50:>10.2f}{row.latency_ms_p99:>10.2f}'
+                f'{row.parameters:>12,}{row.peak_memory_mb:>11.0f}',
+                flush=True,
+            )
+    if args.json:
+        print(json.dumps({'device': device, 'rows': [vars(row) for row in rows]}, indent=1))
+
+
+def measure_variant(name: str, device: str, seconds: float) -> Speed:
+    """Measure one variant with random weights; speed does not depend on their values."""
+    from atvio_ros.network.checkpoint import untrained_model
+    from atvio_ros.network.speed import measure_speed
+
+    return measure_speed(untrained_model(name).to(device), seconds)

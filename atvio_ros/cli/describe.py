@@ -1,0 +1,43 @@
+"""`atvio describe`: layers, shapes, parameters and MACs of a model file or of a variant."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--model', type=Path, metavar='FILE', help='model file (default: the shipped one)')
+    source.add_argument('--variant', metavar='NAME', help='a variant by name, without weights: ca_a, ca_b, ...')
+    parser.add_argument('--json', action='store_true', help='print one JSON object instead of a table')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the description."""
+    from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
+    from atvio_ros.network.summary import PARTS, layers, summary
+
+    path = None if args.variant else args.model or default_model_path()
+    if path:
+        model, card = load_model(path)
+        origin = f'{path} ({"trained" if card.trained else "untrained weights"})'
+    else:
+        model = untrained_model(args.variant or 'ca_a')
+        origin = 'without weights'
+    figures = summary(model)
+    if args.json:
+        print(json.dumps(figures, indent=1))
+        return
+    print(f'{figures["variant"]}, {origin}\n')
+    print(f'{"layer":<42}{"kind":<13}{"output":<20}{"parameters":>12}{"MACs":>14}')
+    for layer in layers(model):
+        shape = ' x '.join(map(str, layer.output_shape))
+        print(f'{layer.name:<42}{layer.kind:<13}{shape:<20}{layer.parameters:>12,}{layer.macs:>14,}')
+    print(f'\n{"part":<42}{"":<33}{"parameters":>12}')
+    for part in PARTS:
+        print(f'{part:<75}{figures["parameters"][part]:>12,}')
+    print(f'{"total, and MACs of one frame pair":<75}{figures["parameters"]["total"]:>12,}{figures["macs"]:>14,}')
+    print(f'visual features: {" x ".join(map(str, figures["feature_shape"]))}')

@@ -1,0 +1,78 @@
+"""`atvio replay`: a bag through the real node over DDS."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from atvio_ros.cli import common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
+    parser.add_argument(
+        '--rate', type=float, default=1.0, help='speed; 1 is real time, 0 as fast as the node answers (default: 1)'
+    )
+    common.add_model_options(parser)
+    common.add_topic_options(parser)
+    parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Start the node, play, record, write the report and odometry.mcap."""
+    from rich.console import Console
+
+    from atvio_ros.data.bag_file import single_file_bag
+    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.errors import NodeError
+    from atvio_ros.evaluation.run import bag_mounting, bag_truth, copy_reference, run_notes, summary_line
+    from atvio_ros.odometry.estimator import load_estimator
+
+    if arguments.rate < 0.0:
+        raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
+    _stay_on_this_machine()
+    console = Console(stderr=True)
+    estimator = load_estimator(arguments.model, arguments.device)  # refuses a bad model before anything starts
+    if not estimator.trained:
+        console.print(common.UNTRAINED)
+    try:
+        from atvio_ros.ros.replay import replay
+    except ImportError as error:
+        raise NodeError(
+            f'ROS 2 is not available to Python ({error}). Source your ROS installation, or run `make setup`.'
+        ) from error
+    with BagReader(arguments.bag, common.topics(arguments)) as reader:
+        mounting, remark = bag_mounting(reader)
+        truth = bag_truth(reader)
+        if remark:
+            console.print(remark)
+        parameters = {'model': str(arguments.model.absolute()) if arguments.model else '', 'device': arguments.device}
+        with common.progress_bar() as progress:
+            task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')
+            done = replay(
+                reader,
+                mounting,
+                parameters,
+                arguments.out / 'node.log',
+                arguments.rate,
+                lambda answered: progress.update(task, completed=answered),
+            )
+        with single_file_bag(arguments.out / 'odometry.mcap') as writer:
+            copy_reference(reader, writer)
+            done.recording.write(writer)
+    status = done.recording.status
+    notes = run_notes(arguments.bag, estimator, status.images_received, status.imu_received, done.recording.dropped)
+    console.print(summary_line(notes))
+    common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)
+
+
+def _stay_on_this_machine() -> None:
+    """A node that replays must not answer for a robot's own: keep to this machine and, unless one is set, to a domain.
+
+    To watch a replay in RViz, set ROS_DOMAIN_ID for both.
+    """
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))

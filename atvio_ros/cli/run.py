@@ -1,0 +1,49 @@
+"""`atvio run`: offline odometry of a bag, with the engine of the node."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from atvio_ros.cli import common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's common."""
+    parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
+    common.add_model_options(parser)
+    common.add_topic_options(parser)
+    parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the odometry, write the report and odometry.mcap."""
+    from rich.console import Console
+
+    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.evaluation.run import bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
+    from atvio_ros.odometry.estimator import load_estimator
+
+    console = Console(stderr=True)
+    estimator = load_estimator(arguments.model, arguments.device)
+    if not estimator.trained:
+        console.print(common.UNTRAINED)
+    with BagReader(arguments.bag, common.topics(arguments)) as reader:
+        mounting, remark = bag_mounting(reader)
+        truth = bag_truth(reader)
+        if remark:
+            console.print(remark)
+        with common.progress_bar() as progress:
+            task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
+            done = run_bag(
+                reader,
+                estimator,
+                mounting,
+                on_progress=lambda: progress.advance(task),
+                on_bad_message=lambda error: console.print(f'skipped: {error}'),
+            )
+        record(arguments.out / 'odometry.mcap', reader, done)
+    notes = run_notes(arguments.bag, estimator, done.pairer.images_received, done.pairer.imu_received, done.dropped)
+    console.print(summary_line(notes))
+    common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)

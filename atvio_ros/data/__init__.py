@@ -1,0 +1,1 @@
+"""Bags, drives and rendered scenes, and the training samples made of them."""

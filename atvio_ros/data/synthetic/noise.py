@@ -1,0 +1,44 @@
+"""Tileable random fields, from which all materials are painted."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from atvio_ros.types import FloatArray, ImageArray
+
+SIZE_PX = 512  # of every texture
+
+
+def fractal(rng: np.random.Generator, exponent: float, size: int = SIZE_PX) -> FloatArray:
+    """A field (size, size) of zero mean and unit deviation whose spectrum falls as 1 / frequency^exponent."""
+    across = np.fft.rfftfreq(size)
+    along = np.fft.fftfreq(size)
+    frequency = np.hypot(along[:, None], across[None])
+    frequency[0, 0] = np.inf
+    phases = np.exp(2j * np.pi * rng.random(frequency.shape, dtype=np.float32))
+    field = np.fft.irfft2(phases * frequency**-exponent, s=(size, size))
+    return np.asarray(field / field.std())
+
+
+def speckle(rng: np.random.Generator, grain_px: int) -> FloatArray:
+    """Grains of about one size: a field (SIZE_PX, SIZE_PX) of zero mean and unit deviation."""
+    count = SIZE_PX // grain_px + 1
+    grains = rng.standard_normal((count, count))
+    grains[-1], grains[:, -1] = grains[0], grains[:, 0]
+    field = cv2.resize(grains, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_LINEAR)
+    return np.asarray((field - field.mean()) / field.std())
+
+
+def flat(colour: tuple[float, ...]) -> FloatArray:
+    """One colour everywhere, (SIZE_PX, SIZE_PX, 3)."""
+    return np.broadcast_to(np.asarray(colour, dtype=np.float64), (SIZE_PX, SIZE_PX, 3)).copy()
+
+
+def rgba(colour: FloatArray, alpha: FloatArray | None = None) -> ImageArray:
+    """RGB (H, W, 3) in [0, 1] and coverage (H, W) as 8-bit RGBA."""
+    result = np.full((*colour.shape[:2], 4), 255, np.uint8)
+    result[..., :3] = np.clip(colour * 255.0, 0.0, 255.0)
+    if alpha is not None:
+        result[..., 3] = np.clip(alpha * 255.0, 0.0, 255.0)
+    return result

@@ -1,0 +1,123 @@
+"""A smooth motion through the world, from which images, IMU readings and ground truth all follow exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
+from scipy.spatial.transform import Rotation, RotationSpline
+
+from atvio_ros.errors import TrajectoryError
+from atvio_ros.geometry import R_BODY_OPTICAL, inverse, nearest_rotation, transform
+from atvio_ros.types import NANOSECONDS, FloatArray
+
+GRAVITY = np.array([0.0, 0.0, 9.81])  # m/s^2; what an accelerometer at rest reads on the upward axis (REP 145)
+KITTI_INTERVAL_S = (0.1037, 0.0006, 0.0981, 0.1093)  # mean, spread, least and greatest interval of KITTI's images
+
+
+class Motion:
+    """Pose of base_link in a level world (z up), twice differentiable everywhere between its first and last time.
+
+    Position is a quintic spline and rotation a RotationSpline, both through the given poses exactly.
+    """
+
+    def __init__(self, times_s: FloatArray, T_world_base: FloatArray) -> None:
+        """Take poses (N, 4, 4), N >= 6, at increasing times (N,) [s]. Raises TrajectoryError otherwise."""
+        if len(times_s) != len(T_world_base) or len(times_s) < 6 or np.any(np.diff(times_s) <= 0):
+            raise TrajectoryError(
+                f'A motion needs at least 6 poses at increasing times, not {len(T_world_base)} poses '
+                f'and {len(times_s)} times. Check that --poses and --times belong together.'
+            )
+        self.times_s = times_s
+        self._position = make_interp_spline(times_s, T_world_base[:, :3, 3], k=5)
+        self._velocity = self._position.derivative(1)
+        self._acceleration = self._position.derivative(2)
+        self._rotation = RotationSpline(times_s, Rotation.from_matrix(T_world_base[:, :3, :3]))
+
+    def poses(self, times_s: FloatArray) -> FloatArray:
+        """T_world_base (N, 4, 4) at times (N,) [s]; a time outside the motion gets the nearest end."""
+        inside = self._inside(times_s)
+        result = np.tile(np.eye(4), (len(inside), 1, 1))
+        result[:, :3, :3] = self._rotation(inside).as_matrix()
+        result[:, :3, 3] = self._position(inside)
+        return result
+
+    def angular_velocity(self, times_s: FloatArray) -> FloatArray:
+        """Angular velocity of the base (N, 3) [rad/s], in base axes."""
+        inside = self._inside(times_s)
+        in_world = self._rotation(inside, 1)  # scipy gives it in the fixed frame
+        return np.asarray(self._rotation(inside).inv().apply(in_world))
+
+    def specific_force(self, times_s: FloatArray) -> FloatArray:
+        """What an ideal accelerometer at the base origin reads (N, 3) [m/s^2], in base axes, gravity included."""
+        inside = self._inside(times_s)
+        return np.asarray(self._rotation(inside).inv().apply(self._acceleration(inside) + GRAVITY))
+
+    def speed(self, times_s: FloatArray) -> FloatArray:
+        """Speed of the base origin (N,) [m/s]."""
+        return np.asarray(np.linalg.norm(self._velocity(self._inside(times_s)), axis=1))
+
+    def _inside(self, times_s: FloatArray) -> FloatArray:
+        return np.clip(times_s, self.times_s[0], self.times_s[-1])
+
+
+def image_stamps(duration_s: float, start_ns: int, rng: np.random.Generator, jitter: bool) -> NDArray[np.int64]:
+    """Stamps [ns] of images over `duration_s`: KITTI's jittered 9.6 Hz, or exactly 10 Hz."""
+    count = int(duration_s / 0.0975) + 2
+    if jitter:
+        mean, spread, least, greatest = KITTI_INTERVAL_S
+        intervals_s = np.clip(rng.normal(mean, spread, count), least, greatest)
+    else:
+        intervals_s = np.full(count, 0.1)
+    offsets_ns = np.concatenate(([0], np.cumsum(np.round(intervals_s * NANOSECONDS).astype(np.int64))))
+    return np.asarray(start_ns + offsets_ns[offsets_ns <= duration_s * NANOSECONDS])
+
+
+def read_kitti_poses(path: Path) -> FloatArray:
+    """Camera poses (N, 4, 4) in the first camera's frame from KITTI's rows of 12 numbers. Raises TrajectoryError."""
+    rows = _read_numbers(path)
+    if rows.shape[1] != 12:
+        raise TrajectoryError(f'{path} has {rows.shape[1]} numbers a line; a KITTI pose file has 12 (3x4, row-major).')
+    poses = np.tile(np.eye(4), (len(rows), 1, 1))
+    poses[:, :3] = rows.reshape(-1, 3, 4)
+    poses[:, :3, :3] = nearest_rotation(poses[:, :3, :3])
+    return poses
+
+
+def read_times(path: Path) -> FloatArray:
+    """Image times (N,) [s] from a text file with one number a line. Raises TrajectoryError."""
+    rows = _read_numbers(path)
+    if rows.shape[1] != 1:
+        raise TrajectoryError(f'{path} has {rows.shape[1]} numbers a line; a file of image times has one (seconds).')
+    return np.asarray(rows[:, 0] - rows[0, 0])
+
+
+def motion_from_camera(times_s: FloatArray, T_first_camera: FloatArray, T_base_camera: FloatArray) -> Motion:
+    """The motion through given camera poses (N, 4, 4), in a world levelled so that the base is upright on average.
+
+    A car tilts to all sides alike, so its mean upward axis over a drive is close to the vertical.
+    """
+    T_odom_base = T_base_camera @ T_first_camera @ inverse(T_base_camera)
+    up = T_odom_base[:, :3, 2].mean(axis=0)
+    level, _ = Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])
+    return Motion(times_s, transform(level.as_matrix(), np.zeros(3)) @ T_odom_base)
+
+
+def nominal_camera(translation_m: tuple[float, float, float], mounting_deg: tuple[float, float, float]) -> FloatArray:
+    """T_base_camera (4, 4): the nominal optical axes of a forward camera, turned by a rotation vector about them."""
+    mounting = Rotation.from_rotvec(np.array(mounting_deg), degrees=True).as_matrix()
+    return transform(R_BODY_OPTICAL @ mounting, np.array(translation_m))
+
+
+def _read_numbers(path: Path) -> FloatArray:
+    try:
+        rows = np.loadtxt(path, ndmin=2)
+    except FileNotFoundError:
+        raise TrajectoryError(f'There is no file {path}.') from None
+    except (OSError, ValueError) as error:
+        raise TrajectoryError(f'{path} is not a table of numbers: {" ".join(str(error).split())}') from error
+    if rows.size == 0 or not np.isfinite(rows).all():
+        raise TrajectoryError(f'{path} is empty or holds NaN or infinity.')
+    return rows

@@ -1,0 +1,140 @@
+"""Writes what an evaluation leaves behind: trajectory files, pictures, result.json and the table for the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from atvio_ros.errors import TrajectoryError
+from atvio_ros.evaluation.alignment import MATCH_TOLERANCE_NS, associate, start_together, to_camera
+from atvio_ros.evaluation.metrics import AVERAGED, Bin, Result, average, distances_along, evaluate
+from atvio_ros.evaluation.plots import plot_errors, plot_trajectory
+from atvio_ros.trajectory_files import write_kitti_poses, write_text, write_tum
+from atvio_ros.types import FloatArray, Trajectory
+
+ONLY_WITH_TRUTH = ('truth.tum', 'truth.kitti.txt', 'errors.png')
+
+
+def write_report(
+    out: Path,
+    name: str,
+    estimate: Trajectory,
+    truth: Trajectory | None,
+    T_base_camera: FloatArray,
+    *,
+    model: str = '',
+    notes: Mapping[str, Any] | None = None,
+    tolerance_ns: int = MATCH_TOLERANCE_NS,
+) -> Result | None:
+    """Write the files of one sequence into the folder `out` (made if need be) and return its figures.
+
+    `estimate` and `truth` hold base_link, in odom and in any fixed frame; the truth is moved so that the first poses
+    that match in time coincide. Written: estimate.tum, truth.tum (base_link in odom), estimate.kitti.txt,
+    truth.kitti.txt (camera poses of the matched frames, line by line comparable), trajectory.png, errors.png and
+    result.json, which also holds the `notes`. The figures are those of the camera poses, as KITTI's are. Without
+    truth there is nothing to compare: no truth files, figures of null in result.json, None is returned.
+    Raises TrajectoryError if the estimate is empty or not finite, if the truth does not match it in time, or if a file
+    cannot be written.
+    """
+    if len(estimate) == 0:
+        raise TrajectoryError(f'{name}: there is no odometry to report; not one frame was processed.')
+    _prepare(out)
+    title = f'{name}, {model}' if model else name
+    write_tum(out / 'estimate.tum', estimate)
+    if truth is None:
+        write_kitti_poses(out / 'estimate.kitti.txt', to_camera(estimate, T_base_camera).poses)
+        plot_trajectory(out / 'trajectory.png', estimate, None, title)
+        figures = _without_truth(estimate)
+        means = {figure: figures.get(figure) for figure in AVERAGED}
+        write_text(out / 'result.json', to_json({'sequences': {name: figures}, 'average': means, **(notes or {})}))
+        return None
+
+    matched_estimate, matched_truth = associate(estimate, truth, tolerance_ns)
+    own_start, start = matched_truth.poses[0], matched_estimate.poses[0]
+    truth, matched_truth = (start_together(each, own_start, start) for each in (truth, matched_truth))
+    camera_estimate = to_camera(matched_estimate, T_base_camera).poses
+    camera_truth = to_camera(matched_truth, T_base_camera).poses
+    write_kitti_poses(out / 'estimate.kitti.txt', camera_estimate)
+    write_kitti_poses(out / 'truth.kitti.txt', camera_truth)
+    write_tum(out / 'truth.tum', truth)
+
+    result = evaluate(camera_truth, camera_estimate, 'none', matched_truth.stamps_ns, truth_frames=len(truth))
+    plot_trajectory(out / 'trajectory.png', estimate, truth, title, result)
+    plot_errors(out / 'errors.png', matched_estimate.poses, matched_truth.poses, result, title)
+    write_text(out / 'result.json', to_json(summary({name: result}, notes)))
+    return result
+
+
+def summary(results: Mapping[str, Result], notes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What result.json holds: {"sequences": {name: figures}, "average": figures, **notes}; see to_json."""
+    sequences = {name: result.as_dict() for name, result in results.items()}
+    return {'sequences': sequences, 'average': average(results.values()), **(notes or {})}
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """Strict JSON: NaN and infinity, which JSON does not know, become null; arrays lists; paths strings."""
+    return json.dumps(_plain(content), indent=2, allow_nan=False) + '\n'
+
+
+def results_table(results: Mapping[str, Result], title: str | None = None) -> Table:
+    """The figures as the paper's tables have them: a row a sequence, the average last."""
+    short = any(result.t_rel is None for result in results.values())
+    table = Table(title=title)
+    table.add_column('sequence')
+    for heading in ('t_rel %', 'r_rel °/100 m', *(['end %'] if short else []), 'ATE m', 'length m', 'frames'):
+        table.add_column(heading, justify='right')
+    rows: list[tuple[str, Mapping[str, Any]]] = [(name, result.as_dict()) for name, result in results.items()]
+    if len(results) > 1:
+        rows.append(('average', average(results.values())))
+    for i, (name, row) in enumerate(rows):
+        if i == len(results):
+            table.add_section()
+        figures = ['t_rel', 'r_rel', *(['end_error_percent'] if short else []), 'ate_m']
+        cells = ['-' if row[figure] is None else f'{row[figure]:.2f}' for figure in figures]
+        table.add_row(Text(name), *cells, f'{row["length_m"]:.1f}', f'{row["frames"]:.0f}')
+    return table
+
+
+def bins_table(bins: Sequence[Bin], heading: str, factor: float = 1.0) -> Table:
+    """The figures by segment length, or by speed: `factor` turns the bins' centres into the unit of `heading`."""
+    table = Table(heading, 't_rel %', 'r_rel °/100 m', 'segments')
+    for column in table.columns:
+        column.justify = 'right'
+    for at in bins:
+        table.add_row(f'{factor * at.centre:.0f}', f'{at.t_rel:.2f}', f'{at.r_rel:.2f}', str(at.segments))
+    return table
+
+
+def _prepare(out: Path) -> None:
+    """Make the folder, and clear what an earlier report with ground truth left there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file in ONLY_WITH_TRUTH:
+            (out / file).unlink(missing_ok=True)
+    except OSError as error:
+        raise TrajectoryError(f'The output folder {out} cannot be used: {error.strerror}.') from error
+
+
+def _without_truth(estimate: Trajectory) -> dict[str, Any]:
+    length_m = float(distances_along(estimate.poses)[-1])
+    return {'t_rel': None, 'r_rel': None, 'ate_m': None, 'length_m': length_m, 'frames': len(estimate)}
+
+
+def _plain(value: Any) -> Any:
+    """`value` in the types that JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value

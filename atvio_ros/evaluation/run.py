@@ -1,0 +1,148 @@
+"""Odometry of a bag, offline: the node's own pairing, network and engine, fed from the file in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atvio_ros import __version__
+from atvio_ros.data.bag_file import single_file_bag
+from atvio_ros.data.bag_reader import BagImage, BagReader
+from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.data.frames import lookup
+from atvio_ros.data.topics import BASE_FRAME, IMU_FRAME, STATIC_TRANSFORM_TOPIC
+from atvio_ros.errors import BagError
+from atvio_ros.odometry.engine import OdometryEngine
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
+from atvio_ros.odometry.pipeline import Mounting, make_pairer, run_offline
+from atvio_ros.preprocessing import scale_image
+from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
+
+
+@dataclass(frozen=True)
+class BagRun:
+    """What came of one bag."""
+
+    trajectory: Trajectory  # base_link in odom; identity at the first image that odometry starts from
+    estimates: list[OdometryEstimate]
+    pairer: FramePairer  # for its counts
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Inputs that gave no odometry, by reason."""
+        return {reason.value: count for reason, count in self.pairer.counts.items()}
+
+
+def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
+    """Where the bag says the sensors sit, and a sentence about what it leaves unsaid ('' if nothing)."""
+    transforms = reader.static_transforms()
+    image = next(reader.images(), None)
+    if image is None:
+        raise BagError(f'{reader.path} has no images. Record or export it again.')
+    T_base_camera = lookup(transforms, BASE_FRAME, image.frame_id)
+    T_base_imu = lookup(transforms, BASE_FRAME, IMU_FRAME)
+    assumed = Mounting()
+    if T_base_camera is None:
+        remark = (
+            f'The bag has no transform from {BASE_FRAME} to {image.frame_id}: '
+            'the camera is taken to look forward from where base_link is.'
+        )
+        T_base_camera = assumed.T_base_camera
+    else:
+        remark = ''
+    R_base_imu = assumed.R_base_imu if T_base_imu is None else T_base_imu[:3, :3]
+    return Mounting(T_base_camera, R_base_imu), remark
+
+
+def bag_truth(reader: BagReader) -> Trajectory | None:
+    """Ground truth of the bag; None if it has none."""
+    return reader.ground_truth() if reader.topics.ground_truth else None
+
+
+def run_bag(
+    reader: BagReader,
+    estimator: NetworkEstimator,
+    mounting: Mounting,
+    limits: PairingLimits | None = None,
+    on_progress: Callable[[], None] = lambda: None,
+    on_bad_message: Callable[[BagError], None] | None = None,
+) -> BagRun:
+    """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError."""
+    pairer = make_pairer(estimator, mounting, limits)
+    engine = OdometryEngine(estimator, mounting.T_base_camera)
+    size = (estimator.config.image_height_px, estimator.config.image_width_px)
+
+    def events() -> Iterator[ImuSample | CameraFrame]:
+        for event in reader.events(on_bad_message):
+            if isinstance(event, BagImage):
+                on_progress()
+                yield CameraFrame(event.stamp_ns, scale_image(event.image, *size))
+            else:
+                yield event
+
+    starts: list[int] = []
+    estimates = []
+    for pair, estimate in run_offline(events(), pairer, engine):
+        starts.append(pair.previous.stamp_ns)
+        estimates.append(estimate)
+    if not estimates:
+        counts = ', '.join(f'{count} {reason.value}' for reason, count in pairer.counts.items())
+        raise BagError(f'{reader.path} gave no odometry: {pairer.images_received} images, {counts}.')
+    return BagRun(as_trajectory(starts[0], estimates), estimates, pairer)
+
+
+def as_trajectory(start_ns: int, estimates: list[OdometryEstimate]) -> Trajectory:
+    """The estimates as poses of base_link in odom, with the origin at the image they start from."""
+    stamps_ns = [start_ns, *(estimate.stamp_ns for estimate in estimates)]
+    return Trajectory(np.array(stamps_ns), np.stack([np.eye(4), *(estimate.T_odom_base for estimate in estimates)]))
+
+
+def run_notes(
+    bag: Path, estimator: NetworkEstimator, images_received: int, imu_received: int, dropped: dict[str, int]
+) -> dict[str, Any]:
+    """What result.json tells about how the figures came to be."""
+    return {
+        'bag': bag.name,
+        'model': estimator.name,
+        'trained': estimator.trained,
+        'atvio_ros': __version__,
+        'images_received': images_received,
+        'imu_received': imu_received,
+        'dropped': dropped,
+    }
+
+
+def summary_line(notes: Mapping[str, Any]) -> str:
+    """What became of the input, in one sentence."""
+    reasons = ', '.join(f'{count} {reason}' for reason, count in notes['dropped'].items())
+    return (
+        f'{notes["images_received"]} images and {notes["imu_received"]} IMU readings received; '
+        f'without odometry: {reasons or "none"}.'
+    )
+
+
+def record(path: Path, reader: BagReader, done: BagRun) -> None:
+    """Write what the node would have published as one .mcap file, with the bag's ground truth and static transforms."""
+    with single_file_bag(path) as writer:
+        copy_reference(reader, writer)
+        for estimate in done.estimates:
+            writer.write_odometry(estimate)
+        writer.write_path(done.trajectory)
+
+
+def copy_reference(reader: BagReader, writer: BagWriter) -> None:
+    """Copy ground truth and static transforms, so that a recording can be looked at on its own."""
+    topics = {STATIC_TRANSFORM_TOPIC, reader.topics.ground_truth or STATIC_TRANSFORM_TOPIC}
+    for message in reader.raw_messages(topics):
+        writer.write_raw(
+            message.topic,
+            message.type_name,
+            message.log_stamp_ns,
+            message.cdr,
+            latched=message.transient_local or message.topic == STATIC_TRANSFORM_TOPIC,
+        )

@@ -1,0 +1,1 @@
+"""Streams of images and IMU readings to odometry. Knows neither ROS nor, but for the estimator, the network."""

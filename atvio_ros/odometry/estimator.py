@@ -1,0 +1,78 @@
+"""The network as a motion estimator: one frame pair in, one relative pose out, its recurrent state carried along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from atvio_ros.errors import ModelError
+from atvio_ros.geometry import decode_motion
+from atvio_ros.network.atvio import Atvio, LstmState
+from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
+from atvio_ros.network.images import images_to_tensor
+from atvio_ros.preprocessing import resample_imu
+from atvio_ros.types import FramePair, RelativeMotion
+
+
+class NetworkEstimator:
+    """Runs an ATVIO network pair by pair. `name` and `trained` tell people what made the odometry."""
+
+    def __init__(self, model: Atvio, device: torch.device, name: str, trained: bool) -> None:
+        self.config = model.config
+        self.device = device
+        self.trained = trained
+        self.name = f'{name} ({model_hash(model)})' + ('' if trained else ', UNTRAINED random weights')
+        self._model = model.to(device).eval()
+        self._state: LstmState | None = None
+
+    def reset(self) -> None:
+        """Forget the pairs before."""
+        self._state = None
+
+    @torch.inference_mode()
+    def predict(self, pair: FramePair) -> RelativeMotion:
+        """Relative camera motion over one pair. Raises ImuError when the pair's IMU readings are unusable."""
+        block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)  # (11, 6)
+        frames = [images_to_tensor(frame.image) for frame in (pair.previous, pair.current)]
+        images = torch.stack(frames)[None].to(self.device)  # (1, 2, 3, H, W)
+        imu = torch.from_numpy(block.astype(np.float32))[None, None].to(self.device)  # (1, 1, 11, 6)
+        interval_s = torch.tensor([[pair.interval_s]], device=self.device)  # (1, 1)
+        output = self._model(images, imu, interval_s, self._state)
+        self._state = output.state
+        visual, inertial = output.attention[0, 0].tolist()
+        motion = output.motion[0, 0].cpu().numpy().astype(np.float64)  # (6,)
+        return RelativeMotion(decode_motion(motion), visual, inertial)
+
+    def warm_up(self) -> None:
+        """Run once on blank input, so that the first real pair does not pay for allocation and kernel selection."""
+        size = (self.config.image_height_px, self.config.image_width_px)
+        with torch.inference_mode():
+            images = torch.zeros(1, 2, 3, *size, dtype=torch.uint8, device=self.device)
+            self._model(images, torch.zeros(1, 1, 11, 6, device=self.device))
+
+
+def choose_device(name: str) -> torch.device:
+    """'auto', 'cpu', 'cuda' (or 'cuda:1'): auto is CUDA where there is one. Raises ModelError without the one named."""
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    if name.startswith('cuda') and not torch.cuda.is_available():
+        raise ModelError('device is cuda, but PyTorch finds no CUDA GPU here. Set device to auto or cpu.')
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f'device {name!r} is unknown. Use auto, cuda or cpu.') from error
+
+
+def load_estimator(model: Path | None = None, device: str = 'auto') -> NetworkEstimator:
+    """The estimator of a model file; None: the shipped default, or, where none is shipped, untrained weights.
+
+    Raises ModelError.
+    """
+    chosen = choose_device(device)
+    path = model or default_model_path()
+    if path is None:
+        return NetworkEstimator(untrained_model('ca_a'), chosen, 'ca_a', trained=False)
+    network, card = load_model(path)
+    return NetworkEstimator(network, chosen, network.config.name, card.trained)

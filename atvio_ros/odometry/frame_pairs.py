@@ -1,0 +1,209 @@
+"""Two streams, images and IMU, become frame pairs. Every image ends in a pair or in the count of one reason."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from atvio_ros.errors import ImuError
+from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, ImuWindow
+
+
+class Reason(str, enum.Enum):
+    """Why an image yields no odometry, or an IMU reading is not used."""
+
+    FIRST_IMAGE = 'first_image'  # it starts a stretch: odometry begins with the next one
+    IMAGE_GAP = 'image_gap'  # too long after the one before; starts a new stretch
+    IMU_GAP = 'imu_gap'  # IMU readings are missing before it; starts a new stretch
+    TIME_JUMP = 'time_jump'  # was waiting when time went back
+    IMAGE_STAMP = 'image_stamp_not_increasing'
+    IMAGE_INVALID = 'image_invalid'
+    NO_IMU = 'no_imu'  # waited in vain for the IMU to pass it
+    OVERLOAD = 'overload'  # the network did not keep up
+    PAUSED = 'paused'
+    RESET = 'reset'  # was waiting when the odometry was reset
+    FAILED = 'inference_failed'
+    IMU_INVALID = 'imu_not_finite'
+    IMU_DUPLICATE = 'imu_duplicate'
+
+
+IMU_REASONS = frozenset({Reason.IMU_INVALID, Reason.IMU_DUPLICATE})
+
+
+@dataclass(frozen=True)
+class PairingLimits:
+    """How much irregularity of the streams is bridged."""
+
+    max_imu_gap_ns: int = 50_000_000  # longest hole in the IMU stream inside a pair
+    max_image_gap_ns: int = 500_000_000  # longest time between the two images of a pair
+    max_wait_ns: int = NANOSECONDS  # longest time an image waits for the IMU to pass it
+    time_jump_ns: int = NANOSECONDS  # stamps that go back by more begin a new time (a bag that loops)
+
+
+class FramePairer:
+    """Feed it with add_imu and add_frame, take pairs with poll. Not thread-safe: one thread owns it.
+
+    A pair is released when the IMU has passed its second image (by the gyro lag too, if the buffer undoes one), so it
+    depends on the stamps alone and not on the order in which the two streams arrive.
+    """
+
+    def __init__(
+        self,
+        imu: ImuBuffer | None = None,
+        limits: PairingLimits | None = None,
+        on_drop: Callable[[Reason, str], None] = lambda reason, detail: None,
+    ) -> None:
+        self.imu = imu or ImuBuffer()
+        self.limits = limits or PairingLimits()
+        self.counts: Counter[Reason] = Counter()
+        self.images_received = 0
+        self.imu_received = 0
+        self._on_drop = on_drop
+        self._waiting: deque[CameraFrame] = deque()
+        self._previous: CameraFrame | None = None
+        self._continues = False
+
+    @property
+    def waiting(self) -> int:
+        """Number of images that wait for the IMU."""
+        return len(self._waiting)
+
+    @property
+    def dropped_images(self) -> int:
+        """Images that yield no odometry, the first of each stretch included."""
+        return sum(count for reason, count in dict(self.counts).items() if reason not in IMU_REASONS)
+
+    @property
+    def dropped_imu(self) -> int:
+        """IMU readings that were not used."""
+        return sum(self.counts[reason] for reason in IMU_REASONS)
+
+    def drop(self, reason: Reason, detail: str) -> None:
+        """Count an input that yields no odometry, and tell whoever listens."""
+        self.counts[reason] += 1
+        self._on_drop(reason, detail)
+
+    def add_imu(self, sample: ImuSample) -> None:
+        """Take one IMU reading, in any order. Unusable ones are counted."""
+        self.imu_received += 1
+        stamp_ns = self.imu.corrected_ns(sample)
+        latest_ns = self.imu.latest_ns
+        if latest_ns is not None and stamp_ns < latest_ns - self.limits.time_jump_ns:
+            self.imu.clear()
+            if self._newest_image_ns() > stamp_ns + self.limits.time_jump_ns:
+                self._forget_images(Reason.TIME_JUMP, f'IMU time went back by {(latest_ns - stamp_ns) / 1e9:.1f} s')
+        try:
+            if not self.imu.add(sample):
+                self.drop(Reason.IMU_DUPLICATE, f'A reading with stamp {sample.stamp_ns} ns is already there.')
+        except ImuError as error:
+            self.drop(Reason.IMU_INVALID, str(error))
+
+    def add_frame(self, frame: CameraFrame) -> None:
+        """Take one image, in the order of the stamps; one that is not newer is counted and ignored."""
+        self.images_received += 1
+        newest_ns = self._newest_image_ns()
+        if frame.stamp_ns < newest_ns - self.limits.time_jump_ns:
+            back = f'Image time went back by {(newest_ns - frame.stamp_ns) / 1e9:.1f} s'
+            self._forget_images(Reason.TIME_JUMP, back)
+            if self.imu.latest_ns is not None and self.imu.latest_ns > frame.stamp_ns + self.limits.time_jump_ns:
+                self.imu.clear()
+        elif frame.stamp_ns <= newest_ns:
+            late_ms = (newest_ns - frame.stamp_ns) / 1e6
+            self.drop(Reason.IMAGE_STAMP, f'An image came {late_ms:.1f} ms behind the newest one.')
+            return
+        self._waiting.append(frame)
+
+    def count_invalid_image(self, detail: str) -> None:
+        """Count an image that could not be decoded."""
+        self.images_received += 1
+        self.drop(Reason.IMAGE_INVALID, detail)
+
+    def poll(self) -> FramePair | None:
+        """The next pair whose IMU window is complete; None: wait for more data."""
+        while self._waiting:
+            frame = self._waiting[0]
+            if self._previous is not None:
+                latest_ns = self.imu.latest_ns
+                if latest_ns is None or latest_ns < frame.stamp_ns + self.imu.gyro_lag_ns:
+                    return None
+            self._waiting.popleft()
+            pair = self._pair_with(frame)
+            if pair is not None:
+                return pair
+        return None
+
+    def expire(self, now_ns: int) -> list[FramePair]:
+        """Stop waiting for the IMU on behalf of images that arrived more than max_wait before now_ns.
+
+        Those that the IMU reaches but for max_imu_gap are paired all the same, the rest are dropped as NO_IMU.
+        """
+        pairs = []
+        while self._waiting and now_ns - self._waiting[0].received_ns > self.limits.max_wait_ns:
+            frame = self._waiting.popleft()
+            latest_ns = self.imu.latest_ns
+            if latest_ns is None or latest_ns < frame.stamp_ns - self.limits.max_imu_gap_ns:
+                behind = 'there is none' if latest_ns is None else f'{(frame.stamp_ns - latest_ns) / 1e9:.2f} s behind'
+                self.drop(Reason.NO_IMU, f'The IMU did not pass the image within the limit ({behind}).')
+            elif (pair := self._pair_with(frame)) is not None:
+                pairs.append(pair)
+        return pairs
+
+    def finish(self) -> list[FramePair]:
+        """The streams have ended: what expire does, for all images that still wait."""
+        forever_ns = max((frame.received_ns for frame in self._waiting), default=0) + self.limits.max_wait_ns + 1
+        return self.expire(forever_ns)
+
+    def reset(self) -> None:
+        """Forget all images; the next one starts a new stretch. The counts stay."""
+        self._forget_images(Reason.RESET, 'The odometry was reset.')
+
+    def _pair_with(self, frame: CameraFrame) -> FramePair | None:
+        previous, self._previous = self._previous, frame
+        continues, self._continues = self._continues, True
+        if previous is None:
+            self._start(Reason.FIRST_IMAGE, 'Odometry starts with the next image.')
+            return None
+        gap_ns = frame.stamp_ns - previous.stamp_ns
+        if gap_ns > self.limits.max_image_gap_ns:
+            self._start(Reason.IMAGE_GAP, f'{gap_ns / 1e9:.2f} s without an image. Raise max_image_gap?')
+            return None
+        hole_ns = self.imu.widest_hole_ns(previous.stamp_ns, frame.stamp_ns)
+        if hole_ns > self.limits.max_imu_gap_ns:
+            self._start(
+                Reason.IMU_GAP,
+                f'{hole_ns / 1e6:.0f} ms without IMU data between two images '
+                f'(limit {self.limits.max_imu_gap_ns / 1e6:.0f} ms). '
+                'Check `ros2 topic hz` on the IMU topic, or raise max_imu_gap.',
+            )
+            return None
+        window = self.imu.window(previous.stamp_ns, frame.stamp_ns)
+        self.imu.forget_before(previous.stamp_ns)
+        return FramePair(previous, frame, window, continues)
+
+    def _start(self, reason: Reason, detail: str) -> None:
+        self._continues = False
+        self.drop(reason, detail)
+
+    def _forget_images(self, reason: Reason, detail: str) -> None:
+        while self._waiting:
+            self._waiting.popleft()
+            self.drop(reason, detail)
+        self._previous = None
+        self._continues = False
+
+    def _newest_image_ns(self) -> int:
+        newest = self._waiting[-1] if self._waiting else self._previous
+        return newest.stamp_ns if newest else -(1 << 62)
+
+
+def skip_shared_frame(first: FramePair, second: FramePair) -> FramePair:
+    """The pair from first.previous to second.current, for when the frame they share cannot be processed in time."""
+    stamps_ns = np.concatenate((first.imu.stamps_ns, second.imu.stamps_ns))
+    values: FloatArray = np.concatenate((first.imu.values, second.imu.values))
+    stamps_ns, unique = np.unique(stamps_ns, return_index=True)  # the windows overlap at the shared image
+    return FramePair(first.previous, second.current, ImuWindow(stamps_ns, values[unique]), first.continues)

@@ -1,0 +1,100 @@
+"""The IMU readings that frame pairs still need: sorted by stamp, without duplicates, bounded in time."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+
+import numpy as np
+
+from atvio_ros.errors import ImuError
+from atvio_ros.types import NANOSECONDS, FloatArray, ImuSample, ImuWindow
+
+
+class ImuBuffer:
+    """Readings go in in any order and come out as windows of sorted readings in base_link's axes.
+
+    `gyro_lag_ns`: the gyroscope's readings describe the motion this much earlier than stamped (60-70 ms in KITTI's OXTS
+    packets); windows undo it. `time_offset_ns` is added to every stamp on arrival. `R_base_imu` (3, 3) turns readings
+    from imu_link's axes into base_link's.
+    """
+
+    def __init__(
+        self,
+        R_base_imu: FloatArray | None = None,
+        time_offset_ns: int = 0,
+        gyro_lag_ns: int = 0,
+        horizon_ns: int = 10 * NANOSECONDS,
+    ) -> None:
+        self.gyro_lag_ns = gyro_lag_ns
+        self._R_base_imu = R_base_imu
+        self._time_offset_ns = time_offset_ns
+        self._horizon_ns = horizon_ns
+        self._stamps_ns: list[int] = []
+        self._values: list[FloatArray] = []
+
+    def __len__(self) -> int:
+        return len(self._stamps_ns)
+
+    @property
+    def latest_ns(self) -> int | None:
+        """Newest stamp, time offset applied; None while empty."""
+        return self._stamps_ns[-1] if self._stamps_ns else None
+
+    def corrected_ns(self, sample: ImuSample) -> int:
+        """The sample's stamp with the time offset applied."""
+        return sample.stamp_ns + self._time_offset_ns
+
+    def add(self, sample: ImuSample) -> bool:
+        """Insert a reading; False when its stamp is already there. Raises ImuError when it is not finite."""
+        w, a = sample.angular_velocity, sample.linear_acceleration
+        if self._R_base_imu is not None:
+            w, a = self._R_base_imu @ w, self._R_base_imu @ a
+        value = np.concatenate((w, a))
+        if not np.isfinite(value).all():
+            raise ImuError('The reading holds NaN or infinity.')
+        stamp_ns = self.corrected_ns(sample)
+        place = bisect.bisect_left(self._stamps_ns, stamp_ns)
+        if place < len(self._stamps_ns) and self._stamps_ns[place] == stamp_ns:
+            return False
+        self._stamps_ns.insert(place, stamp_ns)
+        self._values.insert(place, value)
+        self.forget_before(self._stamps_ns[-1] - self._horizon_ns)
+        return True
+
+    def forget_before(self, stamp_ns: int) -> None:
+        """Drop readings older than stamp_ns, but for the one that brackets it."""
+        first = max(0, bisect.bisect_right(self._stamps_ns, stamp_ns) - 1)
+        del self._stamps_ns[:first], self._values[:first]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._stamps_ns.clear()
+        self._values.clear()
+
+    def widest_hole_ns(self, start_ns: int, end_ns: int) -> int:
+        """Longest stretch without a reading that touches [start_ns, end_ns]; before the first reading counts too."""
+        first = max(0, bisect.bisect_right(self._stamps_ns, start_ns) - 1)
+        last = bisect.bisect_left(self._stamps_ns, end_ns)
+        known = self._stamps_ns[first : last + 1]
+        if not known:
+            return end_ns - start_ns
+        edges = [min(start_ns, known[0]), *known, max(end_ns, known[-1])]
+        return max(after - before for before, after in itertools.pairwise(edges))
+
+    def window(self, start_ns: int, end_ns: int) -> ImuWindow:
+        """The readings from start_ns to end_ns with one beyond either end where there is one, gyro lag undone."""
+        first = max(0, bisect.bisect_right(self._stamps_ns, start_ns) - 1)
+        last = bisect.bisect_left(self._stamps_ns, end_ns) + 1
+        stamps_ns = np.array(self._stamps_ns[first:last], dtype=np.int64)
+        values = np.array(self._values[first:last]).reshape(-1, 6)
+        if self.gyro_lag_ns and len(stamps_ns):
+            values = values.copy()
+            values[:, :3] = self._gyro_at(stamps_ns + self.gyro_lag_ns)
+        return ImuWindow(stamps_ns, values)
+
+    def _gyro_at(self, wanted_ns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
+        origin_ns = self._stamps_ns[0]
+        known = np.array([stamp_ns - origin_ns for stamp_ns in self._stamps_ns], dtype=np.float64)
+        gyro = np.array(self._values)[:, :3]
+        return np.stack([np.interp(wanted_ns - origin_ns, known, axis) for axis in gyro.T], axis=1)

@@ -1,0 +1,58 @@
+"""Puts pairing, network and engine together, the same way for the node and for offline runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from atvio_ros.geometry import R_BODY_OPTICAL, transform
+from atvio_ros.odometry.engine import OdometryEngine
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason
+from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, OdometryEstimate
+
+
+def _looking_forward() -> FloatArray:
+    return transform(R_BODY_OPTICAL, np.zeros(3))
+
+
+@dataclass(frozen=True)
+class Mounting:
+    """Where the sensors sit on the robot and how their clocks relate."""
+
+    T_base_camera: FloatArray = field(default_factory=_looking_forward)  # (4, 4) optical camera frame in base_link
+    R_base_imu: FloatArray = field(default_factory=lambda: np.eye(3))  # (3, 3) imu_link in base_link
+    imu_time_offset_s: float = 0.0  # added to IMU stamps
+
+
+def make_pairer(
+    estimator: NetworkEstimator,
+    mounting: Mounting,
+    limits: PairingLimits | None = None,
+    on_drop: Callable[[Reason, str], None] = lambda reason, detail: None,
+) -> FramePairer:
+    """The pairer that feeds this network on this robot."""
+    buffer = ImuBuffer(
+        R_base_imu=mounting.R_base_imu,
+        time_offset_ns=round(mounting.imu_time_offset_s * NANOSECONDS),
+        gyro_lag_ns=round(estimator.config.gyro_lag_s * NANOSECONDS),
+    )
+    return FramePairer(buffer, limits, on_drop)
+
+
+def run_offline(
+    events: Iterable[ImuSample | CameraFrame], pairer: FramePairer, engine: OdometryEngine
+) -> Iterator[tuple[FramePair, OdometryEstimate]]:
+    """Odometry of recorded streams, in one thread: each pair that the pairer releases, with its estimate."""
+    for event in events:
+        if isinstance(event, ImuSample):
+            pairer.add_imu(event)
+        else:
+            pairer.add_frame(event)
+        while (pair := pairer.poll()) is not None:
+            yield pair, engine.process(pair)
+    for pair in pairer.finish():
+        yield pair, engine.process(pair)

@@ -1,0 +1,55 @@
+"""ROS messages to our values and back."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image, Imu
+
+from atvio_ros.images import decode_compressed, decode_image
+from atvio_ros.preprocessing import scale_image
+from atvio_ros.types import NANOSECONDS, CameraFrame, ImuSample
+
+
+def make_message(type_name: str, /, **fields: Any) -> Any:
+    """The MessageFactory (atvio_ros.messages) of rclpy's message classes."""
+    return message_class(type_name)(**fields)
+
+
+@functools.cache
+def message_class(type_name: str) -> Any:
+    """Class of a message type, from 'package/msg/Name'. ImportError or AttributeError when it is not installed."""
+    package, kind, name = type_name.split('/')
+    return getattr(importlib.import_module(f'{package}.{kind}'), name)
+
+
+def stamp_ns(stamp: Time) -> int:
+    """builtin_interfaces/Time as int nanoseconds."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def stamp_from_ns(nanoseconds: int) -> Time:
+    """Int nanoseconds as builtin_interfaces/Time."""
+    sec, nanosec = divmod(nanoseconds, NANOSECONDS)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def imu_sample(message: Imu) -> ImuSample:
+    """sensor_msgs/Imu, in its own frame; its orientation is not used."""
+    w, a = message.angular_velocity, message.linear_acceleration
+    return ImuSample(stamp_ns(message.header.stamp), np.array([w.x, w.y, w.z]), np.array([a.x, a.y, a.z]))
+
+
+def camera_frame(message: Image | CompressedImage, received_ns: int, height_px: int, width_px: int) -> CameraFrame:
+    """Decoded and scaled to the network's input size. Raises ImageError on what cannot be decoded."""
+    if isinstance(message, CompressedImage):
+        pixels = decode_compressed(message.format, message.data)
+    else:
+        pixels = decode_image(
+            message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
+        )
+    return CameraFrame(stamp_ns(message.header.stamp), scale_image(pixels, height_px, width_px), received_ns)

@@ -1,0 +1,90 @@
+"""Says in words what the node receives, what is missing, and how long things take."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from atvio_ros.odometry.frame_pairs import FramePairer
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known at one tick."""
+
+    message: str  # empty when nothing is wrong
+    missing: bool  # an input is missing: no odometry can come
+    images_per_s: float
+    imu_per_s: float
+
+
+class Health:
+    """Watches the inputs from tick to tick; `image_topic` and `imu_topic` are resolved names."""
+
+    def __init__(self, node: Node, pairer: FramePairer, image_topic: str, imu_topic: str) -> None:
+        self._node = node
+        self._pairer = pairer
+        self._topics = {'images': image_topic, 'IMU': imu_topic}
+        self._received = {'images': 0, 'IMU': 0}
+        self._dropped = 0
+        self._ticked_s = time.monotonic()
+        self._inference_s: deque[float] = deque(maxlen=300)
+        self._latency_s: deque[float] = deque(maxlen=300)
+
+    def add_latency(self, inference_s: float, latency_s: float) -> None:
+        """Remember how long one frame took: the network alone, and from arrival to publishing."""
+        self._inference_s.append(inference_s)
+        self._latency_s.append(latency_s)
+
+    def tick(self) -> Report:
+        """Compare with the tick before."""
+        now_s = time.monotonic()
+        elapsed_s = max(now_s - self._ticked_s, 1e-3)
+        totals = {'images': self._pairer.images_received, 'IMU': self._pairer.imu_received}
+        rates = {name: (totals[name] - self._received[name]) / elapsed_s for name in totals}
+        dropped = self._pairer.dropped_images
+        recently_dropped, self._dropped = dropped - self._dropped, dropped
+        self._received, self._ticked_s = totals, now_s
+        silent = [name for name, rate in rates.items() if rate == 0.0]
+        message = '; '.join(self._absence(name) for name in silent)
+        if not silent and recently_dropped:
+            message = f'{recently_dropped} images gave no odometry in the last {elapsed_s:.0f} s'
+        return Report(message, bool(silent), rates['images'], rates['IMU'])
+
+    def diagnostics(self, report: Report, level: bytes, text: str, details: dict[str, str]) -> DiagnosticArray:
+        """The same for /diagnostics, with latencies and drops by reason."""
+        values = {
+            'image rate [Hz]': f'{report.images_per_s:.1f}',
+            'IMU rate [Hz]': f'{report.imu_per_s:.1f}',
+            'inference p50 / p99 [ms]': _percentiles_ms(self._inference_s),
+            'end-to-end p50 / p99 [ms]': _percentiles_ms(self._latency_s),
+            'images waiting for IMU': str(self._pairer.waiting),
+            **details,
+            **{f'dropped: {reason.value}': str(count) for reason, count in dict(self._pairer.counts).items()},
+        }
+        status = DiagnosticStatus(
+            level=level,
+            name=f'{self._node.get_name()}: odometry',
+            message=text,
+            hardware_id='',
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+        return DiagnosticArray(header=Header(stamp=self._node.get_clock().now().to_msg()), status=[status])
+
+    def _absence(self, name: str) -> str:
+        topic = self._topics[name]
+        publishers = self._node.count_publishers(topic)
+        return f'no {name} on {topic} (publishers: {publishers})'
+
+
+def _percentiles_ms(values_s: deque[float]) -> str:
+    if not values_s:
+        return 'none yet'
+    p50, p99 = np.percentile(list(values_s), (50, 99)) * 1e3
+    return f'{p50:.1f} / {p99:.1f}'

@@ -1,0 +1,136 @@
+"""Plays a bag into the ROS graph: its messages go out as the bytes they are stored as, paced by their stamps."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from nav_msgs.msg import Path as PathMessage
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+
+from atvio_ros import messages
+from atvio_ros.data.bag_reader import BagReader
+from atvio_ros.data.bag_storage import RawMessage
+from atvio_ros.data.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, STATIC_TRANSFORM_TOPIC
+from atvio_ros.errors import AtvioError, NodeError
+from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
+from atvio_ros.types import NANOSECONDS
+
+PUBLISHER_DEPTH = 1000  # IMU at 100 Hz comes in bursts when a bag is played faster than real time
+
+
+class BagPlayer:
+    """Publishes images, IMU, camera info, static transforms and ground truth of a bag, reliably, with /clock."""
+
+    def __init__(self, node: Node, reader: BagReader) -> None:
+        self._node = node
+        self._reader = reader
+        self._topics = {
+            topic
+            for topic in (
+                reader.topics.image,
+                reader.topics.imu,
+                reader.topics.ground_truth,
+                CAMERA_INFO_TOPIC,
+                STATIC_TRANSFORM_TOPIC,
+            )
+            if topic
+        }
+        self._publishers: dict[str, Any] = {}
+        self._clock = node.create_publisher(Clock, '/clock', 10)
+        for topic, type_name in reader.types(self._topics).items():
+            latched = topic == STATIC_TRANSFORM_TOPIC
+            durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+            qos = QoSProfile(depth=1 if latched else PUBLISHER_DEPTH, durability=durability)
+            self._publishers[topic] = node.create_publisher(message_class(type_name), topic, qos)
+
+    def wait_for_subscribers(self, limit_s: float, keep_waiting: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until somebody takes images and IMU; False if nobody does within limit_s or keep_waiting says stop."""
+        wanted = [self._publishers[topic] for topic in (self._reader.topics.image, self._reader.topics.imu) if topic]
+        deadline_s = time.monotonic() + limit_s
+        while not all(publisher.get_subscription_count() for publisher in wanted):
+            if time.monotonic() > deadline_s or not keep_waiting():
+                return False
+            time.sleep(0.02)
+        return True
+
+    def play(self, rate: float, before: Callable[[RawMessage], None] = lambda message: None) -> None:
+        """Play once. `rate` 1 is real time, 0 as fast as `before`, called ahead of each message, lets it."""
+        started_s, first_ns = time.monotonic(), None
+        for message in self._reader.raw_messages(self._topics):
+            first_ns = message.log_stamp_ns if first_ns is None else first_ns
+            if rate > 0.0:
+                due_s = started_s + (message.log_stamp_ns - first_ns) / NANOSECONDS / rate
+                time.sleep(max(0.0, due_s - time.monotonic()))
+            before(message)
+            self._clock.publish(Clock(clock=stamp_from_ns(message.log_stamp_ns)))
+            self._publishers[message.topic].publish(message.cdr)
+
+    def publish_truth_path(self) -> None:
+        """Latch the whole ground truth as one path on /ground_truth/path, for RViz."""
+        if self._reader.topics.ground_truth is None:
+            return
+        truth = self._reader.ground_truth()
+        poses = [
+            messages.pose_stamped(make_message, int(stamp_ns), ODOM_FRAME, T)
+            for stamp_ns, T in zip(truth.stamps_ns, truth.poses, strict=True)
+        ]
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._truth_path = self._node.create_publisher(PathMessage, '/ground_truth/path', latched)
+        self._truth_path.publish(messages.path(make_message, int(truth.stamps_ns[0]), ODOM_FRAME, poses))
+
+
+def main() -> None:
+    """`ros2 run atvio_ros atvio_player --ros-args -p bag:=BAG -p rate:=1.0 -p loop:=false`."""
+    rclpy.init()
+    node = Node('atvio_player')
+    try:
+        with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+            _play(node)
+    except AtvioError as error:
+        print(f'atvio_player: {error}', file=sys.stderr)
+        sys.exit(1)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _play(node: Node) -> None:
+    bag = str(node.declare_parameter('bag', '').value)
+    rate = float(node.declare_parameter('rate', 1.0).value)
+    loop = bool(node.declare_parameter('loop', False).value)
+    wait_s = float(node.declare_parameter('wait_for_subscribers', 30.0).value)
+    if not bag:
+        raise NodeError('the parameter `bag` names no bag. Use --ros-args -p bag:=PATH.')
+    if rate <= 0.0:
+        raise NodeError(f'the parameter `rate` must be above 0, not {rate}.')
+    with BagReader(Path(bag)) as reader:
+        player = BagPlayer(node, reader)
+        player.publish_truth_path()
+        if not player.wait_for_subscribers(wait_s, rclpy.ok):
+            node.get_logger().warning(
+                f'Nobody subscribed to images and IMU within {wait_s:.0f} s; playing all the same'
+            )
+        while rclpy.ok():
+            node.get_logger().info(f'playing {bag}')
+            player.play(rate, lambda message: _stop_when_shut_down())
+            if not loop:
+                time.sleep(0.5)  # what was published last must leave before the process does
+                break
+
+
+def _stop_when_shut_down() -> None:
+    if not rclpy.ok():
+        raise ExternalShutdownException
+
+
+if __name__ == '__main__':
+    main()

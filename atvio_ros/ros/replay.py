@@ -1,0 +1,285 @@
+"""A bag through the real node: atvio_node in its own process, fed over DDS, its output recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+import yaml
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from tf2_msgs.msg import TFMessage
+
+from atvio_ros.data.bag_reader import BagReader
+from atvio_ros.data.bag_storage import RawMessage
+from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.errors import NodeError
+from atvio_ros.geometry import from_quaternion, quaternion, transform
+from atvio_ros.msg import OdometryStatus
+from atvio_ros.odometry.pipeline import Mounting
+from atvio_ros.ros.conversions import stamp_ns
+from atvio_ros.ros.player import BagPlayer
+from atvio_ros.types import FloatArray, Trajectory
+
+START_LIMIT_S = 60.0  # importing PyTorch and loading a model takes seconds, on a busy machine many
+ANSWER_LIMIT_S = 20.0  # longest silence of the node before it is given up
+STOP_LIMIT_S = 10.0
+IN_FLIGHT = 4  # images that may be on their way when playing as fast as the node answers
+
+RECORDED = {
+    '/odometry': ('nav_msgs/msg/Odometry', Odometry),
+    '/tf': ('tf2_msgs/msg/TFMessage', TFMessage),
+    '/path': ('nav_msgs/msg/Path', PathMessage),
+    '/status': ('atvio_ros/msg/OdometryStatus', OdometryStatus),
+}
+
+
+@dataclass
+class Recording:
+    """What the node published. Messages are kept as the bytes that came over DDS."""
+
+    odometry: list[tuple[int, bytes]] = field(default_factory=list)  # header stamp [ns], CDR
+    transforms: list[bytes] = field(default_factory=list)
+    path: bytes | None = None  # the newest: each holds all poses before
+    status: OdometryStatus = field(default_factory=OdometryStatus)
+
+    @property
+    def images_accounted_for(self) -> int:
+        """Images that the node has processed or dropped, as it says itself."""
+        return int(self.status.frames_processed + self.status.frames_dropped)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Inputs that gave no odometry, by reason."""
+        return dict(zip(self.status.drop_reasons, map(int, self.status.drop_counts), strict=True))
+
+    def trajectory(self, image_stamps_ns: list[int]) -> Trajectory:
+        """Poses of /odometry, with the origin at the image before the first of them."""
+        stamps_ns = [stamp for stamp, _ in self.odometry]
+        start_ns = max((stamp for stamp in image_stamps_ns if stamp < stamps_ns[0]), default=stamps_ns[0])
+        poses = [np.eye(4), *(_pose(deserialize_message(cdr, Odometry)) for _, cdr in self.odometry)]
+        return Trajectory(np.array([start_ns, *stamps_ns]), np.stack(poses))
+
+    def write(self, writer: BagWriter) -> None:
+        """Record it into a bag, each message at its image's stamp."""
+        for stamp, cdr in self.odometry:
+            writer.write_raw('/odometry', RECORDED['/odometry'][0], stamp, cdr)
+        for cdr in self.transforms:
+            stamp = stamp_ns(deserialize_message(cdr, TFMessage).transforms[0].header.stamp)
+            writer.write_raw('/tf', RECORDED['/tf'][0], stamp, cdr)
+        if self.path is not None:
+            writer.write_raw('/path', RECORDED['/path'][0], self.odometry[-1][0], self.path)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of playing one bag to the node."""
+
+    recording: Recording
+    image_stamps_ns: list[int]  # of the images sent, by log time
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """base_link in odom, as /odometry told it."""
+        return self.recording.trajectory(self.image_stamps_ns)
+
+
+def replay(
+    reader: BagReader,
+    mounting: Mounting,
+    parameters: dict[str, Any],
+    log: Path,
+    rate: float = 1.0,
+    on_progress: Callable[[int], None] = lambda processed: None,
+) -> Replay:
+    """Play `reader`'s bag to a node of our own and record what it publishes.
+
+    `rate` 1 is real time; 0 goes as fast as the node answers, so that nothing is dropped. `parameters` are set on the
+    node beyond those that the bag and lossless transport ask for; its log goes to the file `log`. Raises NodeError
+    when the node does not start, falls silent or publishes nothing.
+    """
+    context = Context()
+    rclpy.init(context=context)
+    try:
+        player_node = Node('atvio_replay', context=context)
+        recording = Recording()
+        _subscribe(player_node, recording)
+        player = BagPlayer(player_node, reader)
+        with _spinning(player_node, context), _node_process(reader, mounting, parameters, log) as process:
+            if not player.wait_for_subscribers(START_LIMIT_S, lambda: process.poll() is None):
+                raise NodeError(_why_not_started(process, log))
+            pacer = _Pacer(recording, reader.topics.image or '', process, log, rate, on_progress)
+            player.play(rate, pacer.before)
+            pacer.wait_until_answered(len(pacer.image_stamps_ns))
+        if not recording.odometry:
+            raise NodeError(f'The node published no odometry: {recording.dropped or "no image reached it"}. See {log}.')
+        return Replay(recording, pacer.image_stamps_ns)
+    finally:
+        rclpy.try_shutdown(context=context)
+
+
+class _Pacer:
+    """Counts what is sent, holds the player back when it is to wait for answers, and notices a silent node."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        image_topic: str,
+        process: subprocess.Popen[bytes],
+        log: Path,
+        rate: float,
+        on_progress: Callable[[int], None],
+    ) -> None:
+        self.image_stamps_ns: list[int] = []
+        self._recording = recording
+        self._image_topic = image_topic
+        self._process = process
+        self._log = log
+        self._limit = IN_FLIGHT if rate == 0.0 else 0
+        self._on_progress = on_progress
+
+    def before(self, message: RawMessage) -> None:
+        """To be called ahead of each message played."""
+        if message.topic != self._image_topic:
+            return
+        if self._limit:
+            self.wait_until_answered(len(self.image_stamps_ns) - self._limit)
+        elif self._process.poll() is not None:
+            raise NodeError(_why_ended(self._process, self._log))
+        self._on_progress(self._recording.images_accounted_for)
+        self.image_stamps_ns.append(_header_stamp_ns(message.cdr))
+
+    def wait_until_answered(self, images: int) -> None:
+        """Wait until the node has accounted for that many images."""
+        answered, since_s = -1, time.monotonic()
+        while self._recording.images_accounted_for < images:
+            if self._process.poll() is not None:
+                raise NodeError(_why_ended(self._process, self._log))
+            if self._recording.images_accounted_for > answered:
+                answered, since_s = self._recording.images_accounted_for, time.monotonic()
+            elif time.monotonic() - since_s > ANSWER_LIMIT_S:
+                said = self._recording.status.message or 'nothing'
+                raise NodeError(
+                    f'The node accounted for {answered} of {images} images and then for no more in '
+                    f'{ANSWER_LIMIT_S:.0f} s. Its status says: {said}. See {self._log}.'
+                )
+            time.sleep(0.002)
+        self._on_progress(self._recording.images_accounted_for)
+
+
+def _subscribe(node: Node, recording: Recording) -> None:
+    def on_odometry(cdr: bytes) -> None:
+        recording.odometry.append((_header_stamp_ns(cdr), cdr))
+
+    def on_path(cdr: bytes) -> None:
+        recording.path = cdr
+
+    def on_status(cdr: bytes) -> None:
+        recording.status = deserialize_message(cdr, OdometryStatus)
+
+    handlers = {
+        '/odometry': on_odometry,
+        '/tf': recording.transforms.append,
+        '/path': on_path,
+        '/status': on_status,
+    }
+    for topic, handler in handlers.items():
+        node.create_subscription(RECORDED[topic][1], topic, handler, QoSProfile(depth=1000), raw=True)
+
+
+@contextmanager
+def _spinning(node: Node, context: Context) -> Iterator[None]:
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spin() -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        executor.shutdown()
+        thread.join()
+
+
+@contextmanager
+def _node_process(
+    reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    T = mounting.T_base_camera
+    settings = {
+        'base_to_camera': [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))],
+        'base_to_imu': [0.0, 0.0, 0.0, *map(float, quaternion(mounting.R_base_imu))],
+        'image_reliability': 'reliable',
+        'imu_reliability': 'reliable',
+        'image_depth': 50,
+        'compressed_image': 'CompressedImage' in reader.types({reader.topics.image or ''}).popitem()[1],
+        **parameters,
+    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, log.open('wb') as output:
+        file = Path(folder) / 'parameters.yaml'
+        file.write_text(yaml.safe_dump({'/**': {'ros__parameters': settings}}))
+        process = subprocess.Popen(
+            [
+                sys.executable, '-m', 'atvio_ros.ros.node', '--ros-args', '--params-file', str(file),
+                '-r', f'image:={reader.topics.image}', '-r', f'imu:={reader.topics.imu}',
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(STOP_LIMIT_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _header_stamp_ns(cdr: bytes) -> int:
+    """Stamp of a message that begins with a Header: behind the 4-byte CDR header, int32 seconds, uint32 nanoseconds."""
+    order = 'little' if cdr[1] & 1 else 'big'
+    seconds = int.from_bytes(cdr[4:8], order, signed=True)  # type: ignore[arg-type]
+    return seconds * 1_000_000_000 + int.from_bytes(cdr[8:12], order)  # type: ignore[arg-type]
+
+
+def _pose(message: Odometry) -> FloatArray:
+    p, q = message.pose.pose.position, message.pose.pose.orientation
+    return transform(from_quaternion(q.x, q.y, q.z, q.w), np.array([p.x, p.y, p.z]))
+
+
+def _why_not_started(process: subprocess.Popen[bytes], log: Path) -> str:
+    if process.poll() is not None:
+        return _why_ended(process, log)
+    return f'The node did not subscribe within {START_LIMIT_S:.0f} s. See {log}.'
+
+
+def _why_ended(process: subprocess.Popen[bytes], log: Path) -> str:
+    lines = log.read_text(errors='replace').strip().splitlines()
+    return f'The node ended with status {process.returncode}: {lines[-1] if lines else "it said nothing"}'

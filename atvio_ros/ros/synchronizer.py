@@ -1,0 +1,58 @@
+"""Frame pairs as a message filter: images and IMU go in through two filters, pairs come out to whoever registered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from message_filters import SimpleFilter
+
+from atvio_ros.errors import ImageError
+from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.ros.conversions import imu_sample
+from atvio_ros.types import CameraFrame
+
+
+class FramePairSynchronizer(SimpleFilter):  # type: ignore[misc]
+    """Signals one FramePair for every image that the IMU has passed.
+
+    message_filters' own synchronisers pair one image with one IMU message; this network takes all the readings between
+    two images. `decode(message, received_ns)` gives the CameraFrame or raises ImageError. Nothing that is wrong with a
+    message leaves the callbacks: message_filters calls them under a lock that an exception would never give back.
+    """
+
+    def __init__(
+        self,
+        images: SimpleFilter,
+        imu: SimpleFilter,
+        pairer: FramePairer,
+        decode: Callable[[Any, int], CameraFrame],
+    ) -> None:
+        super().__init__()
+        self.pairer = pairer
+        self._decode = decode
+        images.registerCallback(self._on_image)
+        imu.registerCallback(self._on_imu)
+
+    def release_expired(self) -> None:
+        """Give up waiting for the IMU where that took too long; call it regularly."""
+        for pair in self.pairer.expire(time.monotonic_ns()):
+            self.signalMessage(pair)
+
+    def _on_image(self, message: Any) -> None:
+        try:
+            frame = self._decode(message, time.monotonic_ns())
+        except ImageError as error:
+            self.pairer.count_invalid_image(str(error))
+            return
+        self.pairer.add_frame(frame)
+        self._release()
+
+    def _on_imu(self, message: Any) -> None:
+        self.pairer.add_imu(imu_sample(message))
+        self._release()
+
+    def _release(self) -> None:
+        while (pair := self.pairer.poll()) is not None:
+            self.signalMessage(pair)

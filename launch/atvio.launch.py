@@ -1,0 +1,88 @@
+"""Visual-inertial odometry beside your stack: atvio_node, RViz on request. `--show-args` explains every argument."""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition, LaunchConfigurationNotEquals
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare('atvio_ros')
+
+ARGUMENTS = (
+    DeclareLaunchArgument('image_topic', default_value='/camera/image_raw', description='Images to subscribe to.'),
+    DeclareLaunchArgument('imu_topic', default_value='/imu/data_raw', description='IMU readings to subscribe to.'),
+    DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node and of its output topics.'),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value=PathJoinSubstitution([SHARE, 'config', 'atvio.yaml']),
+        description='Parameters of atvio_node. Arguments given here win over it.',
+    ),
+    DeclareLaunchArgument(
+        'model', default_value='', description='Model file (.safetensors); empty: as params_file says.'
+    ),
+    DeclareLaunchArgument(
+        'device',
+        default_value='',
+        choices=['', 'auto', 'cuda', 'cpu'],
+        description='Where the network runs; empty: as params_file says (auto by default).',
+    ),
+    DeclareLaunchArgument('use_sim_time', default_value='false', description='Take time from /clock (replayed bags).'),
+    DeclareLaunchArgument('rviz', default_value='false', description='Show the trajectory in RViz.'),
+    DeclareLaunchArgument(
+        'rviz_config',
+        default_value=PathJoinSubstitution([SHARE, 'config', 'atvio.rviz']),
+        description='RViz configuration.',
+    ),
+    DeclareLaunchArgument(
+        'fastdds_profile',
+        default_value='',
+        description='Fast DDS profile for the node, such as config/fastdds.xml for large best-effort images.',
+    ),
+    DeclareLaunchArgument('log_level', default_value='info', description='Log level of atvio_node.'),
+)
+
+
+def odometry_node(context: LaunchContext) -> list[Node]:
+    """atvio_node; only the arguments that were given override params_file, which no substitution can say."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ('model', 'device')}
+    overrides = {name: value for name, value in given.items() if value}
+    sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
+    return [
+        Node(
+            package='atvio_ros',
+            executable='atvio_node',
+            name='atvio_node',
+            namespace=LaunchConfiguration('namespace'),
+            parameters=[
+                ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
+                {'use_sim_time': sim_time, **overrides},
+            ],
+            remappings=[('image', LaunchConfiguration('image_topic')), ('imu', LaunchConfiguration('imu_topic'))],
+            arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
+            output='screen',
+        )
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, then the node, then RViz."""
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            SetEnvironmentVariable(
+                'FASTDDS_DEFAULT_PROFILES_FILE',
+                LaunchConfiguration('fastdds_profile'),
+                condition=LaunchConfigurationNotEquals('fastdds_profile', ''),
+            ),
+            OpaqueFunction(function=odometry_node),
+            Node(
+                package='rviz2',
+                executable='rviz2',
+                arguments=['-d', LaunchConfiguration('rviz_config')],
+                parameters=[{'use_sim_time': ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)}],
+                condition=IfCondition(LaunchConfiguration('rviz')),
+            ),
+        ]
+    )

@@ -1,0 +1,111 @@
+"""One builder serves rosbags' dataclasses and rclpy's message classes, and both carry the same bytes."""
+
+from __future__ import annotations
+
+import array
+import importlib
+
+import numpy as np
+import pytest
+
+from atvio_ros import messages
+from atvio_ros.data.rosbags_messages import TYPESTORE, RosbagsMessages
+from atvio_ros.errors import ImageError
+from atvio_ros.geometry import decode_motion, from_quaternion
+from atvio_ros.types import ImuSample, OdometryEstimate, RelativeMotion
+
+STAMP_NS = 1_317_646_534_997_992_704  # has digits that a float of seconds loses
+T = decode_motion(np.array([1.0, -2.0, 3.0, 0.1, -0.2, 2.5]))
+MAKE = RosbagsMessages()
+
+
+def estimate() -> OdometryEstimate:
+    return OdometryEstimate(
+        STAMP_NS,
+        T,
+        np.array([1.0, 2.0, 3.0]),
+        np.array([0.1, 0.2, 0.3]),
+        np.arange(36.0).reshape(6, 6),
+        100.0 + np.arange(36.0).reshape(6, 6),
+        RelativeMotion(np.eye(4)),
+    )
+
+
+def build_all(make) -> list:
+    pose = messages.pose_stamped(make, STAMP_NS, 'odom', T)
+    return [
+        messages.odometry(make, estimate(), 'odom', 'base_link'),
+        messages.pose_odometry(make, STAMP_NS, T, 'odom', 'base_link'),
+        pose,
+        messages.path(make, STAMP_NS, 'odom', [pose, pose]),
+        messages.transform_stamped(make, STAMP_NS, 'odom', 'base_link', T),
+        messages.imu(make, ImuSample(STAMP_NS, np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])), 'imu_link'),
+        messages.image(make, STAMP_NS, 'camera', np.arange(36, dtype=np.uint8).reshape(3, 4, 3)),
+        messages.image(make, STAMP_NS, 'camera', np.arange(12, dtype=np.uint8).reshape(3, 4)),
+        messages.camera_info(make, STAMP_NS, 'camera', 1241, 376, (718.9, 718.8, 607.2, 185.2)),
+    ]
+
+
+def make_rclpy(type_name, /, **fields):
+    """As the node's factory, and number arrays of open length in the form that rclpy takes."""
+    package, kind, name = type_name.split('/')
+    message_class = getattr(importlib.import_module(f'{package}.{kind}'), name)
+    for field, field_type in message_class.get_fields_and_field_types().items():
+        if field_type.startswith('sequence<') and isinstance(fields[field], np.ndarray):
+            fields[field] = array.array(fields[field].dtype.char, fields[field].tobytes())
+    return message_class(**fields)
+
+
+def test_the_same_builders_make_rclpy_messages_with_the_same_bytes():
+    serialization = pytest.importorskip('rclpy.serialization')
+    for ours, theirs in zip(build_all(MAKE), build_all(make_rclpy), strict=True):
+        back = TYPESTORE.deserialize_cdr(serialization.serialize_message(theirs), ours.__msgtype__)
+        assert MAKE.serialize(back) == MAKE.serialize(ours)
+        assert serialization.deserialize_message(MAKE.serialize(ours), type(theirs)) == theirs
+
+
+def test_a_stamp_keeps_every_nanosecond_and_negative_ones_count_back_from_the_second():
+    time = messages.time(MAKE, STAMP_NS)
+    assert (time.sec, time.nanosec) == (1_317_646_534, 997_992_704)
+    time = messages.time(MAKE, -1)
+    assert (time.sec, time.nanosec) == (-1, 999_999_999)
+
+
+def test_odometry_has_its_pose_in_odom_and_its_twist_in_base_link():
+    message = messages.odometry(MAKE, estimate(), 'odom', 'base_link')
+    assert (message.header.frame_id, message.child_frame_id) == ('odom', 'base_link')
+    orientation = message.pose.pose.orientation
+    np.testing.assert_allclose(
+        from_quaternion(orientation.x, orientation.y, orientation.z, orientation.w), T[:3, :3], atol=1e-12
+    )
+    assert (message.twist.twist.linear.x, message.twist.twist.angular.z) == (1.0, 0.3)
+    assert message.pose.covariance[7] == 7.0  # row-major 6x6
+    assert message.twist.covariance[7] == 107.0
+
+
+def test_imu_says_that_its_orientation_is_unknown():
+    message = messages.imu(MAKE, ImuSample(0, np.zeros(3), np.array([0.0, 0.0, 9.81])), 'imu_link')
+    assert message.orientation_covariance[0] == -1.0
+    assert message.linear_acceleration.z == 9.81
+
+
+def test_camera_info_projects_a_point_on_the_axis_to_the_principal_point():
+    info = messages.camera_info(MAKE, 0, 'camera', 1241, 376, (700.0, 710.0, 607.0, 185.0))
+    u, v, w = info.p.reshape(3, 4) @ [0.0, 0.0, 5.0, 1.0]
+    assert (u / w, v / w) == (607.0, 185.0)
+    np.testing.assert_array_equal(info.k.reshape(3, 3), info.p.reshape(3, 4)[:, :3])
+
+
+@pytest.mark.parametrize(
+    'pixels',
+    [
+        np.zeros((4, 4), np.float64),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+    ],
+)
+def test_only_grey_or_rgb_bytes_become_an_image(pixels):
+    with pytest.raises(ImageError, match=r'uint8 \(H, W\)'):
+        messages.image(MAKE, 0, 'camera', pixels)
