@@ -14,10 +14,14 @@ from atvio_ros.errors import AtvioError
 COMMANDS = {
     'export-kitti': 'write a KITTI drive, or loose images and IMU files, as a rosbag2',
     'synthesize': 'render a drive with ground truth as a rosbag2',
+    'prepare': 'turn bags into training data',
+    'train': 'train a network on prepared data',
     'run': 'compute the odometry of a bag offline',
     'replay': 'play a bag to the real node over DDS and record its odometry',
+    'evaluate': "run the odometry over bags and tabulate KITTI's figures",
     'metrics': "compare two trajectory files with KITTI's t_rel and r_rel",
     'describe': 'show the layers, parameters and MACs of a network',
+    'benchmark': 'measure speed, latency and memory of networks side by side',
 }
 
 

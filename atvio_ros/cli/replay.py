@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.rate < 0.0:
         raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
-    _stay_on_this_machine()
+    _set_up_middleware()
     console = Console(stderr=True)
     estimator = load_estimator(arguments.model, arguments.device)  # refuses a bad model before anything starts
     if not estimator.trained:
@@ -69,10 +69,14 @@ def run(arguments: argparse.Namespace) -> None:
     common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)
 
 
-def _stay_on_this_machine() -> None:
-    """A node that replays must not answer for a robot's own: keep to this machine and, unless one is set, to a domain.
+def _set_up_middleware() -> None:
+    """Keep a replay apart from a robot's own nodes, and lose no large image; what the environment sets already stays.
 
-    To watch a replay in RViz, set ROS_DOMAIN_ID for both.
+    To watch a replay in RViz, set the same ROS_DOMAIN_ID for both.
     """
+    from atvio_ros.resources import find_resource
+
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    if profile := find_resource('config/fastdds.xml'):
+        os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(profile))

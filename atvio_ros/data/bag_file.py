@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,6 @@ def single_file_bag(path: Path) -> Iterator[BagWriter]:
             bag = Path(folder) / path.stem
             with BagWriter(bag) as writer:
                 yield writer
-            os.replace(next(bag.glob('*.mcap')), path)
+            next(bag.glob('*.mcap')).replace(path)
     except OSError as error:
         raise BagError(f'{path} cannot be written: {error.strerror}.') from error

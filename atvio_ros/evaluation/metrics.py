@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation.alignment import MATCH_TOLERANCE_NS, Alignment, align, associate
-from atvio_ros.geometry import inverse, relative_poses, rotation_angle
+from atvio_ros.geometry import rotation_angle
 from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
 
 SEGMENT_LENGTHS_M = np.arange(100.0, 900.0, 100.0)
@@ -116,15 +116,15 @@ def evaluate(
 
     The two may be given in different fixed frames: only ate_m depends on that, and only with alignment none or scale.
     Without stamps (N,) speeds assume KITTI's 10 frames/s. `truth_frames` is how many poses the ground truth had before
-    it was matched (default N). Raises TrajectoryError if the numbers of poses differ or a
-    pose is not finite.
+    it was matched (default N). Raises TrajectoryError if the numbers of poses differ or a pose is not finite.
     """
     _require_comparable(truth, estimate)
     estimate, scale = align(estimate, truth, alignment)
     distances = distances_along(truth)
     length_m = float(distances[-1])
-    steps = _errors(relative_poses(truth), relative_poses(estimate))
-    end_m, end_rad = (float(error[0]) for error in _errors(*(inverse(T[:1]) @ T[-1:] for T in (truth, estimate))))
+    frames = np.arange(len(truth))
+    step_m, step_rad = _errors(truth, estimate, frames[:-1], frames[1:])
+    end_m, end_rad = _errors(truth, estimate, frames[:1], frames[-1:])
     errors = segment_errors(truth, estimate, stamps_ns)
     t_rel, r_rel = _mean_percentages(errors, np.ones(len(errors), dtype=bool))
     return Result(
@@ -133,11 +133,11 @@ def evaluate(
         ate_m=_rms(np.linalg.norm(truth[:, :3, 3] - estimate[:, :3, 3], axis=1)),
         length_m=length_m,
         frames=len(truth),
-        rpe_m=_rms(steps[0]) if len(truth) > 1 else None,
-        rpe_deg=float(np.rad2deg(_rms(steps[1]))) if len(truth) > 1 else None,
-        end_error_m=end_m,
-        end_error_deg=float(np.rad2deg(end_rad)),
-        end_error_percent=100.0 * end_m / length_m if length_m > 0.0 else None,
+        rpe_m=_rms(step_m) if len(truth) > 1 else None,
+        rpe_deg=float(np.rad2deg(_rms(step_rad))) if len(truth) > 1 else None,
+        end_error_m=float(end_m[0]),
+        end_error_deg=float(np.rad2deg(end_rad[0])),
+        end_error_percent=100.0 * float(end_m[0]) / length_m if length_m > 0.0 else None,
         alignment=alignment,
         scale=scale,
         segments=len(errors),
@@ -157,7 +157,7 @@ def segment_errors(
     lasts = np.searchsorted(distances, ends_m, side='right')  # the first frame beyond
     start, length = np.nonzero(lasts < len(truth))
     first, last, length_m = firsts[start], lasts[start, length], SEGMENT_LENGTHS_M[length]
-    translation, rotation = _errors(inverse(truth[first]) @ truth[last], inverse(estimate[first]) @ estimate[last])
+    translation, rotation = _errors(truth, estimate, first, last)
     if stamps_ns is None:
         duration_s = KITTI_FRAME_S * (last - first + 1)  # the development kit counts frames, not intervals
     else:
@@ -181,9 +181,14 @@ def average(results: Iterable[Result]) -> dict[str, float | None]:
     return means
 
 
-def _errors(truth: FloatArray, estimate: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Distance [m] and angle [rad] between relative poses (M, 4, 4) of truth and estimate: (M,), (M,)."""
-    T_error = inverse(estimate) @ truth
+def _errors(
+    truth: FloatArray, estimate: FloatArray, first: NDArray[np.int64], last: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Error of the motion from frame `first` to frame `last`, M of each: distance [m] (M,) and angle [rad] (M,)."""
+    # A general inverse, as in the development kit: rotations read from a file are only as orthogonal as its digits.
+    T_truth = np.linalg.inv(truth[first]) @ truth[last]
+    T_estimate = np.linalg.inv(estimate[first]) @ estimate[last]
+    T_error = np.linalg.inv(T_estimate) @ T_truth
     return np.linalg.norm(T_error[:, :3, 3], axis=1), rotation_angle(T_error[:, :3, :3])
 
 

@@ -44,7 +44,7 @@ def plot_trajectory(
     lying = bool(np.ptp(points[:, 0]) > 1.5 * np.ptp(points[:, 1]))
     extent = _extent(_seen_from_above(points, lying))
     tall_in = WIDTH_IN * float(np.clip((extent[1, 1] - extent[1, 0]) / (extent[0, 1] - extent[0, 0]), NARROWEST, 1.1))
-    figure = Figure(figsize=(WIDTH_IN, tall_in + 3.2), layout='constrained')
+    figure = Figure(figsize=(WIDTH_IN, tall_in + 3.2), dpi=DPI, layout='constrained')
     above, height = figure.subplots(2, 1, height_ratios=[tall_in, 1.5])
     for axes in (above, height):
         _dress(axes)
@@ -81,7 +81,7 @@ def plot_errors(path: Path, estimate: FloatArray, truth: FloatArray, result: Res
     position_m = np.linalg.norm(T_error[:, :3, 3], axis=1)
     rotation_deg = np.rad2deg(rotation_angle(T_error[:, :3, :3]))
     distance_m = distances_along(truth)
-    figure = Figure(figsize=(1.45 * WIDTH_IN, 0.8 * WIDTH_IN), layout='constrained')
+    figure = Figure(figsize=(1.45 * WIDTH_IN, 0.8 * WIDTH_IN), dpi=DPI, layout='constrained')
     axes = figure.subplots(2, 3)
     for each in axes.flat:
         _dress(each)
@@ -170,4 +170,4 @@ def _head(axes: Axes, title: str, figures: str, above_axes_pt: float) -> None:
 def _save(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format='png', dpi=DPI)
+        figure.savefig(temporary, format='png')

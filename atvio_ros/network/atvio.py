@@ -37,7 +37,7 @@ class Atvio(nn.Module):
         fused_features = (channels + config.inertial_channels) * height * width
         self.config = config
         self.image_input = ImageInput(config)
-        self.visual_encoder = make_visual_encoder(config)
+        self.visual_encoder = make_visual_encoder(config).to(memory_format=torch.channels_last)  # the fastest order
         self.inertial_encoder = make_inertial_encoder(config)
         self.fusion = make_fusion(config)
         self.lstm = nn.LSTM(fused_features, config.lstm_hidden, config.lstm_layers, batch_first=True)

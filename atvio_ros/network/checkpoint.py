@@ -19,6 +19,7 @@ from atvio_ros.errors import ModelError, SettingsError
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.network.config import variant as variant_config
+from atvio_ros.resources import find_resource
 from atvio_ros.settings import from_mapping, setting
 
 FORMAT = 'atvio_ros'
@@ -112,15 +113,8 @@ def model_hash(model: Atvio) -> str:
 
 
 def default_model_path() -> Path | None:
-    """The shipped model, in the source tree or in the installation prefix above this file; None when there is none.
-
-    Symbolic links are not followed, so that an installation made of links is searched, not the tree they lead to.
-    """
-    for folder in Path(__file__).absolute().parents:
-        for models in (folder / 'models', folder / 'share' / 'atvio_ros' / 'models'):
-            if (models / DEFAULT_MODEL_NAME).is_file():
-                return models / DEFAULT_MODEL_NAME
-    return None
+    """The shipped model; None when there is none."""
+    return find_resource(f'models/{DEFAULT_MODEL_NAME}')
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:

@@ -204,15 +204,6 @@ def _qos(reliability: str, depth: int) -> QoSProfile:
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy[reliability.upper()])
 
 
-def make_executor() -> SingleThreadedExecutor:
-    """The executor that costs least: EventsExecutor takes less than half of the CPU where rclpy has it."""
-    try:
-        from rclpy.experimental import EventsExecutor
-    except ImportError:
-        return SingleThreadedExecutor()
-    return EventsExecutor()
-
-
 def main() -> None:
     """Run the node until it is interrupted; exit status 1 and one line if it cannot start."""
     rclpy.init()
@@ -222,7 +213,8 @@ def main() -> None:
         print(f'atvio_node: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         sys.exit(1)
-    executor = make_executor()
+    # rclpy.experimental.EventsExecutor would cost less, but with rclpy 9.1.2 its spin neither runs timers nor ends.
+    executor = SingleThreadedExecutor()
     executor.add_node(node)
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         executor.spin()

@@ -67,7 +67,7 @@ class NodeParameters:
         500, 'IMU readings the middleware keeps for us.', minimum=1, maximum=100_000, read_only=True
     )
     queue_limit: int = setting(
-        2, 'Frame pairs that may wait for the network; beyond, the oldest image is skipped.',
+        5, 'Frame pairs that may wait for the network; beyond, the oldest image is skipped.',
         minimum=1, maximum=1000, read_only=True,
     )  # fmt: skip
     max_imu_gap: float = setting(

@@ -123,7 +123,7 @@ def replay(
         recording = Recording()
         _subscribe(player_node, recording)
         player = BagPlayer(player_node, reader)
-        with _spinning(player_node, context), _node_process(reader, mounting, parameters, log) as process:
+        with _spinning(player_node, context), _node_process(reader, mounting, parameters, log, rate) as process:
             if not player.wait_for_subscribers(START_LIMIT_S, lambda: process.poll() is None):
                 raise NodeError(_why_not_started(process, log))
             pacer = _Pacer(recording, reader.topics.image or '', process, log, rate, on_progress)
@@ -225,9 +225,10 @@ def _spinning(node: Node, context: Context) -> Iterator[None]:
 
 @contextmanager
 def _node_process(
-    reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path
+    reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path, rate: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     T = mounting.T_base_camera
+    patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': ANSWER_LIMIT_S / 2} if rate == 0.0 else {}
     settings = {
         'base_to_camera': [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))],
         'base_to_imu': [0.0, 0.0, 0.0, *map(float, quaternion(mounting.R_base_imu))],
@@ -235,6 +236,7 @@ def _node_process(
         'imu_reliability': 'reliable',
         'image_depth': 50,
         'compressed_image': 'CompressedImage' in reader.types({reader.topics.image or ''}).popitem()[1],
+        **patient,
         **parameters,
     }
     log.parent.mkdir(parents=True, exist_ok=True)

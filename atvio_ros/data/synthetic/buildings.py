@@ -30,7 +30,12 @@ def house(
         front = walls(outline, 0.0, 3.4)[:1]
         front[:, :, 1] -= 0.06
         parts.append(
-            quads(front, rectangle_uv(width / 10, 0.5, rng.random(), rng.integers(2) / 2), tint, textures.pick('shop', rng))
+            quads(
+                front,
+                rectangle_uv(width / 10, 0.5, rng.random(), rng.integers(2) / 2),
+                tint,
+                textures.pick('shop', rng),
+            )
         )
     roof_layer = textures.pick('roof', rng)
     if gable:
@@ -60,7 +65,9 @@ def shed(textures: Textures, rng: np.random.Generator, width: float, depth: floa
 def barrier(textures: Textures, rng: np.random.Generator, length: float, height: float, name: str) -> Quads:
     """A wall, noise barrier or hedge of rectangular section along the road."""
     faces = box(length, 0.9 if name == 'hedge' else 0.3, -0.6, height)
-    uv = np.stack([rectangle_uv(extent / 2.5, height / 2.5, rng.random()) for extent in (length, 0.5, length, 0.5, length)])
+    uv = np.stack(
+        [rectangle_uv(extent / 2.5, height / 2.5, rng.random()) for extent in (length, 0.5, length, 0.5, length)]
+    )
     return quads(faces, uv, rng.uniform(0.6, 1.2) * (1.0 + rng.normal(0.0, 0.05, 3)), textures.pick(name, rng))
 
 
@@ -73,7 +80,9 @@ def _gable(textures, rng, width, depth, top, tint, layer):  # type: ignore[no-un
     back = [(x + over, y + over, eave), (-x - over, y + over, eave), ridge[0], ridge[1]]
     slope = np.hypot(rise, y)
     parts = [quads(np.array((front, back)), rectangle_uv(width / 4, slope / 4), tint, layer)]
-    ends = [[(s * x, -s * y, top), (s * x, s * y, top), (s * x, 0.0, top + rise), (s * x, 0.0, top + rise)] for s in (1, -1)]
+    ends = [
+        [(s * x, -s * y, top), (s * x, s * y, top), (s * x, 0.0, top + rise), (s * x, 0.0, top + rise)] for s in (1, -1)
+    ]
     parts.append(quads(np.array(ends), rectangle_uv(depth / 3, rise / 3), tint * 0.95, textures.pick('wall', rng)))
     for _ in range(rng.integers(0, 3)):  # chimneys
         chimney = box(0.6, 0.6, top, top + rise + 0.9)

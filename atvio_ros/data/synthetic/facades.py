@@ -37,7 +37,7 @@ def facade(rng: np.random.Generator) -> ImageArray:
     width, height = rng.uniform(0.3, 0.72), rng.uniform(0.38, 0.62)
     sill = rng.uniform(0.22, 0.34)
     frame = (0.9, 0.9, 0.88) if style[0] < 0.7 else (0.25, 0.2, 0.18)
-    shutter = np.clip(rng.random(3) * 0.5 + 0.1, 0.0, 1.0)
+    shutter = np.clip(rng.uniform(0.15, 0.6) + rng.normal(0.0, 0.1, 3), 0.05, 0.9)
     panes = int(rng.choice((1, 2, 2, 3)))
     if style[1] < 0.35:  # a band between the storeys
         for row in range(CELLS):
@@ -66,7 +66,7 @@ def facade(rng: np.random.Generator) -> ImageArray:
 
 def shop_front(rng: np.random.Generator) -> ImageArray:
     """Two ground floors with display windows, doors and name boards, one above the other."""
-    surface = _masonry(rng, rng.uniform(0.25, 0.8, 3))
+    surface = _masonry(rng, np.clip(rng.uniform(0.35, 0.8) + rng.normal(0.0, 0.07, 3), 0.1, 0.9))
     half = SIZE_PX // 2
     for bottom in (0, half):
         x = int(rng.integers(5, 30))
@@ -75,7 +75,13 @@ def shop_front(rng: np.random.Generator) -> ImageArray:
             door = rng.random() < 0.3
             w = min(54 if door else w, SIZE_PX - x - 5)
             low = bottom + (4 if door else int(rng.integers(14, 50)))
-            _window(surface, (x, low, w, bottom + 175 - low), rng, tuple(rng.uniform(0.1, 0.9, 3)), 1 if door else 2)
+            _window(
+                surface,
+                (x, low, w, bottom + 175 - low),
+                rng,
+                tuple((rng.uniform(0.1, 0.9) + rng.normal(0.0, 0.05, 3)).tolist()),
+                1 if door else 2,
+            )
             x += w + int(rng.integers(8, 50))
         board = tuple(rng.uniform(0.05, 0.95, 3))
         cv2.rectangle(surface, (5, bottom + 185), (SIZE_PX - 5, bottom + 235), board, -1)
@@ -91,7 +97,7 @@ def shop_front(rng: np.random.Generator) -> ImageArray:
 def garage(rng: np.random.Generator) -> ImageArray:
     """A ribbed or panelled door in a plain wall."""
     surface = _masonry(rng, np.array((0.75, 0.73, 0.7)))
-    colour = rng.uniform(0.25, 0.85, 3)
+    colour = np.clip(rng.uniform(0.3, 0.85) + rng.normal(0.0, 0.08, 3), 0.05, 0.95)
     surface[20:400, 50:460] = colour
     for y in range(20, 400, int(rng.choice((12, 40, 95)))):
         surface[y : y + 3, 50:460] *= 0.7

@@ -44,7 +44,11 @@ class Ground:
 
 
 def make_ground(
-    road: Road, sidewalk_m: FloatArray, kerb_m: FloatArray, relief_m: FloatArray, side_street: NDArray[np.bool_],
+    road: Road,
+    sidewalk_m: FloatArray,
+    kerb_m: FloatArray,
+    relief_m: FloatArray,
+    side_street: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Ground:
     """Lay out the cross-sections: sidewalks (S, 2) wide, kerbs and relief (S,) high."""
@@ -72,8 +76,9 @@ def make_ground(
     return Ground(road, lines, heights, side_street)
 
 
-def ground_batch(ground: Ground, textures: Textures, zone_grounds: dict[str, FloatArray], light: Light,
-                 rng: np.random.Generator) -> Batch:
+def ground_batch(
+    ground: Ground, textures: Textures, zone_grounds: dict[str, FloatArray], light: Light, rng: np.random.Generator
+) -> Batch:
     """The ribbon as quadrilaterals. `zone_grounds` gives each strip's layer and tint: (S, 2, 4) layer, r, g, b."""
     road = ground.road
     parts: list[Quads] = []

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from atvio_ros.types import FloatArray
 
 # One corner of a quadrilateral, as the GPU takes it. `road` is the way along and left of the road for the shadows.
-VERTEX = np.dtype(
-    [('position', 'f4', 3), ('uv', 'f4', 2), ('road', 'f4', 2), ('colour', 'u1', 4), ('layer', 'u1', 4)]
-)
+VERTEX = np.dtype([('position', 'f4', 3), ('uv', 'f4', 2), ('road', 'f4', 2), ('colour', 'u1', 4), ('layer', 'u1', 4)])
 Quads = NDArray[np.void]  # (Q, 4) VERTEX
 
 
@@ -84,17 +82,21 @@ class Light:
     direction: FloatArray  # (3,) unit vector towards the sun, world axes
     sun: FloatArray  # (3,) RGB
     sky: FloatArray  # (3,) RGB
-    two_sided: float = 0.25  # share of the sun that reaches the back of a leaf card
+    through: float = 0.6  # share of the sun on a leaf's face that reaches its back
 
 
-def shade(parts: Quads, light: Light, lit: float | FloatArray = 1.0) -> Quads:
-    """Multiply the tints by what the light gives each face, in place; `lit` (Q,) is 0 in another thing's shadow."""
+def shade(parts: Quads, light: Light, lit: float = 1.0, leaves: bool = False) -> Quads:
+    """Multiply the tints by what the light gives each face, in place.
+
+    `lit` is the share of sunlight that reaches it; leaves let light through, so both their sides are lit.
+    """
     p = parts['position']
     normal = np.cross(p[:, 2] - p[:, 0], p[:, 3] - p[:, 1])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     towards = normal @ light.direction
-    sun = np.maximum(towards, 0.0) * lit
-    sky = 0.72 + 0.28 * normal[:, 2]
+    sun = (np.maximum(towards, -light.through * towards) if leaves else np.maximum(towards, 0.0)) * lit
+    sun += 0.25 * leaves
+    sky = 0.72 + (0.0 if leaves else 0.28) * normal[:, 2]
     brightness = sun[:, None] * light.sun + sky[:, None] * light.sky
     tint = parts['colour'][..., :3] * (brightness[:, None, :] * 0.5)  # 0.5: the shader doubles, for headroom
     parts['colour'][..., :3] = np.clip(tint, 0.0, 255.0)

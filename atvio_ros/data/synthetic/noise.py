@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
 
 from atvio_ros.types import FloatArray, ImageArray
 
 SIZE_PX = 512  # of every texture
 
 
-def fractal(rng: np.random.Generator, exponent: float, size: int = SIZE_PX) -> FloatArray:
-    """A field (size, size) of zero mean and unit deviation whose spectrum falls as 1 / frequency^exponent."""
-    across = np.fft.rfftfreq(size)
-    along = np.fft.fftfreq(size)
-    frequency = np.hypot(along[:, None], across[None])
+def fractal(rng: np.random.Generator, exponent: float) -> FloatArray:
+    """A field (SIZE_PX, SIZE_PX) of zero mean and unit deviation whose spectrum falls as 1 / frequency^exponent."""
+    white = rng.standard_normal((SIZE_PX, SIZE_PX), dtype=np.float32)
+    field = scipy.fft.irfft2(scipy.fft.rfft2(white) * _falloff(exponent), s=white.shape)
+    return np.asarray(field / field.std(), dtype=np.float64)
+
+
+@lru_cache(maxsize=32)
+def _falloff(exponent: float) -> NDArray[np.float32]:
+    frequency = np.hypot(np.fft.fftfreq(SIZE_PX)[:, None], np.fft.rfftfreq(SIZE_PX)[None])
     frequency[0, 0] = np.inf
-    phases = np.exp(2j * np.pi * rng.random(frequency.shape, dtype=np.float32))
-    field = np.fft.irfft2(phases * frequency**-exponent, s=(size, size))
-    return np.asarray(field / field.std())
+    return np.asarray(frequency**-exponent, dtype=np.float32)
 
 
 def speckle(rng: np.random.Generator, grain_px: int) -> FloatArray:

@@ -48,13 +48,13 @@ class Road:
     def beside(self, way_m: FloatArray, left_m: FloatArray) -> FloatArray:
         """World x, y (N, 2) of points `left_m` to the left of the road at `way_m` metres along it."""
         samples = np.arange(len(self.centre))
-        x, y, ax, ay = (
-            np.interp(way_m, samples, column) for column in (*self.centre[:, :2].T, *self.left_axis.T)
-        )
+        x, y, ax, ay = (np.interp(way_m, samples, column) for column in (*self.centre[:, :2].T, *self.left_axis.T))
         norm = np.maximum(np.hypot(ax, ay), 1e-6)
         return np.stack((x + ax / norm * left_m, y + ay / norm * left_m), axis=-1)
 
-    def is_free(self, points: FloatArray, groups: NDArray[np.int64], margin_m: FloatArray, paved: bool) -> NDArray[np.bool_]:
+    def is_free(
+        self, points: FloatArray, groups: NDArray[np.int64], margin_m: FloatArray, paved: bool
+    ) -> NDArray[np.bool_]:
         """Which objects keep off every part of the road that is ever driven.
 
         Footprint points (P, 2) of objects `groups` (P,), numbered from 0, must keep `margin_m` (objects,) from the
@@ -64,19 +64,25 @@ class Road:
         reach = float(max(left.max(), right.max()) + margin_m.max(initial=0.0) + SPACING_M)
         pairs = self.tree.query_ball_point(points, reach)
         counts = np.fromiter((len(found) for found in pairs), np.int64, len(pairs))
-        near = np.concatenate([np.asarray(found, np.int64) for found in pairs]) if counts.sum() else np.empty(0, np.int64)
+        near = (
+            np.concatenate([np.asarray(found, np.int64) for found in pairs]) if counts.sum() else np.empty(0, np.int64)
+        )
         point = np.repeat(np.arange(len(points)), counts)
         offset = points[point] - self.centre[near, :2]
         across = (offset * self.left_axis[near]).sum(axis=1)
         along = offset[:, 0] * self.left_axis[near, 1] - offset[:, 1] * self.left_axis[near, 0]
         margin = margin_m[groups[point]]
-        blocked = (np.abs(along) <= SPACING_M + margin) & (across < left[near] + margin) & (across > -right[near] - margin)
+        blocked = (
+            (np.abs(along) <= SPACING_M + margin) & (across < left[near] + margin) & (across > -right[near] - margin)
+        )
         free = np.ones(len(margin_m), bool)
         free[groups[point[blocked]]] = False
         return free
 
 
-def trace(motion: Motion, T_base_camera: FloatArray, image_times_s: FloatArray, camera_height_m: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def trace(
+    motion: Motion, T_base_camera: FloatArray, image_times_s: FloatArray, camera_height_m: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Ground under the camera: samples (S, 3) each metre with speeds (S,), and the way [m] at each image (N,).
 
     The ground is `camera_height_m` below the camera along its own downward axis, smoothed over what springs even out.

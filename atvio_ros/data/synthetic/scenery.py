@@ -55,7 +55,7 @@ def build(item: Item, textures: Textures) -> tuple[Quads, Quads]:
     if item.kind == 'fence':
         return NOTHING, street.fence(textures, rng, item.along_m, item.height_m)
     if item.kind == 'car':
-        return vehicles.car(rng)[0], NOTHING
+        return vehicles.car(textures, rng)[0], NOTHING
     makers = {
         'lamp': lambda: street.lamp(rng, item.height_m),
         'post': lambda: street.post(rng, item.height_m, item.along_m / 2),
@@ -186,14 +186,28 @@ class _Side:
                 back = max(0.2, setback + rng.normal(0.0, 1.0 if style_detached else 0.35))
                 distance = self.behind[sample] + back + depth / 2
                 storeys = int(np.clip(usual + rng.integers(-1, 2), low, high))
-                options = {'storeys': storeys, 'gable': float(rng.random() < (0.95 if style_detached else 0.6)),
-                           'shop': float(not style_detached and rng.random() < 0.3)}
+                options = {
+                    'storeys': storeys,
+                    'gable': float(rng.random() < (0.95 if style_detached else 0.6)),
+                    'shop': float(not style_detached and rng.random() < 0.3),
+                }
                 turn = rng.choice((0.0, np.pi / 2)) if style_detached and abs(width - depth) < 4 else 0.0
                 if rng.random() < 0.08:
-                    self._add('shed', middle, distance, min(width, 14.0), depth * 0.7, rng.uniform(2.5, 5.0), margin_m=1.0)
+                    self._add(
+                        'shed', middle, distance, min(width, 14.0), depth * 0.7, rng.uniform(2.5, 5.0), margin_m=1.0
+                    )
                 else:
-                    self._add('house', middle, distance, width, depth, storeys * buildings.STOREY_M + 4.0, options=options,
-                              turn=turn, margin_m=1.0)
+                    self._add(
+                        'house',
+                        middle,
+                        distance,
+                        width,
+                        depth,
+                        storeys * buildings.STOREY_M + 4.0,
+                        options=options,
+                        turn=turn,
+                        margin_m=1.0,
+                    )
                 if style_detached and rng.random() < 0.35:
                     self._add('shed', way + width + 2.0, distance + 1.0, 3.5, 6.0, 2.4)
             if setback > 1.5 and rng.random() < zone.hedges:
@@ -204,7 +218,9 @@ class _Side:
                 for _ in range(rng.poisson(0.9)):
                     self._bush(way + rng.uniform(0.0, width), self.behind[sample] + rng.uniform(1.2, setback))
                 if rng.random() < 0.4:
-                    self._tree(way + rng.uniform(0.0, width), self.behind[sample] + setback * 0.6, rng.uniform(4.0, 9.0))
+                    self._tree(
+                        way + rng.uniform(0.0, width), self.behind[sample] + setback * 0.6, rng.uniform(4.0, 9.0)
+                    )
             way += width + gap
 
     def _wood(self) -> None:
@@ -217,7 +233,9 @@ class _Side:
                 distance = self.behind[min(int(way), len(self.behind) - 1)] + first + row * 5.0 + rng.normal(0.0, 1.2)
                 height = rng.uniform(9.0, 18.0)
                 if rng.random() < conifers:
-                    self._add('conifer', way, distance, 1.0, 1.0, height, options={'spread': height * 0.45}, margin_m=1.5)
+                    self._add(
+                        'conifer', way, distance, 1.0, 1.0, height, options={'spread': height * 0.45}, margin_m=1.5
+                    )
                 else:
                     self._tree(way, distance, height, cards=7 if row < 2 else 5)
                 way += rng.uniform(3.0, 8.0)
@@ -241,8 +259,17 @@ class _Side:
 
     def _bush(self, way: float, distance: float) -> None:
         size = self.rng.uniform(0.8, 2.4)
-        self._add('bush', way, distance, size, size, size * self.rng.uniform(0.7, 1.2), detail=size < 1.4,
-                  options={'cards': 6.0}, margin_m=0.1)
+        self._add(
+            'bush',
+            way,
+            distance,
+            size,
+            size,
+            size * self.rng.uniform(0.7, 1.2),
+            detail=size < 1.4,
+            options={'cards': 6.0},
+            margin_m=0.1,
+        )
 
     def _row(self, kind: str, spacing: float, inset: float, height: float, thickness: float) -> None:
         way = self.start + self.rng.uniform(0.0, spacing)
@@ -278,8 +305,17 @@ class _Side:
             if rng.random() < 0.45 * (self.zone.buildings + 0.1):
                 width, storeys = rng.uniform(9.0, 24.0), rng.integers(1, 6)
                 options = {'storeys': float(storeys), 'gable': float(rng.random() < 0.7), 'shop': 0.0}
-                self._add('house', way, distance, width, rng.uniform(8.0, 14.0), storeys * 3.0 + 4.0, options=options,
-                          turn=rng.uniform(-0.6, 0.6), margin_m=2.0)
+                self._add(
+                    'house',
+                    way,
+                    distance,
+                    width,
+                    rng.uniform(8.0, 14.0),
+                    storeys * 3.0 + 4.0,
+                    options=options,
+                    turn=rng.uniform(-0.6, 0.6),
+                    margin_m=2.0,
+                )
             else:
                 self._tree(way, distance, rng.uniform(6.0, 16.0), cards=6)
 
@@ -292,9 +328,18 @@ class _Side:
         while way < self.end:
             sample = min(int(way), len(edge) - 1)
             if edge[sample] - lane[sample] > 1.8 and rng.random() < density:
-                self._add('car', way, edge[sample] - rng.uniform(0.95, 1.1), 4.6, 1.8, 1.5, on_parking=True,
-                          turn=rng.choice((0.0, np.pi), p=(0.75, 0.25)) + rng.normal(0.0, 0.02), margin_m=0.0)
-            way += rng.uniform(5.0, 7.0)
+                self._add(
+                    'car',
+                    way,
+                    edge[sample] - rng.uniform(0.95, 1.1),
+                    4.6,
+                    1.8,
+                    1.5,
+                    on_parking=True,
+                    turn=rng.choice((0.0, np.pi), p=(0.75, 0.25)) + rng.normal(0.0, 0.02),
+                    margin_m=0.0,
+                )
+            way += rng.uniform(5.9, 8.0)
 
     def _small_things(self) -> None:
         rng = self.rng
@@ -306,4 +351,13 @@ class _Side:
             if kind == 'billboard':
                 distance = self.behind[sample] + 1.5
             thickness = 0.15 if kind == 'post' else 0.9
-            self._add(kind, way, distance + thickness / 2, thickness, thickness, rng.uniform(0.9, 3.0), detail=True, margin_m=0.1)
+            self._add(
+                kind,
+                way,
+                distance + thickness / 2,
+                thickness,
+                thickness,
+                rng.uniform(0.9, 3.0),
+                detail=True,
+                margin_m=0.1,
+            )

@@ -33,9 +33,9 @@ def traffic_sign(textures: Textures, rng: np.random.Generator) -> Quads:
     wide = size * rng.uniform(0.7, 1.8)
     panel = box(0.05, wide, height, height + size)
     tint = np.full(3, rng.uniform(0.8, 1.2))
-    return np.concatenate([
-        _pole(0.035, height + size, STEEL), quads(panel, rectangle_uv(), tint, textures.pick('sign', rng))
-    ])
+    return np.concatenate(
+        [_pole(0.035, height + size, STEEL), quads(panel, rectangle_uv(), tint, textures.pick('sign', rng))]
+    )
 
 
 def billboard(textures: Textures, rng: np.random.Generator) -> Quads:
@@ -78,24 +78,35 @@ def bridge(textures: Textures, rng: np.random.Generator, span: float) -> Quads:
 
 def guard_rail(textures: Textures, length: float) -> Quads:
     """A steel rail on posts."""
-    rail = np.array([[(-length / 2, 0.0, 0.45), (length / 2, 0.0, 0.45), (length / 2, 0.0, 0.76), (-length / 2, 0.0, 0.76)]])
+    rail = np.array(
+        [[(-length / 2, 0.0, 0.45), (length / 2, 0.0, 0.45), (length / 2, 0.0, 0.76), (-length / 2, 0.0, 0.76)]]
+    )
     posts = [box(0.1, 0.12, -0.3, 0.7) + np.array((x, 0.1, 0.0)) for x in np.arange(-length / 2, length / 2, 4.0)]
-    return np.concatenate([
-        quads(rail, rectangle_uv(length / 4), (0.95, 0.97, 1.0), textures.layers['rail'][0]),
-        quads(np.concatenate(posts), rectangle_uv(), STEEL, 0),
-    ])
+    return np.concatenate(
+        [
+            quads(rail, rectangle_uv(length / 4), (0.95, 0.97, 1.0), textures.layers['rail'][0]),
+            quads(np.concatenate(posts), rectangle_uv(), STEEL, 0),
+        ]
+    )
 
 
 def fence(textures: Textures, rng: np.random.Generator, length: float, height: float) -> Quads:
     """A see-through fence."""
-    panel = np.array([[(-length / 2, 0, 0), (length / 2, 0, 0), (length / 2, 0, height), (-length / 2, 0, height)]], float)
+    panel = np.array(
+        [[(-length / 2, 0, 0), (length / 2, 0, 0), (length / 2, 0, height), (-length / 2, 0, height)]], float
+    )
     return quads(panel, rectangle_uv(length / 2, 0.98), np.full(3, rng.uniform(0.6, 1.2)), textures.pick('fence', rng))
 
 
 def bin_or_box(rng: np.random.Generator) -> Quads:
     """A waste bin, a switch cabinet or a planter."""
     size = rng.uniform(0.5, 1.2, 2)
-    return quads(box(size[0], size[1], -0.1, rng.uniform(0.7, 1.5)), rectangle_uv(), rng.uniform(0.15, 0.8, 3), 0)
+    return quads(
+        box(size[0], size[1], -0.1, rng.uniform(0.7, 1.5)),
+        rectangle_uv(),
+        np.clip(rng.uniform(0.2, 0.8) + rng.normal(0.0, 0.07, 3), 0.05, 1.0),
+        0,
+    )
 
 
 def _pole(radius: float, height: float, tint) -> Quads:  # type: ignore[no-untyped-def]

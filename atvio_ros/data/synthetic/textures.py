@@ -9,7 +9,7 @@ import numpy as np
 
 from atvio_ros.data.synthetic import facades
 from atvio_ros.data.synthetic.noise import SIZE_PX, flat, fractal, rgba, speckle
-from atvio_ros.types import FloatArray, ImageArray
+from atvio_ros.types import ImageArray
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def make_textures(rng: np.random.Generator) -> Textures:
         'fence': (_fence, 2),
         'rail': (_rail, 1),
         'sign': (_sign, 3),
+        'paint': (_paint, 1),
+        'glass': (_glass, 2),
     }
     images: list[ImageArray] = []
     layers = {}
@@ -94,14 +96,14 @@ def _paving(rng: np.random.Generator) -> ImageArray:
 
 def _grass(rng: np.random.Generator) -> ImageArray:
     """Tufts, dry spots and weeds on 4 m square."""
-    light = 1.0 + 0.22 * fractal(rng, 0.8) + 0.18 * fractal(rng, 2.0) + 0.2 * speckle(rng, 2)
-    dry = np.clip(0.35 + 0.35 * fractal(rng, 1.8), 0.0, 1.0)[..., None]
-    colour = flat((0.24, 0.36, 0.14)) * (1 - dry) + flat((0.42, 0.4, 0.22)) * dry
+    light = 1.0 + 0.25 * fractal(rng, 0.7) + 0.06 * fractal(rng, 1.6) + 0.22 * speckle(rng, 2) + 0.08 * speckle(rng, 9)
+    dry = np.clip(rng.uniform(0.2, 0.7) + 0.25 * fractal(rng, 0.8), 0.0, 1.0)[..., None]
+    colour = flat((0.26, 0.33, 0.17)) * (1 - dry) + flat((0.4, 0.37, 0.24)) * dry
     return rgba(colour * light[..., None])
 
 
 def _soil(rng: np.random.Generator) -> ImageArray:
-    light = 1.0 + 0.15 * fractal(rng, 1.0) + 0.15 * fractal(rng, 2.0) + 0.15 * speckle(rng, 2)
+    light = 1.0 + 0.2 * fractal(rng, 0.8) + 0.05 * fractal(rng, 1.6) + 0.15 * speckle(rng, 2)
     furrows = 1.0 + 0.15 * np.sin(np.arange(SIZE_PX) * 2 * np.pi * rng.integers(4, 12) / SIZE_PX)
     return rgba(flat((0.45, 0.36, 0.25)) * (light * furrows)[..., None])
 
@@ -195,6 +197,19 @@ def _sign(rng: np.random.Generator) -> ImageArray:
     return rgba(panel)
 
 
-def palette(rng: np.random.Generator, colours: FloatArray, spread: float = 0.06) -> FloatArray:
-    """One of the colours (N, 3), varied a little."""
-    return np.clip(colours[rng.integers(len(colours))] + rng.normal(0.0, spread, 3), 0.02, 1.0)
+def _paint(rng: np.random.Generator) -> ImageArray:
+    """Car paint: it mirrors the ground below and the sky above a dark line at the horizon."""
+    v = np.linspace(0.0, 1.0, SIZE_PX)[:, None]
+    light = 0.62 + 0.25 * v + 0.22 * np.exp(-(((v - 0.72) / 0.1) ** 2)) - 0.2 * np.exp(-(((v - 0.5) / 0.06) ** 2))
+    light = np.broadcast_to(light, (SIZE_PX, SIZE_PX)) + 0.02 * fractal(rng, 1.6)
+    for x in (0.3, 0.52, 0.73):  # door gaps
+        light[:, int(x * SIZE_PX) : int(x * SIZE_PX) + 4] *= 0.5
+    return rgba(np.repeat(light[..., None], 3, axis=2))
+
+
+def _glass(rng: np.random.Generator) -> ImageArray:
+    """Car windows: dark inside, with slanting reflections of the sky."""
+    v, u = np.meshgrid(np.linspace(0.0, 1.0, SIZE_PX), np.linspace(0.0, 1.0, SIZE_PX), indexing='ij')
+    band = np.clip(np.sin((u + 0.6 * v) * rng.uniform(6.0, 14.0) + rng.uniform(0.0, 6.0)) * 3.0, 0.0, 1.0)
+    light = 0.12 + 0.25 * v + rng.uniform(0.15, 0.4) * band * v + 0.04 * fractal(rng, 1.5)
+    return rgba(np.clip(light, 0.03, 1.0)[..., None] * np.array((0.85, 0.95, 1.0)))

@@ -10,7 +10,7 @@ from scipy.interpolate import make_interp_spline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from atvio_ros.errors import TrajectoryError
-from atvio_ros.geometry import R_BODY_OPTICAL, inverse, nearest_rotation, transform
+from atvio_ros.geometry import R_BODY_OPTICAL, inverse, transform
 from atvio_ros.types import NANOSECONDS, FloatArray
 
 GRAVITY = np.array([0.0, 0.0, 9.81])  # m/s^2; what an accelerometer at rest reads on the upward axis (REP 145)
@@ -75,22 +75,16 @@ def image_stamps(duration_s: float, start_ns: int, rng: np.random.Generator, jit
     return np.asarray(start_ns + offsets_ns[offsets_ns <= duration_s * NANOSECONDS])
 
 
-def read_kitti_poses(path: Path) -> FloatArray:
-    """Camera poses (N, 4, 4) in the first camera's frame from KITTI's rows of 12 numbers. Raises TrajectoryError."""
-    rows = _read_numbers(path)
-    if rows.shape[1] != 12:
-        raise TrajectoryError(f'{path} has {rows.shape[1]} numbers a line; a KITTI pose file has 12 (3x4, row-major).')
-    poses = np.tile(np.eye(4), (len(rows), 1, 1))
-    poses[:, :3] = rows.reshape(-1, 3, 4)
-    poses[:, :3, :3] = nearest_rotation(poses[:, :3, :3])
-    return poses
-
-
 def read_times(path: Path) -> FloatArray:
-    """Image times (N,) [s] from a text file with one number a line. Raises TrajectoryError."""
-    rows = _read_numbers(path)
-    if rows.shape[1] != 1:
-        raise TrajectoryError(f'{path} has {rows.shape[1]} numbers a line; a file of image times has one (seconds).')
+    """Image times (N,) [s] from a text file with one number a line, the first one 0. Raises TrajectoryError."""
+    try:
+        rows = np.loadtxt(path, ndmin=2)
+    except FileNotFoundError:
+        raise TrajectoryError(f'There is no file of image times {path}.') from None
+    except (OSError, ValueError) as error:
+        raise TrajectoryError(f'{path} is not a list of image times: {" ".join(str(error).split())}') from error
+    if rows.size == 0 or rows.shape[1] != 1 or not np.isfinite(rows).all():
+        raise TrajectoryError(f'{path} must have one finite number a line, the time of each image in seconds.')
     return np.asarray(rows[:, 0] - rows[0, 0])
 
 
@@ -109,15 +103,3 @@ def nominal_camera(translation_m: tuple[float, float, float], mounting_deg: tupl
     """T_base_camera (4, 4): the nominal optical axes of a forward camera, turned by a rotation vector about them."""
     mounting = Rotation.from_rotvec(np.array(mounting_deg), degrees=True).as_matrix()
     return transform(R_BODY_OPTICAL @ mounting, np.array(translation_m))
-
-
-def _read_numbers(path: Path) -> FloatArray:
-    try:
-        rows = np.loadtxt(path, ndmin=2)
-    except FileNotFoundError:
-        raise TrajectoryError(f'There is no file {path}.') from None
-    except (OSError, ValueError) as error:
-        raise TrajectoryError(f'{path} is not a table of numbers: {" ".join(str(error).split())}') from error
-    if rows.size == 0 or not np.isfinite(rows).all():
-        raise TrajectoryError(f'{path} is empty or holds NaN or infinity.')
-    return rows

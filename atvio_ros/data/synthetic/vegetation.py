@@ -24,7 +24,7 @@ def tree(textures: Textures, rng: np.random.Generator, height: float, spread: fl
         parts.append(quads(bough, rectangle_uv(1.0, 2.0), np.full(3, 0.7), textures.pick('bark', rng)))
     middle = (clear + height) / 2
     crown = _clump(rng, cards, np.array((spread / 2, spread / 2, (height - clear) / 2)), np.array((0.0, 0.0, middle)))
-    tint = rng.uniform(0.6, 1.25) * (1.0 + rng.normal(0.0, 0.08, 3))
+    tint = rng.uniform(0.7, 1.5) * (1.0 + rng.normal(0.0, 0.08, 3))
     return np.concatenate(parts), quads(crown, rectangle_uv(), tint, textures.pick('leaves', rng))
 
 
@@ -58,5 +58,12 @@ def _clump(rng: np.random.Generator, cards: int, half: FloatArray, middle: Float
     where *= (rng.random((cards, 1)) ** (1 / 3)) / np.linalg.norm(where, axis=1, keepdims=True)
     centre = middle + where * half * 0.55
     size = half.mean() * rng.uniform(0.65, 1.05, (cards, 1))
-    return np.stack((centre - across * size - up * size, centre + across * size - up * size,
-                     centre + across * size + up * size, centre - across * size + up * size), axis=1)
+    return np.stack(
+        (
+            centre - across * size - up * size,
+            centre + across * size - up * size,
+            centre + across * size + up * size,
+            centre - across * size + up * size,
+        ),
+        axis=1,
+    )

@@ -5,12 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from atvio_ros.data.synthetic.mesh import Quads, box, circle, quads, rectangle_uv
+from atvio_ros.data.synthetic.textures import Textures
 from atvio_ros.types import FloatArray
 
-PAINTS = np.array([
-    (0.05, 0.05, 0.06), (0.75, 0.75, 0.76), (0.45, 0.46, 0.48), (0.9, 0.9, 0.9), (0.08, 0.12, 0.35), (0.5, 0.06, 0.06),
-    (0.1, 0.25, 0.15), (0.3, 0.3, 0.33), (0.02, 0.02, 0.02), (0.6, 0.55, 0.4),
-])
+PAINTS = np.array(
+    [
+        (0.05, 0.05, 0.06),
+        (0.75, 0.75, 0.76),
+        (0.45, 0.46, 0.48),
+        (0.9, 0.9, 0.9),
+        (0.08, 0.12, 0.35),
+        (0.5, 0.06, 0.06),
+        (0.1, 0.25, 0.15),
+        (0.3, 0.3, 0.33),
+        (0.02, 0.02, 0.02),
+        (0.6, 0.55, 0.4),
+    ]
+)
 GLASS, RUBBER = (0.07, 0.08, 0.1), (0.04, 0.04, 0.04)
 
 # Outlines of the side view: x from rear to front and height, both relative to length and height.
@@ -23,7 +34,7 @@ CABINS = {
 }
 
 
-def car(rng: np.random.Generator) -> tuple[Quads, float, float]:
+def car(textures: Textures, rng: np.random.Generator) -> tuple[Quads, float, float]:
     """A car with its length and width [m]."""
     kind = str(rng.choice(list(CABINS), p=(0.4, 0.2, 0.25, 0.15)))
     length, width, height = rng.uniform(3.7, 4.8), rng.uniform(1.65, 1.85), rng.uniform(1.4, 1.6)
@@ -33,12 +44,13 @@ def car(rng: np.random.Generator) -> tuple[Quads, float, float]:
     scale = np.array((length, height))
     lower = (np.array(LOWER) - (0.5, 0.0)) * scale
     cabin = (np.array(CABINS[kind]) - (0.5, 0.0)) * scale
-    parts = [_extrude(lower, width, width * 0.97, paint)]
-    glasshouse = _extrude(cabin, width * 0.94, width * 0.76, np.array(GLASS))
-    glasshouse['colour'][1, :, :3] = np.clip(paint * 255, 0, 255)  # the roof panel
-    if kind == 'van' and rng.random() < 0.6:
-        glasshouse['colour'][3:, :, :3] = np.clip(paint * 255, 0, 255)
-    parts.append(glasshouse)
+    body = _extrude(lower, width, width * 0.97, paint, textures.pick('paint', rng))
+    glasshouse = _extrude(cabin, width * 0.94, width * 0.76, np.ones(3), textures.pick('glass', rng))
+    panels = slice(3, None) if kind == 'van' and rng.random() < 0.6 else slice(0, 0)
+    for painted in (slice(1, 2), panels):  # the roof, and the sides of a van without windows
+        glasshouse['colour'][painted, :, :3] = np.clip(paint * 255, 0, 255)
+        glasshouse['layer'][painted, :, 0] = textures.layers['paint'][0]
+    parts = [body, glasshouse]
     parts.append(_pillars(cabin, width, paint))
     parts += _wheels(length, width, (-0.31, 0.31), 0.31)
     parts += _lights(length, width, height)
@@ -48,7 +60,7 @@ def car(rng: np.random.Generator) -> tuple[Quads, float, float]:
 def lorry(rng: np.random.Generator) -> tuple[Quads, float, float]:
     """A lorry or bus with its length and width [m]."""
     length, width, height = rng.uniform(7.5, 15.0), 2.5, rng.uniform(3.2, 4.0)
-    paint, load = PAINTS[rng.integers(len(PAINTS))], rng.uniform(0.3, 1.0, 3)
+    paint, load = PAINTS[rng.integers(len(PAINTS))], np.clip(rng.uniform(0.4, 1.0) + rng.normal(0.0, 0.07, 3), 0.05, 1.0)
     cargo = box(length - 2.6, width, 1.0, height)
     cargo[:, :, 0] -= 1.3
     cab = box(2.2, width * 0.95, 0.5, min(height, 3.0))
@@ -62,7 +74,7 @@ def lorry(rng: np.random.Generator) -> tuple[Quads, float, float]:
     return np.concatenate(parts), length, width
 
 
-def _extrude(profile: FloatArray, bottom_width: float, top_width: float, paint: FloatArray) -> Quads:
+def _extrude(profile: FloatArray, bottom_width: float, top_width: float, paint: FloatArray, layer: int) -> Quads:
     """Skin over a side view (N, 2): the strip across each edge, then both sides as fans; narrower towards the top."""
     low, high = profile[:, 1].min(), profile[:, 1].max()
     half = (bottom_width + (top_width - bottom_width) * (profile[:, 1] - low) / (high - low)) / 2
@@ -74,7 +86,9 @@ def _extrude(profile: FloatArray, bottom_width: float, top_width: float, paint: 
     sides = [side[list(corners)] for side in (left, right) for corners in fan]
     sides[len(fan) :] = [corners[::-1] for corners in sides[len(fan) :]]
     sides = [corners[::-1] for corners in sides]
-    return quads(np.concatenate((strip[:, ::-1] if False else strip, np.array(sides))), rectangle_uv(), paint, 0)
+    faces = np.concatenate((strip, np.array(sides)))
+    uv = (faces[..., (0, 2)] - (profile[:, 0].min(), low)) / (np.ptp(profile[:, 0]), high - low)
+    return quads(faces, uv * 0.98 + 0.01, paint, layer)
 
 
 def _pillars(cabin: FloatArray, width: float, paint: FloatArray) -> Quads:

@@ -16,7 +16,7 @@ class Zone:
     """What stands beside the road. Pairs are ranges to draw from, in metres; shares are probabilities."""
 
     name: str
-    lane_m: tuple[float, float] = (2.9, 3.5)
+    lane_m: tuple[float, float] = (3.1, 3.8)
     oncoming_lanes: tuple[int, int] = (1, 1)
     parking: float = 0.0  # share of the sides with a parking strip
     sidewalk_m: tuple[float, float] = (1.5, 3.0)
@@ -39,35 +39,92 @@ class Zone:
 
 ZONES = (
     Zone(
-        'town', parking=0.75, buildings=0.92, detached=0.15, street_trees=0.45, hedges=0.25, lamps=0.8, shrubs=0.02,
+        'town',
+        parking=0.75,
+        buildings=0.92,
+        detached=0.15,
+        street_trees=0.45,
+        hedges=0.25,
+        lamps=0.8,
+        shrubs=0.02,
         roughness_m=0.5,
     ),
     Zone(
-        'suburb', lane_m=(2.6, 3.2), parking=0.5, sidewalk_m=(1.2, 2.4), setback_m=(2.5, 9.0), buildings=0.8,
-        detached=0.85, storeys=(1, 3), street_trees=0.3, hedges=0.8, lamps=0.7, shrubs=0.07, markings=0.25,
-        traffic=0.8, roughness_m=1.5,
+        'suburb',
+        lane_m=(2.9, 3.5),
+        parking=0.5,
+        sidewalk_m=(1.2, 2.4),
+        setback_m=(2.5, 9.0),
+        buildings=0.8,
+        detached=0.85,
+        storeys=(1, 3),
+        street_trees=0.3,
+        hedges=0.8,
+        lamps=0.7,
+        shrubs=0.07,
+        markings=0.25,
+        traffic=0.8,
+        roughness_m=1.5,
     ),
     Zone(
-        'avenue', lane_m=(3.1, 3.6), oncoming_lanes=(1, 2), parking=0.35, sidewalk_m=(2.0, 4.0), setback_m=(3.0, 14.0),
-        buildings=0.6, detached=0.3, storeys=(2, 6), side_street_m=(80.0, 220.0), street_trees=0.8, hedges=0.4,
-        lamps=0.95, shrubs=0.05, markings=0.95, traffic=1.8, roughness_m=0.8,
+        'avenue',
+        lane_m=(3.1, 3.6),
+        oncoming_lanes=(1, 2),
+        parking=0.35,
+        sidewalk_m=(2.0, 4.0),
+        setback_m=(3.0, 14.0),
+        buildings=0.6,
+        detached=0.3,
+        storeys=(2, 6),
+        side_street_m=(80.0, 220.0),
+        street_trees=0.8,
+        hedges=0.4,
+        lamps=0.95,
+        shrubs=0.05,
+        markings=0.95,
+        traffic=1.8,
+        roughness_m=0.8,
     ),
     Zone(
-        'country', lane_m=(3.0, 3.5), sidewalk_m=(0.5, 1.0), kerb_m=0.0, setback_m=(10.0, 40.0), buildings=0.08,
-        detached=1.0, storeys=(1, 2), side_street_m=(180.0, 600.0), street_trees=0.25, shrubs=0.1, forest=0.35,
-        markings=0.8, guard_rails=0.15, roughness_m=5.0,
+        'country',
+        lane_m=(3.0, 3.5),
+        sidewalk_m=(0.5, 1.0),
+        kerb_m=0.0,
+        setback_m=(10.0, 40.0),
+        buildings=0.08,
+        detached=1.0,
+        storeys=(1, 2),
+        side_street_m=(180.0, 600.0),
+        street_trees=0.25,
+        shrubs=0.1,
+        forest=0.35,
+        markings=0.8,
+        guard_rails=0.15,
+        roughness_m=5.0,
     ),
     Zone(
-        'motorway', lane_m=(3.5, 3.75), sidewalk_m=(2.2, 3.0), kerb_m=0.0, setback_m=(30.0, 80.0), buildings=0.1,
-        detached=0.3, storeys=(2, 5), side_street_m=(1e4, 1e5), shrubs=0.12, forest=0.3, markings=1.0,
-        guard_rails=0.9, traffic=2.5, roughness_m=4.0,
+        'motorway',
+        lane_m=(3.5, 3.75),
+        sidewalk_m=(2.2, 3.0),
+        kerb_m=0.0,
+        setback_m=(30.0, 80.0),
+        buildings=0.1,
+        detached=0.3,
+        storeys=(2, 5),
+        side_street_m=(1e4, 1e5),
+        shrubs=0.12,
+        forest=0.3,
+        markings=1.0,
+        guard_rails=0.9,
+        traffic=2.5,
+        roughness_m=4.0,
     ),
 )
 TOWN, SUBURB, AVENUE, COUNTRY, MOTORWAY = range(len(ZONES))
 
 
 def assign_zones(speed: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Zone (S,) of each metre of road from the car's speed there (S,) [m/s]: the fast parts are open, the rest drawn."""
+    """Zone (S,) of each metre of road from the car's speed (S,) [m/s]: fast parts are open country, the rest drawn."""
     usual = gaussian_filter1d(maximum_filter1d(speed, 120), 60.0)
     zones = np.empty(len(speed), np.int64)
     start = 0

@@ -1,0 +1,63 @@
+"""`atvio synthesize`: render a drive and write it as a rosbag2."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from atvio_ros.cli import common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('--out', type=Path, required=True, help='folder of the rosbag2 (mcap) to write')
+    parser.add_argument('--seed', type=int, default=0, help='world, route, weather, camera and IMU errors (default 0)')
+    parser.add_argument('--length', type=float, default=500.0, help='length of a procedural drive [m] (default 500)')
+    parser.add_argument('--poses', type=Path, help='KITTI pose file to drive along, instead of a procedural route')
+    parser.add_argument('--times', type=Path, help='image times of --poses [s], one a line')
+    parser.add_argument('--imu', type=Path, help='recorded IMU of --poses (.mat or text), instead of a simulated one')
+    parser.add_argument('--grey', action='store_true', help='grey images (mono8) instead of colour (rgb8)')
+    parser.add_argument('--width', type=int, default=416, help='image width [px] (default 416)')
+    parser.add_argument('--height', type=int, default=128, help='image height [px] (default 128)')
+    parser.add_argument('--intrinsics', metavar='FX,FY,CX,CY', help="camera [px]; default: KITTI's, scaled to the size")
+    parser.add_argument('--no-jitter', action='store_true', help="images each 0.1 s, not at KITTI's varying intervals")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Render and write; the last line names the bag."""
+    from atvio_ros.data.bag_writer import BagWriter
+    from atvio_ros.data.synthetic import DriveSettings, synthesize
+    from atvio_ros.settings import from_mapping
+    from atvio_ros.types import ImuSample
+
+    values = {'seed': args.seed, 'length': args.length, 'width': args.width, 'height': args.height}
+    values |= {'color': not args.grey, 'jitter': not args.no_jitter, 'poses': args.poses, 'times': args.times}
+    values |= {'imu': args.imu, 'intrinsics': _intrinsics(args.intrinsics)}
+    drive = synthesize(from_mapping(DriveSettings, values, 'synthesize'))
+    with BagWriter(args.out) as bag, common.progress_bar() as progress:
+        task = progress.add_task('rendering', total=len(drive), unit='images')
+        start_ns = int(drive.stamps_ns[0])
+        transforms = {('base_link', 'imu_link'): drive.T_base_imu, ('base_link', 'camera'): drive.T_base_camera}
+        bag.write_static_transforms(start_ns, transforms)
+        readings = iter(zip(drive.imu_stamps_ns.tolist(), drive.imu, strict=True))
+        pending = next(readings, None)
+        for index, (stamp_ns, image) in enumerate(drive.images()):
+            while pending is not None and pending[0] <= stamp_ns:
+                bag.write_imu(ImuSample(pending[0], pending[1][:3], pending[1][3:]))
+                pending = next(readings, None)
+            bag.write_camera_info(stamp_ns, args.width, args.height, drive.intrinsics)
+            bag.write_image(stamp_ns, image)
+            bag.write_ground_truth(stamp_ns, drive.T_odom_base[index])
+            progress.update(task, advance=1, unit=f'images, {progress.tasks[0].speed or 0.0:.0f}/s')
+    print(f'Wrote {len(drive)} images of {drive.length_m:.0f} m with ground truth to {args.out}')
+
+
+def _intrinsics(text: str | None) -> tuple[float, ...]:
+    from atvio_ros.errors import SettingsError
+
+    if text is None:
+        return ()
+    try:
+        return tuple(float(word) for word in text.split(','))
+    except ValueError:
+        raise SettingsError(f'--intrinsics must be four numbers FX,FY,CX,CY, not {text!r}.') from None

@@ -1,0 +1,158 @@
+"""A rendered drive with exact ground truth: images, 100 Hz IMU and poses of one trajectory through one world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.data.synthetic.image_formation import ImageFormation
+from atvio_ros.data.synthetic.imu import ImuSettings, imu_stamps, read_imu, simulate_imu
+from atvio_ros.data.synthetic.renderer import Pinhole, Renderer
+from atvio_ros.data.synthetic.route import random_drive
+from atvio_ros.data.synthetic.trajectory import (
+    Motion,
+    image_stamps,
+    motion_from_camera,
+    nominal_camera,
+    read_times,
+)
+from atvio_ros.data.synthetic.world import World, build_world
+from atvio_ros.errors import SettingsError, TrajectoryError
+from atvio_ros.geometry import inverse, nearest_rotation
+from atvio_ros.settings import setting
+from atvio_ros.trajectory_files import read_kitti_poses
+from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray
+
+START_NS = 1_317_000_000 * NANOSECONDS  # the autumn of KITTI's recordings
+KITTI_SIZE = (1241, 376)
+KITTI_INTRINSICS = (718.856, 718.856, 607.1928, 185.2157)  # of sequences 00 to 02, at KITTI_SIZE
+
+
+@dataclass(frozen=True)
+class DriveSettings:
+    """What is drawn. The same settings and seed give the same drive, bit by bit on one machine."""
+
+    seed: int = setting(0, 'Draws the world, the route, the weather, the camera and the IMU errors.', minimum=0)
+    length: float = setting(500.0, 'Length of a procedural drive [m].', minimum=30.0)
+    poses: Path | None = None  # KITTI pose file: rows of 12 numbers, left camera in the first camera's frame
+    times: Path | None = None  # image times [s], one a line
+    imu: Path | None = None  # recorded IMU in place of the simulated one
+    width: int = setting(416, 'Image width [px].', minimum=16)
+    height: int = setting(128, 'Image height [px].', minimum=16)
+    intrinsics: tuple[float, ...] = ()  # fx fy cx cy [px]; none: KITTI's, scaled to the size
+    color: bool = setting(True, 'Colour images (rgb8); otherwise grey (mono8).')
+    jitter: bool = setting(True, "Image intervals like KITTI's, 0.098 to 0.109 s; otherwise exactly 0.1 s.")
+    camera_height: float = setting(1.65, 'Height of the camera above the road [m].', minimum=0.3)
+    camera_translation: tuple[float, float, float] = (1.08, -0.32, 0.73)  # m, camera in base_link, KITTI's
+    camera_mounting_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rotation vector from the nominal optical axes
+    imu_errors: ImuSettings = field(default_factory=ImuSettings)
+
+
+class Drive:
+    """One drive: ground truth and IMU at once, images one after the other."""
+
+    def __init__(self, settings: DriveSettings) -> None:
+        self.settings = settings
+        if len(settings.intrinsics) not in (0, 4):
+            raise SettingsError(f'intrinsics must be four numbers, fx fy cx cy, not {len(settings.intrinsics)}.')
+        self.T_base_camera = nominal_camera(settings.camera_translation, settings.camera_mounting_deg)
+        self.T_base_imu: FloatArray = np.eye(4)  # base_link is where the IMU is
+        route_rng, imu_rng = (np.random.default_rng((settings.seed, part)) for part in (1, 2))
+        self.motion, self.stamps_ns = _motion(settings, self.T_base_camera, route_rng)
+        self.imu_stamps_ns: NDArray[np.int64] = imu_stamps(self.stamps_ns)  # (M,)
+        self.imu = self._imu(imu_rng)  # (M, 6) wx wy wz [rad/s], ax ay az [m/s^2], in imu_link
+        T_world_base = self.motion.poses(self._times_s)
+        self._T_world_camera = T_world_base @ self.T_base_camera
+        self.T_odom_base: FloatArray = inverse(T_world_base[0]) @ T_world_base  # (N, 4, 4), odom = first base_link
+        self.poses: FloatArray = inverse(self._T_world_camera[0]) @ self._T_world_camera  # (N, 4, 4) in first camera
+        self._world: World | None = None
+
+    def __len__(self) -> int:
+        return len(self.stamps_ns)
+
+    @property
+    def length_m(self) -> float:
+        """Length of the way driven [m]."""
+        return float(np.linalg.norm(np.diff(self.poses[:, :3, 3], axis=0), axis=1).sum())
+
+    @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy [px]; integer coordinates are pixel centres."""
+        settings = self.settings
+        if not settings.intrinsics:
+            return kitti_intrinsics(settings.width, settings.height)
+        fx, fy, cx, cy = settings.intrinsics
+        return fx, fy, cx, cy
+
+    @property
+    def world(self) -> World:
+        """The world, built on first use (about a second a kilometre)."""
+        if self._world is None:
+            settings = self.settings
+            self._world = build_world(
+                self.motion, self.T_base_camera, self._times_s, settings.camera_height, settings.seed
+            )
+        return self._world
+
+    def images(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, ImageArray]]:
+        """Stamps [ns] and images (H, W, 3) RGB, or (H, W) grey, from index `first` up to `last`.
+
+        Raises RenderError where there is no EGL.
+        """
+        settings = self.settings
+        camera = Pinhole(settings.width, settings.height, *self.intrinsics)
+        world = self.world
+        formation = ImageFormation(world.appearance, settings.width, settings.height, settings.color, settings.seed)
+        with Renderer(world, camera) as renderer:
+            for i in range(first, len(self) if last is None else min(last, len(self))):
+                rendered = renderer.render(self._T_world_camera[i], world.image_way_m[i], self._times_s[i])
+                yield int(self.stamps_ns[i]), formation.develop(rendered)
+
+    @property
+    def _times_s(self) -> FloatArray:
+        return np.asarray((self.stamps_ns - self.stamps_ns[0]) / NANOSECONDS)
+
+    def _imu(self, rng: np.random.Generator) -> FloatArray:
+        if self.settings.imu is not None:
+            return read_imu(self.settings.imu, len(self.stamps_ns))
+        return simulate_imu(self.motion, self.imu_stamps_ns, self.settings.imu_errors, rng)
+
+
+def synthesize(settings: DriveSettings) -> Drive:
+    """The drive of these settings. Raises SettingsError, TrajectoryError or ImuError on unusable input."""
+    return Drive(settings)
+
+
+def kitti_intrinsics(width: int, height: int) -> tuple[float, float, float, float]:
+    """KITTI's left camera scaled, each axis on its own, to an image size: fx, fy, cx, cy [px]."""
+    x, y = width / KITTI_SIZE[0], height / KITTI_SIZE[1]
+    fx, fy, cx, cy = KITTI_INTRINSICS
+    return fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5  # half a pixel: scaled by area
+
+
+def _motion(
+    settings: DriveSettings, T_base_camera: FloatArray, rng: np.random.Generator
+) -> tuple[Motion, NDArray[np.int64]]:
+    if (settings.poses is None) != (settings.times is None):
+        raise SettingsError('--poses and --times belong together: give both, or neither for a procedural drive.')
+    if settings.poses is None or settings.times is None:
+        if settings.imu is not None:
+            raise SettingsError(
+                '--imu needs --poses and --times: a recorded IMU fits only the drive it was recorded on.'
+            )
+        motion = random_drive(settings.length, rng, settings.camera_height - settings.camera_translation[2])
+        return motion, image_stamps(float(motion.times_s[-1]), START_NS, rng, settings.jitter)
+    poses, times_s = read_kitti_poses(settings.poses), read_times(settings.times)
+    poses[:, :3, :3] = nearest_rotation(poses[:, :3, :3])
+    if len(poses) != len(times_s):
+        raise TrajectoryError(
+            f'{settings.poses} has {len(poses)} poses but {settings.times} has {len(times_s)} times; '
+            'both must have one line per image.'
+        )
+    offsets_ns = np.round(times_s * NANOSECONDS).astype(np.int64)
+    motion = motion_from_camera(offsets_ns / NANOSECONDS, poses, T_base_camera)
+    return motion, START_NS + offsets_ns

@@ -1,0 +1,160 @@
+"""Rules of the rendered world: images agree with poses, roads stay free, the same seed gives the same pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import moderngl
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from atvio_ros.cli.main import main
+from atvio_ros.data.synthetic import DriveSettings, kitti_intrinsics, synthesize
+from atvio_ros.data.synthetic.appearance import Appearance
+from atvio_ros.data.synthetic.mesh import Batch, Light, quads, rectangle_uv
+from atvio_ros.data.synthetic.renderer import Pinhole, Renderer
+from atvio_ros.data.synthetic.scenery import footprint
+from atvio_ros.data.synthetic.world import World, build_world
+from atvio_ros.errors import RenderError
+from atvio_ros.geometry import inverse, transform
+
+KITTI = Path(__file__).resolve().parents[2] / 'shared/data/kitti'
+CAMERA = Pinhole(416, 128, *kitti_intrinsics(416, 128))
+
+
+def a_lone_rectangle(corners: np.ndarray) -> World:
+    """A world of one white rectangle, (4, 3) corners, in the dark."""
+    light = Light(np.array((0.0, 0.0, 1.0)), np.zeros(3), np.zeros(3))
+    appearance = Appearance(light, 1.0, np.zeros(3), 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    none = Batch.of([], [], 4)
+    # A tint of one half is white: the shaders double it.
+    white = Batch.of([quads(corners[None], rectangle_uv(), (0.5, 0.5, 0.5), 0)], [0], 4)
+    texture = np.full((1, 8, 8, 4), 255, np.uint8)
+    black = np.zeros((8, 16, 3), np.uint8)
+    return World(appearance, texture, black, np.full((64, 128), 255, np.uint8), none, white, none, none, None, np.zeros(1))
+
+
+@pytest.mark.parametrize('turn_deg', [(0.0, 0.0, 0.0), (4.0, -9.0, 3.0), (-6.0, 14.0, -5.0)])
+@pytest.mark.parametrize('depth_m', [6.0, 40.0, 150.0])
+def test_a_known_rectangle_appears_at_its_projected_pixels(turn_deg, depth_m):
+    half = 0.06 * depth_m
+    square = np.array([(-half, -half, 0), (half, -half, 0), (half, half, 0), (-half, half, 0)])
+    R = Rotation.from_euler('xyz', turn_deg, degrees=True).as_matrix()
+    T_world_camera = transform(R, np.array((812.3, -455.1, 31.7)))  # far from the origin, as on a long drive
+    bearing = np.array((0.21, -0.03, 1.0))
+    square = (square + bearing * depth_m) @ T_world_camera[:3, :3].T + T_world_camera[:3, 3]  # faces the camera
+    with Renderer(a_lone_rectangle(square), CAMERA) as renderer:
+        image = renderer.render(T_world_camera, 0.0)[..., 0] / 255.0
+    assert image.max() == pytest.approx(1.0, abs=0.01)
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
+    expected = (CAMERA.fx * bearing[0] + CAMERA.cx, CAMERA.fy * bearing[1] + CAMERA.cy)
+    centre = (image * u).sum() / image.sum(), (image * v).sum() / image.sum()
+    assert centre == pytest.approx(expected, abs=0.05)
+    # Half of the width in from the middle row: the left edge, to a fraction of a pixel.
+    row = image[round(expected[1])]
+    assert row.sum() == pytest.approx(2 * CAMERA.fx * 0.06, abs=0.51)  # supersampling resolves half pixels
+
+
+@pytest.fixture(scope='module')
+def drive():
+    return synthesize(DriveSettings(seed=2, length=120.0))
+
+
+def test_the_same_seed_gives_the_same_pixels(drive):
+    again = synthesize(DriveSettings(seed=2, length=120.0))
+    for (stamp, image), (stamp_again, image_again) in zip(drive.images(0, 3), again.images(0, 3), strict=True):
+        assert stamp == stamp_again
+        np.testing.assert_array_equal(image, image_again)
+
+
+def test_images_are_textured_and_differ_as_the_car_moves(drive):
+    images = [image for _, image in drive.images(20, 30)]
+    assert images[0].shape == (128, 416, 3)
+    assert images[0].dtype == np.uint8
+    ground = images[0][90:].astype(float).mean(axis=2)
+    assert ground.std() > 4.0
+    assert np.abs(images[0].astype(int) - images[-1]).mean() > 3.0
+
+
+def test_grey_drives_have_one_channel():
+    drive = synthesize(DriveSettings(seed=2, length=40.0, color=False, width=160, height=64))
+    _, image = next(drive.images())
+    assert image.shape == (64, 160)
+
+
+def test_the_camera_keeps_its_height_above_the_road(drive):
+    """The height fixes the scale of the image, so it must be right: here within the springs' travel."""
+    road = drive.world.road
+    camera = drive.motion.poses(np.linspace(0.5, drive.motion.times_s[-1] - 0.5, 50)) @ drive.T_base_camera
+    distance, nearest = road.tree.query(camera[:, :2, 3])
+    height = camera[:, 2, 3] - road.centre[nearest, 2]
+    assert distance.max() < 0.6
+    assert height == pytest.approx(1.65, abs=0.06)
+
+
+def figure_of_eight() -> DriveSettings:
+    return DriveSettings(seed=1, length=10.0)
+
+
+def assert_roads_are_free(world: World, camera_xy: np.ndarray) -> None:
+    """No footprint point within the car's own width of where the camera ever is; buildings much farther away."""
+    keep_m = {'house': 3.0, 'shed': 2.5, 'tree': 1.8, 'conifer': 1.8, 'car': 1.3}
+    for item in world.items:
+        points = footprint(world.road, item)
+        near = np.hypot(*(points[:, None] - camera_xy[None]).transpose(2, 0, 1)).min()
+        assert near > keep_m.get(item.kind, 1.4), f'{item} is {near:.2f} m from the driven line'
+
+
+def test_nothing_stands_on_a_road_that_crosses_itself():
+    from atvio_ros.data.synthetic.trajectory import Motion
+
+    times_s = np.linspace(0.0, 60.0, 600)
+    angle = times_s / 60.0 * 2 * np.pi
+    x, y = 90.0 * np.sin(angle), 70.0 * np.sin(2 * angle)
+    yaw = np.unwrap(np.arctan2(np.gradient(y), np.gradient(x)))
+    poses = np.tile(np.eye(4), (600, 1, 1))
+    poses[:, :3, :3] = Rotation.from_euler('z', yaw[:, None]).as_matrix()
+    poses[:, :3, 3] = np.stack((x, y, np.full(600, 0.92)), axis=1)
+    T_base_camera = synthesize(DriveSettings(length=40.0)).T_base_camera
+    world = build_world(Motion(times_s, poses), T_base_camera, times_s[::2], 1.65, seed=4)
+    assert len(world.items) > 100
+    assert_roads_are_free(world, (poses @ T_base_camera)[:, :2, 3])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not KITTI.is_dir(), reason=f'needs KITTI poses in {KITTI}')
+def test_nothing_stands_on_the_roads_of_a_whole_kitti_sequence():
+    drive = synthesize(DriveSettings(seed=1, poses=KITTI / 'poses/06.txt', times=KITTI / 'times/06.txt'))
+    times_s = (drive.stamps_ns - drive.stamps_ns[0]) / 1e9
+    assert_roads_are_free(drive.world, (drive.motion.poses(times_s) @ drive.T_base_camera)[:, :2, 3])
+
+
+def test_without_egl_the_error_names_the_packages(monkeypatch):
+    def fail(**_):
+        raise OSError('libEGL.so not found')
+
+    monkeypatch.setattr(moderngl, 'create_context', fail)
+    with pytest.raises(RenderError, match='libegl1') as caught:
+        Renderer(a_lone_rectangle(np.eye(4, 3)), CAMERA)
+    assert '\n' not in str(caught.value)
+
+
+def test_the_command_writes_a_bag_that_holds_the_drive(tmp_path, capsys):
+    from atvio_ros.data.bag_reader import BagReader
+
+    bag = tmp_path / 'drive'
+    words = ['synthesize', '--out', str(bag), '--length', '30', '--seed', '1', '--width', '104', '--height', '32']
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(str(bag))
+    drive = synthesize(DriveSettings(seed=1, length=30.0))
+    with BagReader(bag) as reader:
+        assert reader.count('/camera/image_raw') == reader.count('/ground_truth/odometry') == len(drive)
+        assert reader.count('/imu/data_raw') == len(drive.imu)
+
+
+def test_a_wrong_option_is_one_line(tmp_path, capsys):
+    assert main(['synthesize', '--out', str(tmp_path / 'bag'), '--length', '3']) == 1
+    message = capsys.readouterr().err
+    assert 'length' in message
+    assert message.count('\n') == 1
