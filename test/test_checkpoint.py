@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from atvio_ros import resources
 from atvio_ros.errors import ModelError
 from atvio_ros.network import checkpoint
 from atvio_ros.network.atvio import Atvio
@@ -71,7 +72,7 @@ def test_half_storage_halves_the_file_and_keeps_statistics_whole(tmp_path, file,
     loaded, _ = load_model(half)
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     assert loaded.visual_encoder[1].running_var[0].item() == pytest.approx(1e-9)
-    torch.testing.assert_close(loaded.lstm.weight_ih_l0, model.lstm.weight_ih_l0, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(loaded.lstm.from_input[0].weight, model.lstm.from_input[0].weight, rtol=1e-3, atol=1e-4)
 
 
 def test_weights_too_large_for_float16_are_refused_not_stored_as_infinity(tmp_path, model):
@@ -221,8 +222,8 @@ def test_weights_that_are_not_finite_or_of_another_type_are_refused(file, weight
 
 @pytest.mark.parametrize('models', ['models', 'share/atvio_ros/models'])
 def test_the_shipped_model_is_found_in_the_source_tree_and_in_an_installation(tmp_path, monkeypatch, models):
-    package = tmp_path / 'prefix' / 'lib' / 'python3' / 'atvio_ros' / 'network' / 'checkpoint.py'
-    monkeypatch.setattr(checkpoint, '__file__', str(package))
+    package = tmp_path / 'prefix' / 'lib' / 'python3' / 'atvio_ros' / 'resources.py'
+    monkeypatch.setattr(resources, '__file__', str(package))
     assert checkpoint.default_model_path() is None
     shipped = tmp_path / 'prefix' / models / checkpoint.DEFAULT_MODEL_NAME
     shipped.parent.mkdir(parents=True)

@@ -14,6 +14,7 @@ from atvio_ros.network.config import VARIANTS, AtvioConfig, variant
 from atvio_ros.network.fusion import make_fusion
 from atvio_ros.network.images import ImageInput, images_to_tensor
 from atvio_ros.network.inertial_encoder import make_inertial_encoder
+from atvio_ros.network.lstm import Lstm
 from atvio_ros.network.summary import count_parameters, summary
 from atvio_ros.network.visual_encoder import make_visual_encoder
 
@@ -147,10 +148,22 @@ def test_each_seed_gives_its_own_weights_and_leaves_the_callers_random_state():
 
 
 def test_lstm_gates_are_not_saturated_by_thousands_of_inputs():
-    lstm = untrained_model('ca_a').lstm
-    features = torch.randn(32, lstm.input_size)
-    gates = features @ lstm.weight_ih_l0.T
+    from_input = Lstm(13_312, 128, 2).from_input[0]
+    gates = torch.randn(32, 13_312) @ from_input.weight.T
     assert gates.std().item() == pytest.approx(1.0, abs=0.1)
+
+
+def test_lstm_is_torchs_lstm():
+    ours, torchs = Lstm(7, 5, 2), nn.LSTM(7, 5, 2, batch_first=True)
+    with torch.no_grad():
+        for i in range(2):
+            torchs.get_parameter(f'weight_ih_l{i}').copy_(ours.from_input[i].weight)
+            torchs.get_parameter(f'weight_hh_l{i}').copy_(ours.from_memory[i].weight)
+            torchs.get_parameter(f'bias_ih_l{i}').copy_(ours.from_input[i].bias)
+            torchs.get_parameter(f'bias_hh_l{i}').zero_()
+    inputs, state = torch.randn(3, 6, 7), (torch.randn(2, 3, 5), torch.randn(2, 3, 5))
+    torch.testing.assert_close(ours(inputs, state), torchs(inputs, state))
+    torch.testing.assert_close(ours(inputs), torchs(inputs))
 
 
 # ---- images

@@ -116,4 +116,4 @@ def test_the_skip_head_reaches_the_pose_past_the_lstm():
     motion = model(images, torch.randn(2, 1, 11, 6)).motion
     motion[..., :3].sum().backward()
     assert next(model.visual_encoder.parameters()).grad.abs().max() > 0
-    assert model.lstm.weight_ih_l0.grad.abs().max() == 0
+    assert model.lstm.from_input[0].weight.grad.abs().max() == 0

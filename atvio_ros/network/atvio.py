@@ -11,17 +11,17 @@ from atvio_ros.network.config import AtvioConfig
 from atvio_ros.network.fusion import make_fusion
 from atvio_ros.network.images import ImageInput
 from atvio_ros.network.inertial_encoder import make_inertial_encoder
+from atvio_ros.network.lstm import Lstm
+from atvio_ros.network.lstm import LstmState as LstmState
 from atvio_ros.network.pose_head import make_motion, make_pose_head
 from atvio_ros.network.visual_encoder import make_visual_encoder
-
-LstmState = tuple[Tensor, Tensor]  # hidden and cell state, each (layers, B, H)
 
 
 class AtvioOutput(NamedTuple):
     """What one forward pass returns."""
 
     motion: Tensor  # (B, T, 6) as geometry.encode_motion: x y z [m], roll pitch yaw [rad], optical camera frame
-    state: LstmState  # hand it to the next call to go on with the same drive
+    state: LstmState  # (hidden, cell), each (layers, B, H); hand it to the next call to go on with the same drive
     attention: Tensor  # (B, T, 2) mean channel weight on vision and on inertia; nan where the fusion has none
 
 
@@ -37,15 +37,15 @@ class Atvio(nn.Module):
         fused_features = (channels + config.inertial_channels) * height * width
         self.config = config
         self.image_input = ImageInput(config)
-        self.visual_encoder = make_visual_encoder(config).to(memory_format=torch.channels_last)  # the fastest order
+        self.visual_encoder = make_visual_encoder(config)
+        self.visual_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the fastest order
         self.inertial_encoder = make_inertial_encoder(config)
         self.fusion = make_fusion(config)
-        self.lstm = nn.LSTM(fused_features, config.lstm_hidden, config.lstm_layers, batch_first=True)
+        self.lstm = Lstm(fused_features, config.lstm_hidden, config.lstm_layers)
         self.pose_head = make_pose_head(config)
         self.motion = make_motion(config)
         self.register_buffer('imu_mean', torch.tensor(config.imu_mean), persistent=False)
         self.register_buffer('imu_std', torch.tensor(config.imu_std), persistent=False)
-        self._initialise_lstm()
 
     def forward(
         self, images: Tensor, imu: Tensor, interval_s: Tensor | None = None, state: LstmState | None = None
@@ -79,18 +79,3 @@ class Atvio(nn.Module):
         channels = self.config.feature_shape[0]
         visual, inertial = weights[:, :channels].detach(), weights[:, channels:].detach()  # (B*T, C1), (B*T, C2)
         return torch.stack((visual.mean(dim=1), inertial.mean(dim=1)), dim=-1).view(B, T, 2)
-
-    def _initialise_lstm(self) -> None:
-        # PyTorch scales LSTM weights by the hidden size alone; with some 13,000 inputs every gate would saturate.
-        for name, parameter in self.lstm.named_parameters():
-            if parameter.is_meta:  # only shapes are asked for (checkpoint.py)
-                continue
-            if name.startswith('weight_ih'):
-                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
-            elif name.startswith('weight_hh'):
-                nn.init.orthogonal_(parameter)
-            else:
-                nn.init.zeros_(parameter)
-                if name.startswith('bias_ih'):  # remember by default (Jozefowicz et al., ICML 2015)
-                    hidden = self.config.lstm_hidden
-                    nn.init.ones_(parameter[hidden : 2 * hidden])

@@ -35,9 +35,10 @@ class ImageInput(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(..., C, H, W), C = 1 or 3, uint8 or float in [0, 1] -> float (..., channels, H, W), about unit variance."""
-        values = images if images.is_floating_point() else images.to(self.luma.dtype) / 255.0
+        values = images.to(self.luma.dtype)
         if values.shape[-3] == 1 and self.channels == 3:
             values = values.expand(*values.shape[:-3], 3, *values.shape[-2:])
         elif values.shape[-3] == 3 and self.channels == 1:
             values = (values * self.luma).sum(dim=-3, keepdim=True)
-        return (values - self.mean) / self.std
+        unit = 1.0 if images.is_floating_point() else 255.0
+        return (values - unit * self.mean) / (unit * self.std)

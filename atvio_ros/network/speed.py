@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from atvio_ros.network.atvio import Atvio, LstmState
+from atvio_ros.network.atvio import Atvio
+from atvio_ros.network.lstm import LstmState
 from atvio_ros.network.summary import blank_pair, count_parameters
 
 _WARM_UP_PAIRS = 10

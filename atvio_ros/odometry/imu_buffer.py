@@ -73,13 +73,10 @@ class ImuBuffer:
         self._values.clear()
 
     def widest_hole_ns(self, start_ns: int, end_ns: int) -> int:
-        """Longest stretch without a reading that touches [start_ns, end_ns]; before the first reading counts too."""
-        first = max(0, bisect.bisect_right(self._stamps_ns, start_ns) - 1)
-        last = bisect.bisect_left(self._stamps_ns, end_ns)
-        known = self._stamps_ns[first : last + 1]
-        if not known:
-            return end_ns - start_ns
-        edges = [min(start_ns, known[0]), *known, max(end_ns, known[-1])]
+        """Longest stretch inside [start_ns, end_ns] without a reading; what of a hole lies outside does not count."""
+        first = bisect.bisect_left(self._stamps_ns, start_ns)
+        last = bisect.bisect_right(self._stamps_ns, end_ns)
+        edges = [start_ns, *self._stamps_ns[first:last], end_ns]
         return max(after - before for before, after in itertools.pairwise(edges))
 
     def window(self, start_ns: int, end_ns: int) -> ImuWindow:

@@ -6,6 +6,7 @@ import numpy as np
 
 from atvio_ros.data.synthetic.mesh import Quads, box, quads, rectangle, rectangle_uv, walls
 from atvio_ros.data.synthetic.textures import Textures
+from atvio_ros.types import FloatArray
 
 STOREY_M = 3.0
 BAY_M = 3.0
@@ -46,7 +47,7 @@ def house(
     if rng.random() < 0.3:
         parts.append(_balconies(rng, width, depth, storeys))
     if rng.random() < 0.5:
-        parts.append(_bay_window(textures, rng, width, depth, top, layer, tint))
+        parts.append(_bay_window(rng, width, depth, top, layer, tint))
     return np.concatenate(parts)
 
 
@@ -71,7 +72,10 @@ def barrier(textures: Textures, rng: np.random.Generator, length: float, height:
     return quads(faces, uv, rng.uniform(0.6, 1.2) * (1.0 + rng.normal(0.0, 0.05, 3)), textures.pick(name, rng))
 
 
-def _gable(textures, rng, width, depth, top, tint, layer):  # type: ignore[no-untyped-def]
+def _gable(
+    textures: Textures, rng: np.random.Generator, width: float, depth: float, top: float, tint: FloatArray, layer: int
+) -> list[Quads]:
+    """A pitched roof with its gable walls, chimneys and dormers; `top` is the height of the walls."""
     rise = depth / 2 * np.tan(np.radians(rng.uniform(25.0, 48.0)))
     x, y, over = width / 2, depth / 2, 0.4
     eave = top - over * rise / y
@@ -112,7 +116,9 @@ def _balconies(rng: np.random.Generator, width: float, depth: float, storeys: in
     return quads(np.concatenate(slabs), rectangle_uv(), np.full(3, rng.uniform(0.25, 1.0)), 0)
 
 
-def _bay_window(textures, rng, width, depth, top, layer, tint):  # type: ignore[no-untyped-def]
+def _bay_window(
+    rng: np.random.Generator, width: float, depth: float, top: float, layer: int, tint: FloatArray
+) -> Quads:
     size = min(3.0, width / 3)
     bay = box(size, 1.2, 0.0, top * rng.uniform(0.4, 0.95))
     bay[:, :, 0] += rng.uniform(-0.5, 0.5) * (width - size)

@@ -111,10 +111,10 @@ def roof(rng: np.random.Generator) -> ImageArray:
     colour = np.array(((0.5, 0.25, 0.18), (0.34, 0.2, 0.16), (0.25, 0.25, 0.27), (0.42, 0.36, 0.3))[rng.integers(4)])
     tiles = rng.normal(1.0, 0.12, (rows, columns))
     light = cv2.resize(tiles, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_NEAREST)
-    light *= 0.75 + 0.35 * ((np.arange(SIZE_PX) * rows / SIZE_PX) % 1.0)[:, None]
-    light *= 0.9 + 0.1 * np.cos(np.arange(SIZE_PX) * 2 * np.pi * columns / SIZE_PX)[None]
-    light *= 1.0 + 0.12 * fractal(rng, 1.6)
-    return rgba(colour * light[..., None])
+    slant = 0.75 + 0.35 * ((np.arange(SIZE_PX) * rows / SIZE_PX) % 1.0)[:, None]
+    waves = 0.9 + 0.1 * np.cos(np.arange(SIZE_PX) * 2 * np.pi * columns / SIZE_PX)[None]
+    worn = 1.0 + 0.12 * fractal(rng, 1.6)
+    return rgba(colour * (light * slant * waves * worn)[..., None])
 
 
 def _masonry(rng: np.random.Generator, colour: FloatArray) -> FloatArray:

@@ -40,7 +40,7 @@ class Ground:
         inner, outer = lines[row, cell], lines[row, cell + 1]
         share = np.clip((distance - inner) / np.maximum(outer - inner, 1e-6), 0.0, 1.0)
         above = heights[row, cell] * (1 - share) + heights[row, cell + 1] * share
-        return self.road.centre[sample, 2] + above
+        return np.asarray(self.road.centre[sample, 2] + above)
 
 
 def make_ground(
@@ -63,7 +63,7 @@ def make_ground(
     lines[..., 6:] = FAR_M
     lines[..., 6] = np.maximum(lines[..., 6], lines[..., 5] + 2.0)
     signed = lines * np.array((1.0, -1.0))[None, :, None]
-    heights = road.bank[:, None, None] * np.clip(signed, -15.0, 15.0)
+    heights = np.zeros(lines.shape)
     kerb = np.where(side_street, 0.0, kerb_m[:, None])
     heights[..., 3:] += kerb[..., None]
     heights[..., 4:] += np.where(kerb[..., None] > 0, 0.02, -0.08)

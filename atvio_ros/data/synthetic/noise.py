@@ -39,7 +39,7 @@ def speckle(rng: np.random.Generator, grain_px: int) -> FloatArray:
 
 def flat(colour: tuple[float, ...]) -> FloatArray:
     """One colour everywhere, (SIZE_PX, SIZE_PX, 3)."""
-    return np.broadcast_to(np.asarray(colour, dtype=np.float64), (SIZE_PX, SIZE_PX, 3)).copy()
+    return np.full((SIZE_PX, SIZE_PX, 3), colour, dtype=np.float64)
 
 
 def rgba(colour: FloatArray, alpha: FloatArray | None = None) -> ImageArray:

@@ -193,7 +193,7 @@ class Renderer:
 def _context() -> Any:
     """A standalone OpenGL context. Raises RenderError with the package to install."""
     try:
-        return moderngl.create_context(standalone=True, backend='egl', require=330)
+        return moderngl.create_context(require=330, standalone=True, backend='egl')  # type: ignore[arg-type]
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         reason = ' '.join(str(error).split())
         raise RenderError(

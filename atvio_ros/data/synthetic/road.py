@@ -24,7 +24,6 @@ class Road:
 
     centre: FloatArray  # (S, 3) on the road surface, world axes
     left_axis: FloatArray  # (S, 2) unit vector to the left, horizontal
-    bank: FloatArray  # (S,) rise per metre to the left
     curvature: FloatArray  # (S,) 1/m, positive to the left
     speed: FloatArray  # (S,) m/s of the car
     zone: NDArray[np.int64]  # (S,) index into zones.ZONES
@@ -62,12 +61,8 @@ class Road:
         """
         left, right = (self.paved_left, self.paved_right) if paved else (self.drive_left, self.drive_right)
         reach = float(max(left.max(), right.max()) + margin_m.max(initial=0.0) + SPACING_M)
-        pairs = self.tree.query_ball_point(points, reach)
-        counts = np.fromiter((len(found) for found in pairs), np.int64, len(pairs))
-        near = (
-            np.concatenate([np.asarray(found, np.int64) for found in pairs]) if counts.sum() else np.empty(0, np.int64)
-        )
-        point = np.repeat(np.arange(len(points)), counts)
+        pairs = self.tree.sparse_distance_matrix(cKDTree(points), reach, output_type='ndarray')
+        near, point = pairs['i'], pairs['j']
         offset = points[point] - self.centre[near, :2]
         across = (offset * self.left_axis[near]).sum(axis=1)
         along = offset[:, 0] * self.left_axis[near, 1] - offset[:, 1] * self.left_axis[near, 0]

@@ -52,7 +52,9 @@ def _draw_road(
 ) -> tuple[FloatArray, FloatArray, dict[int, float], FloatArray]:
     """Curvature [1/m] and speed limit [m/s] each STEP_M, stops {sample: seconds}, and the rise per metre."""
     samples = int(np.ceil(length_m / STEP_M)) + 1
-    curvature, speed, slope = [], [], []
+    curvature: list[float] = []
+    speed: list[float] = []
+    slope: list[float] = []
     stops: dict[int, float] = {}
     name = str(rng.choice(list(DISTRICTS), p=DISTRICT_SHARES))
     remaining_m = rng.uniform(300.0, 900.0)

@@ -40,7 +40,7 @@ def paint_shadows(road: Road, items: Sequence[Item], light: Light, rng: np.rando
             _polygon(strip, np.concatenate((outline, outline - reach * height)), 0)
             if item.kind == 'car':
                 _polygon(strip, outline, 0)
-    return cv2.GaussianBlur(strip, (3, 3), 0.7)
+    return np.asarray(cv2.GaussianBlur(strip, (3, 3), 0.7), np.uint8)
 
 
 def light_at(strip: ImageArray, way_m: float, left_m: float) -> float:

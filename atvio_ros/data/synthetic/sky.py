@@ -45,7 +45,7 @@ def panorama(appearance: Appearance, rng: np.random.Generator) -> ImageArray:
     below = np.clip(-elevation / 1.5, 0.0, 1.0)[..., None]
     field_colour = np.array((0.3, 0.33, 0.2)) * lit
     sky = sky * (1 - below) + field_colour * below
-    return np.clip(sky * 255.0, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.clip(sky * 255.0, 0.0, 255.0), np.uint8)
 
 
 def dome(segments: int = 48) -> tuple[FloatArray, FloatArray]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from atvio_ros.data.synthetic.mesh import Quads, box, circle, quads, rectangle_uv, walls
 from atvio_ros.data.synthetic.textures import Textures
+from atvio_ros.types import FloatArray
 
 STEEL = (0.42, 0.43, 0.44)
 
@@ -109,5 +110,5 @@ def bin_or_box(rng: np.random.Generator) -> Quads:
     )
 
 
-def _pole(radius: float, height: float, tint) -> Quads:  # type: ignore[no-untyped-def]
+def _pole(radius: float, height: float, tint: FloatArray | tuple[float, float, float]) -> Quads:
     return quads(walls(circle(radius, 5), -0.6, height), rectangle_uv(1.0, 4.0), tint, 0)

@@ -61,7 +61,7 @@ class Traffic:
                 (sample - 1, sample, sample + 1),
                 road.centre[sample - 1 : sample + 2, 2],
             )
-            z = float(heights[1] + road.bank[sample] * vehicle.left_m)
+            z = float(heights[1])
             shape = vehicle.shape.copy()
             slope = (heights[2] - heights[0]) / 2 * (-1.0 if vehicle.reversed else 1.0)
             shape['position'][..., 2] += slope * shape['position'][..., 0]

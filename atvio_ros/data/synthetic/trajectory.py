@@ -46,9 +46,7 @@ class Motion:
 
     def angular_velocity(self, times_s: FloatArray) -> FloatArray:
         """Angular velocity of the base (N, 3) [rad/s], in base axes."""
-        inside = self._inside(times_s)
-        in_world = self._rotation(inside, 1)  # scipy gives it in the fixed frame
-        return np.asarray(self._rotation(inside).inv().apply(in_world))
+        return np.asarray(self._rotation(self._inside(times_s), 1))  # scipy gives it in the moving axes
 
     def specific_force(self, times_s: FloatArray) -> FloatArray:
         """What an ideal accelerometer at the base origin reads (N, 3) [m/s^2], in base axes, gravity included."""

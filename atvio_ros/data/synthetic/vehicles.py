@@ -60,7 +60,10 @@ def car(textures: Textures, rng: np.random.Generator) -> tuple[Quads, float, flo
 def lorry(rng: np.random.Generator) -> tuple[Quads, float, float]:
     """A lorry or bus with its length and width [m]."""
     length, width, height = rng.uniform(7.5, 15.0), 2.5, rng.uniform(3.2, 4.0)
-    paint, load = PAINTS[rng.integers(len(PAINTS))], np.clip(rng.uniform(0.4, 1.0) + rng.normal(0.0, 0.07, 3), 0.05, 1.0)
+    paint, load = (
+        PAINTS[rng.integers(len(PAINTS))],
+        np.clip(rng.uniform(0.4, 1.0) + rng.normal(0.0, 0.07, 3), 0.05, 1.0),
+    )
     cargo = box(length - 2.6, width, 1.0, height)
     cargo[:, :, 0] -= 1.3
     cab = box(2.2, width * 0.95, 0.5, min(height, 3.0))

@@ -93,8 +93,20 @@ def _lay_road(
         widths[start:end] = _widths(zone[start], rng)
         start = end
     widths = gaussian_filter1d(widths, 4.0, axis=0)
-    bank = np.zeros(len(centre))
-    road = Road(centre, left_axis, bank, curvature, speed, zone, *widths[:, :4].T, way, cKDTree(centre[:, :2]))
+    drive_left, drive_right, paved_left, paved_right = widths[:, :4].T
+    road = Road(
+        centre,
+        left_axis,
+        curvature,
+        speed,
+        zone,
+        drive_left,
+        drive_right,
+        paved_left,
+        paved_right,
+        way,
+        cKDTree(centre[:, :2]),
+    )
     return road, widths[:, 4:]
 
 
@@ -103,7 +115,7 @@ def _widths(zone_index: int, rng: np.random.Generator) -> tuple[float, ...]:
     lane = rng.uniform(*zone.lane_m)
     parking = rng.random(2) < zone.parking
     sidewalk = rng.uniform(*zone.sidewalk_m, 2)
-    left = lane / 2 + lane * rng.integers(zone.oncoming_lanes[0], zone.oncoming_lanes[1] + 1)
+    left = lane / 2 + lane * float(rng.integers(zone.oncoming_lanes[0], zone.oncoming_lanes[1] + 1))
     right = lane / 2
     if zone_index == MOTORWAY:
         lanes_left, lanes_right = ((1, 0), (1, 1), (0, 1), (2, 0))[rng.integers(4)]

@@ -1,0 +1,199 @@
+"""The real node in its own process, over real DDS: what it publishes, and what it makes of faulty input."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
+
+from ros_graph import EPOCH_NS, FRAME_NS, Graph, fresh_environment, graph, start_node, stop_node
+
+from atvio_ros.msg import OdometryStatus
+
+
+@pytest.fixture(scope='module')
+def shared():
+    """One node for all tests of this file that leave it running; each begins with a reset."""
+    with graph('-p', 'device:=cpu', '-p', 'max_wait:=0.5') as peer:
+        yield peer
+
+
+@pytest.fixture
+def node(shared):
+    shared.call_reset()
+    shared.epoch_ns = getattr(shared, 'epoch_ns', EPOCH_NS) + 100 * 1_000_000_000  # time goes on from test to test
+    return shared
+
+
+def drive(peer: Graph, first: int, frames: int, **options) -> None:
+    peer.drive(first, frames, epoch_ns=peer.epoch_ns, **options)
+
+
+def stamps_ns(peer: Graph) -> list[int]:
+    return [message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec for message in peer.odometry]
+
+
+def position(message) -> np.ndarray:
+    p = message.pose.pose.position
+    return np.array([p.x, p.y, p.z])
+
+
+def test_every_frame_after_the_first_gives_one_odometry_with_its_stamp(node):
+    drive(node, 0, 6)
+    node.wait_for(lambda: len(node.odometry) >= 5, 'odometry is missing')
+    assert stamps_ns(node) == [node.epoch_ns + i * FRAME_NS for i in range(1, 6)]
+    assert {(m.header.frame_id, m.child_frame_id) for m in node.odometry} == {('odom', 'base_link')}
+    assert all(m.pose.covariance[i] > 0 and m.twist.covariance[i] > 0 for m in node.odometry for i in (0, 7, 14, 35))
+
+
+def test_tf_says_the_same_as_odometry(node):
+    drive(node, 0, 4)
+    node.wait_for(lambda: len(node.odometry) >= 3 and len(node.transforms) >= 3, 'odometry or TF is missing')
+    for message, stamped in zip(node.odometry, node.transforms, strict=True):
+        t = stamped.transform.translation
+        assert stamped.header == message.header
+        assert stamped.child_frame_id == message.child_frame_id
+        np.testing.assert_array_equal(position(message), [t.x, t.y, t.z])
+
+
+def test_twist_is_the_motion_over_the_interval_in_base_link(node):
+    drive(node, 0, 3)
+    node.wait_for(lambda: len(node.odometry) >= 1, 'odometry is missing')
+    first = node.odometry[0]  # from the origin, where odom and base_link coincide; rotation is small
+    v = first.twist.twist.linear
+    expected = position(first) / (FRAME_NS * 1e-9)
+    np.testing.assert_allclose([v.x, v.y, v.z], expected, atol=0.05 * np.linalg.norm(expected) + 1e-3)
+
+
+def test_an_image_of_unknown_encoding_is_counted_and_the_next_one_goes_on(node):
+    before = node.counts().get('image_invalid', 0)
+    drive(node, 0, 3)
+    node.send_image(node.epoch_ns + 3 * FRAME_NS - 1, encoding='thermal99')
+    drive(node, 3, 2)
+    node.wait_for(lambda: len(node.odometry) >= 4, 'odometry stopped')
+    assert node.counts()['image_invalid'] == before + 1
+
+
+def test_an_image_that_contradicts_its_size_is_counted(node):
+    before = node.counts().get('image_invalid', 0)
+    node.send_image(node.epoch_ns, height=10_000)
+    drive(node, 1, 3)
+    node.wait_for(lambda: len(node.odometry) >= 2, 'odometry stopped')
+    assert node.counts()['image_invalid'] == before + 1
+
+
+def test_imu_readings_that_are_not_finite_are_counted_and_bridged(node):
+    before = node.counts().get('imu_not_finite', 0)
+    drive(node, 0, 2)
+    node.send_imu(node.epoch_ns + 2 * FRAME_NS - 5_000_000, rate=float('nan'))
+    drive(node, 2, 2)
+    node.wait_for(lambda: len(node.odometry) >= 3, 'odometry stopped')
+    assert node.counts()['imu_not_finite'] == before + 1
+    assert np.isfinite([position(message) for message in node.odometry]).all()
+
+
+def test_images_without_imu_are_given_up_after_the_limit_and_the_status_says_what_is_missing(node):
+    before = node.counts().get('no_imu', 0)
+    drive(node, 0, 3, imu=False)
+    node.wait_for(lambda: node.counts().get('no_imu', 0) == before + 2, 'images without IMU were not given up')
+    node.wait_for(lambda: node.status.state == OdometryStatus.STATE_WAITING, 'the node does not say it is waiting')
+    assert 'no IMU on /imu (publishers: 1)' in node.status.message
+    assert not node.odometry
+
+
+def test_an_image_out_of_order_is_counted(node):
+    before = node.counts().get('image_stamp_not_increasing', 0)
+    drive(node, 0, 3)
+    node.send_image(node.epoch_ns + FRAME_NS)
+    drive(node, 3, 1)
+    node.wait_for(lambda: len(node.odometry) >= 3, 'odometry stopped')
+    assert node.counts()['image_stamp_not_increasing'] == before + 1
+
+
+def test_a_bag_that_loops_goes_on_from_the_last_pose(node):
+    drive(node, 0, 4)
+    node.wait_for(lambda: len(node.odometry) >= 3, 'odometry is missing')
+    last = position(node.odometry[-1])
+    node.epoch_ns -= 50 * 1_000_000_000
+    drive(node, 0, 4)
+    node.wait_for(lambda: len(node.odometry) >= 6, 'odometry stopped when time went back')
+    step = np.linalg.norm(position(node.odometry[3]) - last)
+    steps = np.linalg.norm(np.diff([position(m) for m in node.odometry[:3]], axis=0), axis=1)
+    assert step < 3 * steps.max() + 0.01
+
+
+def test_a_hole_in_the_imu_is_reported_and_bridged_by_a_new_start(node):
+    before = node.counts().get('imu_gap', 0)
+    drive(node, 0, 3)
+    drive(node, 3, 1, imu=False)
+    drive(node, 4, 3)
+    node.wait_for(lambda: len(node.odometry) >= 4, 'odometry did not go on after the hole')
+    assert node.counts()['imu_gap'] == before + 1
+    assert node.epoch_ns + 4 * FRAME_NS not in stamps_ns(node)
+
+
+def test_reset_starts_at_the_origin(node):
+    drive(node, 0, 4)
+    node.wait_for(lambda: len(node.odometry) >= 3, 'odometry is missing')
+    step = np.linalg.norm(position(node.odometry[0]))
+    node.call_reset()
+    drive(node, 4, 3)
+    node.wait_for(lambda: len(node.odometry) >= 2, 'odometry stopped')
+    assert np.linalg.norm(position(node.odometry[0])) < 3 * step + 0.01
+
+
+def test_paused_it_drops_and_counts_and_then_goes_on(node):
+    before = node.counts().get('paused', 0)
+    node.call_pause(True)
+    try:
+        drive(node, 0, 4)
+        node.wait_for(lambda: node.counts().get('paused', 0) >= before + 3, 'paused images are not counted')
+        assert not node.odometry
+    finally:
+        node.call_pause(False)
+    drive(node, 5, 3)
+    node.wait_for(lambda: len(node.odometry) >= 2, 'odometry did not go on')
+
+
+def test_every_image_is_accounted_for(node):
+    drive(node, 0, 5)
+    node.wait_for(lambda: len(node.odometry) >= 4, 'odometry is missing')
+    node.wait_for(
+        lambda: node.status.images_received == node.status.frames_processed + node.status.frames_dropped,
+        'images received and images accounted for differ',
+    )
+    assert node.status.imu_received > 0
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_when_told_to(how):
+    process = start_node(fresh_environment(), '-p', 'device:=cpu')
+    line = process.stdout.readline()
+    assert 'waiting for images and IMU' in line
+    time.sleep(0.3)
+    status, output, _ = stop_node(process, how)
+    assert status == 0, output
+    assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize(
+    ('parameter', 'message'),
+    [
+        ('model:=nowhere.safetensors', 'There is no model file nowhere.safetensors'),
+        ('device:=tpu', 'device must be one of auto, cuda, cpu'),
+        ('base_to_camera:=[0.0, 0.0]', 'base_to_camera must be 7 numbers'),
+        ('base_to_camera:=[0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]', 'unit quaternion'),
+        ('max_imu_gap:=-1.0', 'max_imu_gap'),
+        ('queue_limit:=two', 'queue_limit'),
+    ],
+)
+def test_what_cannot_work_is_refused_at_start_in_one_line(parameter, message):
+    process = start_node(fresh_environment(), '-p', parameter)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    lines = [line for line in output.splitlines() if line.startswith('atvio_node:')]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert 'Traceback' not in output
