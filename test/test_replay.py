@@ -1,0 +1,103 @@
+"""A bag through the real node over DDS gives what the same bag gives offline."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
+
+from bag_samples import T_BASE_CAMERA
+from ros_graph import EPOCH_NS, FRAME_NS, IMU_NS, REPOSITORY, fresh_environment
+
+from atvio_ros import geometry
+from atvio_ros.data.bag_reader import BagReader
+from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.trajectory_files import read_kitti_poses, read_tum
+from atvio_ros.types import ImuSample
+
+FRAMES = 12
+CLIPS = REPOSITORY.parent / 'shared' / 'data' / 'kitti' / 'clips'
+
+
+def write_moving_texture(path: Path, colour: bool) -> Path:
+    """A full-size camera (1241x376) over a texture that shifts, the IMU turning, and ground truth straight ahead."""
+    texture = np.random.default_rng(3).integers(0, 255, (120, 400, 3), dtype=np.uint8)
+    texture = cv2.resize(texture, (1600, 480), interpolation=cv2.INTER_CUBIC)
+    with BagWriter(path) as bag:
+        bag.write_static_transforms(EPOCH_NS, {('base_link', 'camera'): T_BASE_CAMERA})
+        for i in range(FRAMES):
+            window = texture[4 * i : 4 * i + 376, 10 * i : 10 * i + 1241]
+            bag.write_image(EPOCH_NS + i * FRAME_NS, window if colour else np.ascontiguousarray(window[..., 0]))
+            bag.write_ground_truth(EPOCH_NS + i * FRAME_NS, geometry.translation(float(i), 0.0, 0.0))
+        for k in range(10 * (FRAMES - 1) + 1):
+            rate = 0.1 * np.sin(0.1 * k)
+            bag.write_imu(ImuSample(EPOCH_NS + k * IMU_NS, np.array([0.0, 0.0, rate]), np.array([0.5, 0.0, 9.81])))
+    return path
+
+
+def atvio(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, '-m', 'atvio_ros.cli', *map(str, arguments)]
+    return subprocess.run(
+        command, env=fresh_environment(), cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False
+    )
+
+
+def assert_same_odometry(offline: Path, online: Path) -> None:
+    """Every pose and stamp that `atvio run` wrote is what the node published."""
+    run, replay = read_tum(offline / 'estimate.tum'), read_tum(online / 'estimate.tum')
+    np.testing.assert_array_equal(replay.stamps_ns, run.stamps_ns)
+    np.testing.assert_allclose(replay.poses, run.poses, rtol=0, atol=1e-6)
+
+
+def test_node_and_offline_run_agree_frame_by_frame(tmp_path):
+    bag = write_moving_texture(tmp_path / 'drive', colour=True)
+    offline = atvio('run', bag, '--out', tmp_path / 'run', '--json', '--device', 'cpu')
+    online = atvio('replay', bag, '--out', tmp_path / 'replay', '--json', '--device', 'cpu', '--rate', '0')
+    assert (offline.returncode, online.returncode) == (0, 0), offline.stderr + online.stderr
+    assert_same_odometry(tmp_path / 'run', tmp_path / 'replay')
+
+    result = json.loads(online.stdout)
+    assert result['dropped'] == {'first_image': 1}
+    assert result['images_received'] == FRAMES
+    assert len(read_kitti_poses(tmp_path / 'replay' / 'estimate.kitti.txt')) == FRAMES
+    for name in ('estimate.tum', 'truth.tum', 'truth.kitti.txt', 'trajectory.png', 'result.json', 'odometry.mcap'):
+        assert (tmp_path / 'replay' / name).stat().st_size > 0
+
+    with BagReader(tmp_path / 'replay' / 'odometry.mcap') as recorded:  # what RViz and Foxglove open
+        counts = {topic: recorded.count(topic) for topic in ('/odometry', '/tf', '/path', '/ground_truth/odometry')}
+        assert counts == {'/odometry': FRAMES - 1, '/tf': FRAMES - 1, '/path': 1, '/ground_truth/odometry': FRAMES}
+        np.testing.assert_allclose(
+            recorded.trajectory('/odometry').poses, read_tum(tmp_path / 'run' / 'estimate.tum').poses[1:], atol=1e-6
+        )
+
+
+def test_a_replay_that_cannot_start_says_why_in_one_line(tmp_path):
+    bag = write_moving_texture(tmp_path / 'drive', colour=False)
+    (tmp_path / 'damaged.safetensors').write_bytes(b'no model')
+    failed = atvio('replay', bag, '--model', tmp_path / 'damaged.safetensors', '--out', tmp_path / 'out')
+    assert failed.returncode == 1
+    assert len(failed.stderr.strip().splitlines()) == 1
+    assert 'damaged.safetensors' in failed.stderr
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason='the KITTI clips of ../shared are not here')
+@pytest.mark.parametrize('clip', ['06_000000-000050', '00_000000-000099'])
+def test_real_kitti_clips_give_one_odometry_message_per_frame_after_the_first(clip, tmp_path):
+    folder, bag = CLIPS / clip, tmp_path / 'clip'
+    sources = {'--images': 'image_0', '--times': 'times.txt', '--imu': 'imu_100hz.txt', '--poses': 'poses.txt'}
+    options = [word for option, name in sources.items() for word in (option, folder / name)]
+    exported = atvio('export-kitti', *options, '--out', bag)
+    assert exported.returncode == 0, exported.stderr
+    online = atvio('replay', bag, '--out', tmp_path / 'replay', '--json', '--device', 'cpu', '--rate', '0')
+    assert online.returncode == 0, online.stderr
+    frames = len(list((folder / 'image_0').iterdir()))
+    assert json.loads(online.stdout)['dropped'] == {'first_image': 1}
+    with BagReader(tmp_path / 'replay' / 'odometry.mcap') as recorded, BagReader(bag) as source:
+        stamps_ns = [image.stamp_ns for image in source.images()]
+        np.testing.assert_array_equal(recorded.trajectory('/odometry').stamps_ns, stamps_ns[1:])
+        assert len(stamps_ns) == frames

@@ -1,0 +1,172 @@
+"""The package as ROS sees it: messages, stand-ins, parameters, launch files."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
+
+import rclpy
+from message_filters import SimpleFilter
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from ros_graph import REPOSITORY, fresh_environment
+
+from atvio_ros.errors import SettingsError
+from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
+
+TF_HASH = 'RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087'  # of ROS 2's own tf2_msgs
+
+
+@pytest.fixture
+def make_node(monkeypatch):
+    environment = fresh_environment()
+    context = Context()
+    rclpy.init(context=context, domain_id=int(environment['ROS_DOMAIN_ID']))
+    nodes = []
+
+    def make(*overrides: Parameter) -> Node:
+        nodes.append(Node('probe', context=context, parameter_overrides=list(overrides)))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.parametrize('folder', ['source', 'elsewhere'])
+def test_messages_and_modules_import_from_the_source_folder_and_from_elsewhere(folder, tmp_path):
+    code = 'import atvio_ros.msg, atvio_ros.odometry; print(atvio_ros.msg.OdometryStatus().state)'
+    where = REPOSITORY if folder == 'source' else tmp_path
+    done = subprocess.run([sys.executable, '-c', code], cwd=where, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == '0'
+
+
+def test_our_tf_message_is_the_real_one_on_the_wire():
+    from ament_index_python import get_package_share_directory
+
+    share = Path(get_package_share_directory('tf2_msgs'), 'msg', 'TFMessage.json')
+    hashes = {each['type_name']: each['hash_string'] for each in json.loads(share.read_text())['type_hashes']}
+    assert hashes['tf2_msgs/msg/TFMessage'] == TF_HASH
+
+
+def test_a_filter_hands_every_message_to_all_who_registered_in_order_with_their_arguments():
+    heard = []
+    source = SimpleFilter()
+    source.registerCallback(lambda *message: heard.append(('first', *message)))
+    source.registerCallback(lambda *message: heard.append(('second', *message)), 'extra')
+    source.signalMessage(1, 2)
+    assert heard == [('first', 1, 2), ('second', 1, 2, 'extra')]
+
+
+def test_every_parameter_is_described_and_numbers_have_a_range(make_node):
+    node = make_node()
+    declare_parameters(node)
+    for name in NodeParameters.__dataclass_fields__:
+        descriptor = node.describe_parameter(name)
+        assert len(descriptor.description) > 15, name
+        value = getattr(NodeParameters(), name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            assert descriptor.integer_range or descriptor.floating_point_range, name
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'part'),
+    [
+        ('device', 'gpu', 'must be one of auto, cuda, cpu'),
+        ('base_to_camera', [1.0, 2.0], 'must be 7 numbers'),
+        ('queue_limit', 0, 'queue_limit'),
+        ('queue_limit', 1.5, 'queue_limit'),
+    ],
+)
+def test_a_bad_parameter_is_refused_with_its_name_and_the_fix(make_node, name, value, part):
+    with pytest.raises(SettingsError, match=name) as refused:
+        declare_parameters(make_node(Parameter(name, value=value)))
+    assert part in str(refused.value)
+    assert '\n' not in str(refused.value)
+
+
+def test_at_run_time_a_good_change_is_taken_and_a_bad_one_refused_with_a_reason():
+    before = NodeParameters()
+    after, result = updated(before, [Parameter('publish_tf', value=False)])
+    assert result.successful
+    assert not after.publish_tf
+    same, result = updated(after, [Parameter('path_length', value=0)])
+    assert same == after
+    assert not result.successful
+    assert 'path_length must be at least 1' in result.reason
+
+
+@pytest.mark.parametrize('file', sorted((REPOSITORY / 'config').glob('*.yaml')), ids=lambda path: path.name)
+def test_shipped_parameter_files_name_only_parameters_that_exist(file):
+    content = yaml.safe_load(file.read_text())
+    if '/**' not in content:
+        pytest.skip('not a parameter file')
+    parameters = content['/**']['ros__parameters']
+    unknown = set(parameters) - set(NodeParameters.__dataclass_fields__)
+    assert not unknown
+
+
+@pytest.mark.parametrize('file', sorted((REPOSITORY / 'launch').glob('*.launch.py')), ids=lambda path: path.name)
+def test_launch_files_declare_every_argument_with_a_description(file):
+    tree = ast.parse(file.read_text())
+    declared = [
+        call
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == 'DeclareLaunchArgument'
+    ]
+    described = [call for call in declared if any(keyword.arg == 'description' for keyword in call.keywords)]
+    assert declared
+    assert described == declared
+    used = {
+        ast.literal_eval(call.args[0])
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == 'LaunchConfiguration'
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert used <= {ast.literal_eval(call.args[0]) for call in declared}
+
+
+@pytest.mark.parametrize('name', ['atvio.launch.py', 'kitti_replay.launch.py'])
+def test_launch_files_make_a_launch_description(name):
+    pytest.importorskip('launch_ros', reason='PyPI has no launch: this runs on a ROS 2 installation')
+    spec = importlib.util.spec_from_file_location('launch_file', REPOSITORY / 'launch' / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.generate_launch_description().entities
+
+
+def test_package_xml_names_every_ros_package_that_is_imported():
+    root = ElementTree.parse(REPOSITORY / 'package.xml').getroot()
+    named = {element.text for element in root if element.tag.endswith('depend')}
+    imported = set()
+    for path in (REPOSITORY / 'atvio_ros' / 'ros').glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split('.')[0])
+            elif isinstance(node, ast.Import):
+                imported.update(alias.name.split('.')[0] for alias in node.names)
+    ros = {
+        name for name in imported if name.endswith(('_msgs', '_srvs', '_interfaces', 'rclpy', '_filters', 'tf2_ros'))
+    }
+    assert ros
+    assert ros <= named
+
+
+def test_rviz_shows_trajectory_truth_camera_and_tf():
+    config = yaml.safe_load((REPOSITORY / 'config' / 'atvio.rviz').read_text())['Visualization Manager']
+    shown = {display['Class'].split('/')[1]: display for display in config['Displays']}
+    assert {'Path', 'TF', 'Image', 'Odometry', 'Grid'} <= set(shown)
+    topics = {display['Topic']['Value'] for display in config['Displays'] if 'Topic' in display}
+    assert {'/path', '/ground_truth/path', '/camera/image_raw', '/odometry'} <= topics
