@@ -20,8 +20,8 @@ setup-dev:  ## the same, with test tools
 	@$(PYTHON) pypi_ros/setup.py --venv $(VENV) --dev
 
 demo: setup  ## a drive through the real node over DDS: trajectory, plots, bag (BAG=... for a bag of yours)
-	@test -n '$(BAG)' -o -d '$(DRIVE)' || $(VENV)/bin/atvio synthesize --out '$(DRIVE)' --seed 7 --length 150
-	@$(VENV)/bin/atvio replay '$(or $(BAG),$(DRIVE))' --out '$(OUT)' --overwrite
+	@test -n '$(BAG)' -o -d '$(DRIVE)' || $(VENV)/bin/atvio synthesize --out '$(DRIVE)' --seed 7 --length 250
+	@$(VENV)/bin/atvio replay '$(or $(BAG),$(DRIVE))' --out '$(OUT)'
 
 test: setup-dev  ## all tests
 	@$(VENV)/bin/python -m pytest

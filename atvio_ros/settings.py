@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,12 +68,14 @@ def check(value: Any, expected: Any, metadata: Mapping[str, Any], name: str) -> 
             raise SettingsError(f'{name} must be a group of settings (key: value lines), not {value!r}.')
         return from_mapping(typing.cast(Any, expected), value, name)
     value = _of_type(value, expected, name)
+    if value is None:
+        return None
     minimum, maximum, choices = (metadata.get(key) for key in ('minimum', 'maximum', 'choices'))
     if choices is not None and value not in choices:
         close = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
         hint = f' Did you mean {close[0]}?' if close else ''
         raise SettingsError(f'{name} must be one of {", ".join(map(str, choices))}, not {value!r}.{hint}')
-    for number in value if isinstance(value, tuple) else (value,):
+    for number in _flat(value):
         if isinstance(number, float) and math.isnan(number):
             raise SettingsError(f'{name} must be a number, not NaN.')
         if minimum is not None and number < minimum:
@@ -85,16 +88,20 @@ def check(value: Any, expected: Any, metadata: Mapping[str, Any], name: str) -> 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings (safe loader: data, never code). Raises SettingsError naming the file."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
         raise SettingsError(f'There is no settings file {path}.') from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: encoding, or a date like 2024-13-01
         raise SettingsError(f'{path} cannot be read as YAML: {" ".join(str(error).split())}') from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f'{path} must hold `key: value` settings, not a {type(values).__name__}.')
     return values
+
+
+def _flat(value: Any) -> list[Any]:
+    return [number for entry in value for number in _flat(entry)] if isinstance(value, tuple) else [value]
 
 
 def _of_type(value: Any, expected: Any, name: str) -> Any:
@@ -113,8 +120,18 @@ def _of_type(value: Any, expected: Any, name: str) -> Any:
         return None
     for option in options:
         if option is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            return _to_float(value, name)
         if isinstance(option, type) and isinstance(value, option) and not (option is int and isinstance(value, bool)):
             return value
     names = ' or '.join(getattr(option, '__name__', str(option)) for option in options)
-    raise SettingsError(f'{name} must be {names}, not {value!r} ({type(value).__name__}).')
+    hint = ''
+    if float in options and isinstance(value, str) and re.fullmatch(r'[-+]?\d+(\.\d*)?e[-+]?\d+', value, re.IGNORECASE):
+        hint = ' YAML takes a power of ten for text unless it has a point and a sign, as in 1.0e-3.'
+    raise SettingsError(f'{name} must be {names}, not {value!r} ({type(value).__name__}).{hint}')
+
+
+def _to_float(value: int, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise SettingsError(f'{name} must be a number of usual size, not one of {len(str(value))} digits.') from None

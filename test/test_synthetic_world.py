@@ -13,9 +13,9 @@ from atvio_ros.cli.main import main
 from atvio_ros.data.bag_reader import BagReader
 from atvio_ros.data.synthetic import DriveSettings, kitti_intrinsics, synthesize
 from atvio_ros.data.synthetic.appearance import Appearance
+from atvio_ros.data.synthetic.items import footprint
 from atvio_ros.data.synthetic.mesh import Batch, Light, quads, rectangle_uv
 from atvio_ros.data.synthetic.renderer import Pinhole, Renderer
-from atvio_ros.data.synthetic.scenery import footprint
 from atvio_ros.data.synthetic.trajectory import Motion
 from atvio_ros.data.synthetic.world import World, build_world
 from atvio_ros.errors import RenderError

@@ -14,7 +14,7 @@ from atvio_ros.data.bag_file import single_file_bag
 from atvio_ros.data.bag_reader import BagImage, BagReader
 from atvio_ros.data.bag_writer import BagWriter
 from atvio_ros.data.frames import lookup
-from atvio_ros.data.topics import BASE_FRAME, IMU_FRAME, STATIC_TRANSFORM_TOPIC
+from atvio_ros.data.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, IMU_FRAME, STATIC_TRANSFORM_TOPIC
 from atvio_ros.errors import BagError
 from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator
@@ -41,22 +41,26 @@ class BagRun:
 def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
     """Where the bag says the sensors sit, and a sentence about what it leaves unsaid ('' if nothing)."""
     transforms = reader.static_transforms()
-    image = next(reader.images(), None)
+    image = next(reader.images(on_bad_message=lambda error: None), None)  # run_bag reports the bad ones
     if image is None:
-        raise BagError(f'{reader.path} has no images. Record or export it again.')
+        raise BagError(f'{reader.path} has no image that can be decoded. Record or export it again.')
     T_base_camera = lookup(transforms, BASE_FRAME, image.frame_id)
     T_base_imu = lookup(transforms, BASE_FRAME, IMU_FRAME)
     assumed = Mounting()
+    remarks = []
     if T_base_camera is None:
-        remark = (
+        remarks.append(
             f'The bag has no transform from {BASE_FRAME} to {image.frame_id}: '
-            'the camera is taken to look forward from where base_link is.'
+            f'the camera is taken to look forward from where {BASE_FRAME} is.'
         )
         T_base_camera = assumed.T_base_camera
-    else:
-        remark = ''
+    if T_base_imu is None:
+        remarks.append(
+            f'The bag has no transform from {BASE_FRAME} to {IMU_FRAME}: '
+            f'the axes of the IMU are taken to be those of {BASE_FRAME}.'
+        )
     R_base_imu = assumed.R_base_imu if T_base_imu is None else T_base_imu[:3, :3]
-    return Mounting(T_base_camera, R_base_imu), remark
+    return Mounting(T_base_camera, R_base_imu), ' '.join(remarks)
 
 
 def bag_truth(reader: BagReader) -> Trajectory | None:
@@ -90,6 +94,8 @@ def run_bag(
     for pair, estimate in run_offline(events(), pairer, engine):
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
+    for _ in range(reader.count(reader.topics.image or '') - pairer.images_received):
+        pairer.count_invalid_image('The image could not be decoded.')
     if not estimates:
         counts = ', '.join(f'{count} {reason.value}' for reason, count in pairer.counts.items())
         raise BagError(f'{reader.path} gave no odometry: {pairer.images_received} images, {counts}.')
@@ -136,13 +142,14 @@ def record(path: Path, reader: BagReader, done: BagRun) -> None:
 
 
 def copy_reference(reader: BagReader, writer: BagWriter) -> None:
-    """Copy ground truth and static transforms, so that a recording can be looked at on its own."""
-    topics = {STATIC_TRANSFORM_TOPIC, reader.topics.ground_truth or STATIC_TRANSFORM_TOPIC}
-    for message in reader.raw_messages(topics):
+    """Copy ground truth, to our topic for it, and static transforms: a recording can be looked at on its own."""
+    truth = reader.topics.ground_truth or STATIC_TRANSFORM_TOPIC
+    for message in reader.raw_messages({STATIC_TRANSFORM_TOPIC, truth}):
+        latched = message.transient_local or message.topic == STATIC_TRANSFORM_TOPIC
         writer.write_raw(
-            message.topic,
+            message.topic if message.topic == STATIC_TRANSFORM_TOPIC else GROUND_TRUTH_TOPIC,  # which may be /odometry
             message.type_name,
             message.log_stamp_ns,
             message.cdr,
-            latched=message.transient_local or message.topic == STATIC_TRANSFORM_TOPIC,
+            latched=latched,
         )

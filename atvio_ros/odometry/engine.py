@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from atvio_ros.errors import ModelError
 from atvio_ros.geometry import inverse, logarithm, nearest_rotation, skew
 from atvio_ros.types import FloatArray, FramePair, OdometryEstimate, RelativeMotion
 
@@ -55,10 +56,16 @@ class OdometryEngine:
         self._pose_covariance = np.zeros((6, 6))
 
     def process(self, pair: FramePair) -> OdometryEstimate:
-        """Odometry at the pair's second image."""
+        """Odometry at the pair's second image. Raises ModelError, and stays where it was, on a motion that is no number.
+
+        Such a motion clears the estimator's memory, which may hold what made it.
+        """
         if not pair.continues:
             self._estimator.reset()
         motion = self._estimator.predict(pair)
+        if not np.isfinite(motion.T_previous_current).all():
+            self._estimator.reset()
+            raise ModelError('The motion of a frame pair is not finite. Check that the IMU readings are in SI units.')
         T_base_motion = self._T_base_camera @ motion.T_previous_current @ inverse(self._T_base_camera)
         motion_covariance = self._noise.covariance(float(np.linalg.norm(T_base_motion[:3, 3])))
         self._pose_covariance = self._propagate(T_base_motion, motion_covariance)

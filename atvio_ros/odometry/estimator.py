@@ -60,9 +60,14 @@ def choose_device(name: str) -> torch.device:
     if name.startswith('cuda') and not torch.cuda.is_available():
         raise ModelError('device is cuda, but PyTorch finds no CUDA GPU here. Set device to auto or cpu.')
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError as error:
         raise ModelError(f'device {name!r} is unknown. Use auto, cuda or cpu.') from error
+    if device.type not in ('cpu', 'cuda'):
+        raise ModelError(f'device {name!r} is not supported. Use auto, cuda or cpu.')
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f'device is {name}, but PyTorch finds {torch.cuda.device_count()} CUDA GPUs, counted from 0.')
+    return device
 
 
 def load_estimator(model: Path | None = None, device: str = 'auto') -> NetworkEstimator:

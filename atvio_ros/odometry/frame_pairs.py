@@ -43,6 +43,7 @@ class PairingLimits:
     max_image_gap_ns: int = 500_000_000  # longest time between the two images of a pair
     max_wait_ns: int = NANOSECONDS  # longest time an image waits for the IMU to pass it
     time_jump_ns: int = NANOSECONDS  # stamps that go back by more begin a new time (a bag that loops)
+    max_behind_ns: int = 60 * NANOSECONDS  # image time the IMU may be behind by; bounds memory where no clock expires
 
 
 class FramePairer:
@@ -117,6 +118,9 @@ class FramePairer:
             self.drop(Reason.IMAGE_STAMP, f'An image came {late_ms:.1f} ms behind the newest one.')
             return
         self._waiting.append(frame)
+        while self._waiting[0].stamp_ns < frame.stamp_ns - self.limits.max_behind_ns:
+            self._waiting.popleft()
+            self.drop(Reason.NO_IMU, f'The IMU is more than {self.limits.max_behind_ns / 1e9:.0f} s behind the images.')
 
     def count_invalid_image(self, detail: str) -> None:
         """Count an image that could not be decoded."""
@@ -127,10 +131,8 @@ class FramePairer:
         """The next pair whose IMU window is complete; None: wait for more data."""
         while self._waiting:
             frame = self._waiting[0]
-            if self._previous is not None:
-                latest_ns = self.imu.latest_ns
-                if latest_ns is None or latest_ns < frame.stamp_ns + self.imu.gyro_lag_ns:
-                    return None
+            if self._previous is not None and not self.imu.covers(frame.stamp_ns):
+                return None
             self._waiting.popleft()
             pair = self._pair_with(frame)
             if pair is not None:
@@ -170,7 +172,7 @@ class FramePairer:
             return None
         gap_ns = frame.stamp_ns - previous.stamp_ns
         if gap_ns > self.limits.max_image_gap_ns:
-            self._start(Reason.IMAGE_GAP, f'{gap_ns / 1e9:.2f} s without an image. Raise max_image_gap?')
+            self._start(Reason.IMAGE_GAP, f'{gap_ns / 1e9:.2f} s without a usable image. Raise max_image_gap?')
             return None
         hole_ns = self.imu.widest_hole_ns(previous.stamp_ns, frame.stamp_ns)
         if hole_ns > self.limits.max_imu_gap_ns:
@@ -182,7 +184,7 @@ class FramePairer:
             )
             return None
         window = self.imu.window(previous.stamp_ns, frame.stamp_ns)
-        self.imu.forget_before(previous.stamp_ns)
+        self.imu.forget_before(previous.stamp_ns + min(0, self.imu.gyro_lag_ns))
         return FramePair(previous, frame, window, continues)
 
     def _start(self, reason: Reason, detail: str) -> None:

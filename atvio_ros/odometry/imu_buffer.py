@@ -72,8 +72,19 @@ class ImuBuffer:
         self._stamps_ns.clear()
         self._values.clear()
 
+    def covers(self, end_ns: int) -> bool:
+        """Whether a window that ends at end_ns is complete: readings newer than all there are would not change it."""
+        after = bisect.bisect_left(self._stamps_ns, end_ns)
+        return after < len(self._stamps_ns) and self._stamps_ns[-1] >= self._stamps_ns[after] + self.gyro_lag_ns
+
     def widest_hole_ns(self, start_ns: int, end_ns: int) -> int:
-        """Longest stretch inside [start_ns, end_ns] without a reading; what of a hole lies outside does not count."""
+        """Longest stretch inside [start_ns, end_ns] without a reading; what of a hole lies outside does not count.
+
+        The interval is extended by the gyro lag, for a window takes readings from there, as far as the stream reaches.
+        """
+        if self._stamps_ns:
+            start_ns = min(start_ns, max(start_ns + self.gyro_lag_ns, self._stamps_ns[0]))
+            end_ns = max(end_ns, min(end_ns + self.gyro_lag_ns, self._stamps_ns[-1]))
         first = bisect.bisect_left(self._stamps_ns, start_ns)
         last = bisect.bisect_right(self._stamps_ns, end_ns)
         edges = [start_ns, *self._stamps_ns[first:last], end_ns]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from atvio_ros.errors import AtvioError
 from atvio_ros.geometry import R_BODY_OPTICAL, transform
 from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator
@@ -46,13 +47,27 @@ def make_pairer(
 def run_offline(
     events: Iterable[ImuSample | CameraFrame], pairer: FramePairer, engine: OdometryEngine
 ) -> Iterator[tuple[FramePair, OdometryEstimate]]:
-    """Odometry of recorded streams, in one thread: each pair that the pairer releases, with its estimate."""
+    """Odometry of recorded streams, in one thread: each pair that the pairer releases, with its estimate.
+
+    A pair on which the engine fails is counted as FAILED and left out, as the node does.
+    """
     for event in events:
         if isinstance(event, ImuSample):
             pairer.add_imu(event)
         else:
             pairer.add_frame(event)
         while (pair := pairer.poll()) is not None:
-            yield pair, engine.process(pair)
+            yield from _processed(pair, pairer, engine)
     for pair in pairer.finish():
-        yield pair, engine.process(pair)
+        yield from _processed(pair, pairer, engine)
+
+
+def _processed(
+    pair: FramePair, pairer: FramePairer, engine: OdometryEngine
+) -> Iterator[tuple[FramePair, OdometryEstimate]]:
+    try:
+        estimate = engine.process(pair)
+    except AtvioError as error:
+        pairer.drop(Reason.FAILED, f'The network failed on a frame pair: {error}')
+    else:
+        yield pair, estimate

@@ -97,9 +97,8 @@ class PoseLoss(nn.Module):
     """L_total = L(p - p') + lambda L(phi - phi'), eq. 2.
 
     `alpha` None learns alpha and c, starting from alpha = 1 and the given c; a number fixes both. Eq. 2 has one L, so
-    by default translation and rotation share alpha and c, and lambda balances metres against radians. With `separate`
-    each of the six components learns its own alpha and c; that balances them already, and lambda = 100 then all but
-    silences translation: choose lambda near 1.
+    by default translation and rotation share alpha and c. With `separate` each of the six components learns its own,
+    those of rotation starting from a tenth of c.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class PoseLoss(nn.Module):
         super().__init__()
         self.rotation_weight = rotation_weight
         self.translation: nn.Module = AdaptiveLoss(c, 3 if separate else 1) if alpha is None else FixedLoss(alpha, c)
-        self.rotation: nn.Module = AdaptiveLoss(c, 3) if alpha is None and separate else self.translation
+        self.rotation: nn.Module = AdaptiveLoss(0.1 * c, 3) if alpha is None and separate else self.translation
 
     def forward(self, motion: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Two (..., 6) [m, rad] -> total, L of translation, L of rotation; scalars."""

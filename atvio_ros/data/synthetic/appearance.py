@@ -35,13 +35,14 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
     cool = np.array((1.0 - 0.15 * rng.random(), 1.0 - 0.05 * rng.random(), 1.0))
     sun = (1.0 - 0.95 * overcast) * rng.uniform(1.1, 1.7) * warm
     sky = (rng.uniform(0.3, 0.6) + 0.55 * overcast) * cool
+    flat = float(np.mean(sun * max(direction[2], 0.35) + sky))  # a camera's automatic exposure follows it
     visibility_m = np.exp(rng.uniform(np.log(250.0), np.log(5000.0)))
     return Appearance(
         light=Light(direction, sun, sky),
         overcast=overcast,
         haze=np.clip(np.full(3, rng.uniform(0.6, 0.95)) * cool, 0.0, 1.0),
         haze_density=float(2.0 / visibility_m),
-        exposure=float(np.exp(rng.uniform(np.log(0.7), np.log(1.45)))),
+        exposure=float(1.35 / flat * np.exp(rng.uniform(-0.35, 0.35))),
         gamma=float(np.exp(rng.normal(0.0, 0.16))),
         black_level=float(rng.uniform(-12.0, 12.0)),
         vignette=float(rng.uniform(0.0, 0.25)),

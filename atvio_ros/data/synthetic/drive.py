@@ -110,7 +110,7 @@ class Drive:
         with Renderer(world, camera) as renderer:
             for i in range(first, len(self) if last is None else min(last, len(self))):
                 rendered = renderer.render(self._T_world_camera[i], world.image_way_m[i], self._times_s[i])
-                yield int(self.stamps_ns[i]), formation.develop(rendered)
+                yield int(self.stamps_ns[i]), formation.develop(rendered, i)
 
     @property
     def _times_s(self) -> FloatArray:

@@ -85,10 +85,10 @@ class Light:
     through: float = 0.6  # share of the sun on a leaf's face that reaches its back
 
 
-def shade(parts: Quads, light: Light, lit: float = 1.0, leaves: bool = False) -> Quads:
+def shade(parts: Quads, light: Light, lit: float | FloatArray = 1.0, leaves: bool = False) -> Quads:
     """Multiply the tints by what the light gives each face, in place.
 
-    `lit` is the share of sunlight that reaches it; leaves let light through, so both their sides are lit.
+    `lit` is the share of sunlight that reaches each face; leaves let light through, so both their sides are lit.
     """
     p = parts['position']
     normal = np.cross(p[:, 2] - p[:, 0], p[:, 3] - p[:, 1])

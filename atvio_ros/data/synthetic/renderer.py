@@ -61,6 +61,7 @@ class Renderer:
         self._world = world
         self._camera = camera
         self._gl = gl = _context()
+        gl.front_face = 'cw'  # anticlockwise from outside, mirrored by the image's downward y
         size = (camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
         self._target = gl.framebuffer([gl.texture(size, 4)], gl.depth_renderbuffer(size))
         self._pixels = np.empty((size[1], size[0], 4), np.uint8)
@@ -110,7 +111,7 @@ class Renderer:
         clip = self._camera.clip_matrix() @ np.block([[view[:3, :3], np.zeros((3, 1))], [np.zeros((1, 3)), np.eye(1)]])
         self._target.use()
         self._target.clear(depth=1.0)
-        self._gl.enable(moderngl.DEPTH_TEST)
+        self._gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)  # back faces cost a third of the time
         eye = tuple(T_world_camera[:3, 3])
         for program in self._programs.values():
             program['clip'].write(clip.T.astype(np.float32).tobytes())
@@ -122,6 +123,7 @@ class Renderer:
         if world.traffic is not None:
             self._draw_moving(world.traffic.at(time_s, way_m))
         self._draw(self._ground, world.ground, way_m, AHEAD_M)
+        self._gl.disable(moderngl.CULL_FACE)  # leaves have two sides
         self._draw(self._leaves, world.leaves, way_m, AHEAD_M)
         self._sky.render(vertices=6 * self._sky_quads)
         self._target.read_into(self._pixels, components=4, alignment=1)

@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.data.synthetic import buildings, street, vegetation, vehicles
-from atvio_ros.data.synthetic.mesh import VERTEX, Quads
+from atvio_ros.data.synthetic.buildings import STOREY_M
+from atvio_ros.data.synthetic.items import Item, keep_off_roads
 from atvio_ros.data.synthetic.road import Road
-from atvio_ros.data.synthetic.textures import Textures
 from atvio_ros.data.synthetic.zones import COUNTRY, MOTORWAY, ZONES, Zone
 from atvio_ros.types import FloatArray
-
-NOTHING = np.zeros((0, 4), VERTEX)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One thing: its kind, the middle of its footprint relative to the road, its size [m], and its own seed."""
-
-    kind: str
-    way_m: float
-    left_m: float
-    along_m: float  # footprint along the road
-    across_m: float
-    height_m: float
-    seed: int
-    detail: bool = False  # small: drawn only when near
-    on_parking: bool = False  # may stand on asphalt, though not on the carriageway
-    turn: float = 0.0  # rad, from facing the road
-    margin_m: float = 0.4
-    options: dict[str, float] = field(default_factory=dict)
-
-
-def build(item: Item, textures: Textures) -> tuple[Quads, Quads]:
-    """Opaque and see-through parts of an item in local axes (x along its front, -y towards the road)."""
-    rng = np.random.default_rng(item.seed)
-    if item.kind == 'house':
-        storeys = int(item.options['storeys'])
-        gable, shop = item.options['gable'] > 0, item.options['shop'] > 0
-        return buildings.house(textures, rng, item.along_m, item.across_m, storeys, gable, shop), NOTHING
-    if item.kind == 'shed':
-        return buildings.shed(textures, rng, item.along_m, item.across_m, item.height_m), NOTHING
-    if item.kind in ('hedge', 'wall'):
-        return buildings.barrier(textures, rng, item.along_m, item.height_m, item.kind), NOTHING
-    if item.kind == 'tree':
-        return vegetation.tree(textures, rng, item.height_m, item.options['spread'], int(item.options['cards']))
-    if item.kind == 'bush':
-        return NOTHING, vegetation.bush(textures, rng, item.height_m, item.along_m, int(item.options['cards']))
-    if item.kind == 'conifer':
-        return NOTHING, vegetation.conifer(textures, rng, item.height_m, item.options['spread'])
-    if item.kind == 'fence':
-        return NOTHING, street.fence(textures, rng, item.along_m, item.height_m)
-    if item.kind == 'car':
-        return vehicles.car(textures, rng)[0], NOTHING
-    makers = {
-        'lamp': lambda: street.lamp(rng, item.height_m),
-        'post': lambda: street.post(rng, item.height_m, item.along_m / 2),
-        'sign': lambda: street.traffic_sign(textures, rng),
-        'billboard': lambda: street.billboard(textures, rng),
-        'rail': lambda: street.guard_rail(textures, item.along_m),
-        'box': lambda: street.bin_or_box(rng),
-    }
-    return makers[item.kind](), NOTHING
 
 
 def plan(road: Road, sidewalk_m: FloatArray, side_street: NDArray[np.bool_], rng: np.random.Generator) -> list[Item]:
@@ -84,37 +31,6 @@ def plan(road: Road, sidewalk_m: FloatArray, side_street: NDArray[np.bool_], rng
             _Side(road, ZONES[zones[start]], side, start, end, edge, behind, open_ways, rng, items).furnish()
             start = end
     return keep_off_roads(road, items)
-
-
-def keep_off_roads(road: Road, items: list[Item]) -> list[Item]:
-    """The items whose whole footprint is off every road that is driven at any time."""
-    free = np.ones(len(items), bool)
-    for on_parking in (False, True):
-        chosen = [i for i, item in enumerate(items) if item.on_parking == on_parking]
-        if not chosen:
-            continue
-        outlines = [footprint(road, items[i]) for i in chosen]
-        groups = np.repeat(np.arange(len(chosen)), [len(outline) for outline in outlines])
-        margins = np.array([items[i].margin_m for i in chosen])
-        free[chosen] = road.is_free(np.concatenate(outlines), groups, margins, paved=not on_parking)
-    return [item for item, kept in zip(items, free, strict=True) if kept]
-
-
-def footprint(road: Road, item: Item) -> FloatArray:
-    """Points (P, 2) around and inside an item's outline, at most 2.5 m apart, in the world."""
-    nx, ny = int(np.ceil(item.along_m / 2.5)) + 1, int(np.ceil(item.across_m / 2.5)) + 1
-    x, y = np.meshgrid(np.linspace(-0.5, 0.5, nx) * item.along_m, np.linspace(-0.5, 0.5, ny) * item.across_m)
-    local = np.stack((x.ravel(), y.ravel()), axis=1)
-    cosine, sine = np.cos(item.turn), np.sin(item.turn)
-    local = local @ np.array(((cosine, sine), (-sine, cosine)))
-    sample = int(np.clip(round(item.way_m), 0, len(road.centre) - 1))
-    left = road.left_axis[sample]
-    forward = np.array((left[1], -left[0]))
-    if item.left_m < 0:  # on the right, things face the other way
-        local = -local
-    return np.asarray(
-        road.beside(np.array([item.way_m]), np.array([item.left_m])) + local[:, :1] * forward + local[:, 1:] * left
-    )
 
 
 @dataclass
@@ -177,7 +93,9 @@ class _Side:
         while way < self.end - 4.0:
             width = rng.uniform(8.0, 15.0) if style_detached else rng.uniform(9.0, 26.0)
             gap = rng.uniform(2.5, 12.0) if style_detached else (0.0 if rng.random() < 0.7 else rng.uniform(2.0, 9.0))
-            middle = way + width / 2
+            # On the outside of a bend a metre of way is more than a metre of frontage.
+            stretch = self._stretch(way, setback + 12.0)
+            middle = way + width / 2 / stretch
             if middle > self.end:
                 break
             sample = min(int(middle), len(self.behind) - 1)
@@ -203,7 +121,7 @@ class _Side:
                         distance,
                         width,
                         depth,
-                        storeys * buildings.STOREY_M + 4.0,
+                        storeys * STOREY_M + 4.0,
                         options=options,
                         turn=turn,
                         margin_m=1.0,
@@ -221,7 +139,13 @@ class _Side:
                     self._tree(
                         way + rng.uniform(0.0, width), self.behind[sample] + setback * 0.6, rng.uniform(4.0, 9.0)
                     )
-            way += width + gap
+            way += (width + gap) / stretch
+
+    def _stretch(self, way: float, distance: float) -> float:
+        """Metres at `distance` from the road per metre of way, at least 1."""
+        sample = int(np.clip(way, 0, len(self.road.centre) - 1))
+        sign = 1.0 if self.side == 0 else -1.0
+        return max(1.0, 1.0 - sign * float(self.road.curvature[sample]) * distance)
 
     def _wood(self) -> None:
         rng = self.rng
@@ -238,7 +162,7 @@ class _Side:
                     )
                 else:
                     self._tree(way, distance, height, cards=7 if row < 2 else 5)
-                way += rng.uniform(3.0, 8.0)
+                way += rng.uniform(3.0, 8.0) / self._stretch(way, 15.0)
             if row == 0 and rng.random() < 0.6:
                 for _ in range(int((self.end - self.start) / 5)):
                     self._bush(rng.uniform(self.start, self.end), distance + rng.normal(-1.5, 1.0))
@@ -251,7 +175,7 @@ class _Side:
         while way < self.end:
             distance = self.edge[min(int(way), len(self.edge) - 1)] + inset
             self._tree(way, distance, height * rng.uniform(0.8, 1.2), cards=12)
-            way += spacing * rng.uniform(0.85, 1.15)
+            way += spacing * rng.uniform(0.85, 1.15) / self._stretch(way, 6.0)
 
     def _tree(self, way: float, distance: float, height: float, cards: int = 10) -> None:
         options = {'spread': height * self.rng.uniform(0.45, 0.75), 'cards': float(cards)}
@@ -299,8 +223,9 @@ class _Side:
     def _background(self) -> None:
         """A second row, seen through the gaps: houses in towns, trees and barns in the country."""
         rng = self.rng
-        for _ in range(rng.poisson((self.end - self.start) / 16.0)):
-            way = rng.uniform(self.start, self.end)
+        way = float(self.start)
+        while way < self.end:
+            way += rng.exponential(16.0) / self._stretch(way, 40.0)
             distance = self.behind[min(int(way), len(self.behind) - 1)] + rng.uniform(26.0, 90.0)
             if rng.random() < 0.45 * (self.zone.buildings + 0.1):
                 width, storeys = rng.uniform(9.0, 24.0), rng.integers(1, 6)

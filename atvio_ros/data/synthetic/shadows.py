@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from atvio_ros.data.synthetic.items import Item
 from atvio_ros.data.synthetic.mesh import Light
 from atvio_ros.data.synthetic.noise import speckle
 from atvio_ros.data.synthetic.road import Road
-from atvio_ros.data.synthetic.scenery import Item
 from atvio_ros.types import FloatArray, ImageArray
 
 CELL_M = 0.25

@@ -141,7 +141,7 @@ def _leaves(rng: np.random.Generator) -> ImageArray:
     inside = 1.15 - 1.6 * radius**2 + rng.uniform(0.35, 0.6) * dense
     alpha = np.clip((inside - 0.35) * 8.0, 0.0, 1.0)
     light = np.clip(0.8 + 0.3 * fractal(rng, 1.0) + 0.35 * speckle(rng, 5) + 0.25 * axis[:, None], 0.1, 2.0)
-    colour = np.array((rng.uniform(0.2, 0.36), rng.uniform(0.32, 0.42), rng.uniform(0.1, 0.18)))
+    colour = np.array((rng.uniform(0.2, 0.36), rng.uniform(0.28, 0.37), rng.uniform(0.12, 0.2)))
     return rgba(colour * light[..., None], alpha)
 
 

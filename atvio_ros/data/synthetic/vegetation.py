@@ -12,10 +12,10 @@ from atvio_ros.types import FloatArray
 def tree(textures: Textures, rng: np.random.Generator, height: float, spread: float, cards: int) -> tuple[Quads, Quads]:
     """Trunk (opaque) and crown (see-through) of a broad-leaved tree; `spread` is the crown's diameter [m]."""
     clear = height * rng.uniform(0.2, 0.38)
-    radius = 0.018 * height + 0.03
+    radius = 0.03 * height  # the crown is about 1.7 times as high as wide: patterns are as wide as high
     trunk = walls(circle(radius, 5), -0.5, clear + 0.35 * (height - clear))
     trunk[:, 2:, :2] *= 0.6
-    trunk[:, 2:, :2] += rng.normal(0.0, 0.03 * height, 2)
+    trunk[:, 2:, :2] += rng.normal(0.0, 0.04 * height, 2)
     parts = [quads(trunk, rectangle_uv(1.0, 3.0), np.full(3, rng.uniform(0.5, 1.0)), textures.pick('bark', rng))]
     for _ in range(3):  # boughs
         angle, lean = rng.uniform(0, 2 * np.pi), spread * rng.uniform(0.2, 0.35)

@@ -88,8 +88,7 @@ def _extrude(profile: FloatArray, bottom_width: float, top_width: float, paint: 
     fan = [(0, i, i + 1, min(i + 2, n - 1)) for i in range(1, n - 1, 2)]
     sides = [side[list(corners)] for side in (left, right) for corners in fan]
     sides[len(fan) :] = [corners[::-1] for corners in sides[len(fan) :]]
-    sides = [corners[::-1] for corners in sides]
-    faces = np.concatenate((strip, np.array(sides)))
+    faces = np.concatenate((strip[:, ::-1], np.array(sides)))
     uv = (faces[..., (0, 2)] - (profile[:, 0].min(), low)) / (np.ptp(profile[:, 0]), high - low)
     return quads(faces, uv * 0.98 + 0.01, paint, layer)
 
@@ -133,7 +132,7 @@ def _lights(length: float, width: float, height: float) -> list[Quads]:
         for side in (-1.0, 1.0):
             y, w, z = side * width * 0.38, 0.16, height * 0.43
             lamps.append([(x, y - w, z - 0.07), (x, y + w, z - 0.07), (x, y + w, z + 0.07), (x, y - w, z + 0.07)])
-        parts.append(quads(np.array(lamps), rectangle_uv(), tint, 0))
-        parts.append(quads(np.array([plate]), rectangle_uv(), (0.9, 0.9, 0.88), 0))
-        parts.append(quads(np.array([bumper]), rectangle_uv(), (0.1, 0.1, 0.1), 0))
+        for faces, shown in ((lamps, tint), ([plate], (0.9, 0.9, 0.88)), ([bumper], (0.1, 0.1, 0.1))):
+            outward = np.array(faces) if end > 0 else np.array(faces)[:, ::-1]
+            parts.append(quads(outward, rectangle_uv(), shown, 0))
     return parts

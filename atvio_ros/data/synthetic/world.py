@@ -12,13 +12,14 @@ from scipy.spatial import cKDTree
 from atvio_ros.data.synthetic import road as roads
 from atvio_ros.data.synthetic.appearance import Appearance, draw_appearance
 from atvio_ros.data.synthetic.ground import Ground, ground_batch, make_ground
+from atvio_ros.data.synthetic.items import Builder, Item
 from atvio_ros.data.synthetic.mesh import Batch, Quads, place, quads, rectangle_uv, shade
 from atvio_ros.data.synthetic.road import CHUNK_M, Road
-from atvio_ros.data.synthetic.scenery import Item, build, plan
+from atvio_ros.data.synthetic.scenery import plan
 from atvio_ros.data.synthetic.shadows import light_at, paint_shadows
 from atvio_ros.data.synthetic.sky import panorama
 from atvio_ros.data.synthetic.textures import Textures, make_textures
-from atvio_ros.data.synthetic.traffic import Traffic, with_shadow
+from atvio_ros.data.synthetic.traffic import Traffic
 from atvio_ros.data.synthetic.trajectory import Motion
 from atvio_ros.data.synthetic.zones import AVENUE, MOTORWAY, SUBURB, TOWN, ZONES, assign_zones
 from atvio_ros.types import FloatArray, ImageArray
@@ -171,30 +172,34 @@ def _ground_looks(road: Road, textures: Textures, rng: np.random.Generator) -> d
 def _build_items(
     items: list[Item], road: Road, ground: Ground, textures: Textures, shadows: ImageArray, appearance: Appearance
 ) -> tuple[Batch, Batch, Batch]:
-    kinds: dict[str, tuple[list[Quads], list[int]]] = {name: ([], []) for name in ('solid', 'detail', 'leaves')}
+    """All items at their places: large opaque ones, small opaque ones, and what is see-through."""
+    builder = Builder(textures)
+    pieces: dict[str, list[Quads]] = {name: [] for name in ('solid', 'detail', 'leaves')}
+    chunks: dict[str, list[int]] = {name: [] for name in pieces}
+    lights: list[float] = []  # of each piece of detail
     ways = np.array([item.way_m for item in items])
     lefts = np.array([item.left_m for item in items])
     where = road.beside(ways, lefts)
     heights = ground.height(ways, lefts)
     headings = road.heading[np.clip(ways.astype(int), 0, len(road.centre) - 1)]
     for item, (x, y), z, heading in zip(items, where, heights, headings, strict=True):
-        solid, leaves = build(item, textures)
-        if item.kind == 'car':
-            solid = with_shadow(solid, item.along_m, item.across_m)
         yaw = heading + item.turn + (0.0 if item.left_m > 0 else np.pi)
-        lit = light_at(shadows, item.way_m, item.left_m + (-1.5 if item.left_m > 0 else 1.5)) if item.detail else 1.0
-        chunk = int(item.way_m // CHUNK_M)
-        if len(solid):
-            name = 'detail' if item.detail else 'solid'
-            kinds[name][0].append(shade(place(solid, x, y, float(z), yaw), appearance.light, 0.3 + 0.7 * lit))
-            kinds[name][1].append(chunk)
-        if len(leaves):
-            kinds['leaves'][0].append(shade(place(leaves, x, y, float(z), yaw), appearance.light, leaves=True))
-            kinds['leaves'][1].append(chunk)
-    solid_batch, detail_batch, leaf_batch = (
-        Batch.of(*kinds[name], road.chunks) for name in ('solid', 'detail', 'leaves')
-    )
-    return solid_batch, detail_batch, leaf_batch
+        for name, part in zip(('detail' if item.detail else 'solid', 'leaves'), builder.build(item), strict=True):
+            if len(part):
+                pieces[name].append(place(part, x, y, float(z), yaw))
+                chunks[name].append(int(item.way_m // CHUNK_M))
+                if name == 'detail':
+                    roadwards = item.left_m - 1.5 * np.sign(item.left_m)  # the thing itself darkens its own place
+                    lights += [0.3 + 0.7 * light_at(shadows, item.way_m, roadwards)] * len(part)
+    if pieces['detail']:
+        lit = np.concatenate(pieces['detail'])
+        shade(lit, appearance.light, np.array(lights))
+        sizes = np.cumsum([len(part) for part in pieces['detail']])[:-1]
+        pieces['detail'] = np.split(lit, sizes)
+    solid, detail, leaves = (Batch.of(pieces[name], chunks[name], road.chunks) for name in pieces)
+    shade(solid.vertices, appearance.light)
+    shade(leaves.vertices, appearance.light, leaves=True)
+    return solid, detail, leaves
 
 
 def _markings(
