@@ -91,7 +91,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
         raise SettingsError(f'There is no settings file {path}.') from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: encoding, or a date like 2024-13-01
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a 13th month
         raise SettingsError(f'{path} cannot be read as YAML: {" ".join(str(error).split())}') from error
     if values is None:
         return {}

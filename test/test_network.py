@@ -66,7 +66,7 @@ def test_inertial_encoder_keeps_gyroscope_and_accelerometer_apart():
 def test_every_visual_encoder_maps_6x128x416_to_c1x4x13(family):
     config = AtvioConfig(visual_encoder=family)
     features = make_visual_encoder(config)(torch.zeros(1, 6, 128, 416))
-    assert features.shape[1:] == config.feature_shape == (128, 4, 13)
+    assert features.shape[1:] == config.feature_shape == (64, 4, 13)
 
 
 @pytest.mark.parametrize('size', [(128, 416), (64, 208), (100, 333)])

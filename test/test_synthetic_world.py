@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import moderngl
 import numpy as np
 import pytest
@@ -19,11 +20,11 @@ from atvio_ros.data.synthetic.renderer import Pinhole, Renderer
 from atvio_ros.data.synthetic.trajectory import Motion
 from atvio_ros.data.synthetic.world import World, build_world
 from atvio_ros.errors import RenderError
-from atvio_ros.geometry import transform
+from atvio_ros.geometry import inverse, rotation_angle, transform
 
 KITTI = Path(__file__).resolve().parents[2] / 'shared/data/kitti'
 CAMERA = Pinhole(416, 128, *kitti_intrinsics(416, 128))
-CORNERS = np.radians((17.0, 107.0, 197.0, 287.0))
+CORNERS = np.radians((17.0, 287.0, 197.0, 107.0))  # anticlockwise as seen: its front
 
 
 def a_lone_rectangle(corners: np.ndarray) -> World:
@@ -76,6 +77,30 @@ def test_images_are_textured_and_differ_as_the_car_moves(drive):
     ground = images[0][90:].astype(float).mean(axis=2)
     assert ground.std() > 4.0
     assert np.abs(images[0].astype(int) - images[-1]).mean() > 3.0
+
+
+def test_the_road_moves_in_the_image_as_far_as_the_ground_truth_says():
+    """The plane of the road maps one image onto the next; of all lengths of the step the true one must fit best."""
+    drive = synthesize(DriveSettings(seed=6, length=200.0, color=False))
+    images = [image for _, image in drive.images(0, 150)]
+    fx, fy, cx, cy = drive.intrinsics
+    K = np.array(((fx, 0.0, cx), (0.0, fy, cy), (0.0, 0.0, 1.0)))
+    shares = np.linspace(0.8, 1.2, 41)
+    found = []
+    for index in range(20, 148, 7):
+        T_previous_current = inverse(drive.poses[index]) @ drive.poses[index + 1]
+        if not 0.5 < T_previous_current[2, 3] < 1.2 or rotation_angle(T_previous_current[:3, :3]) > 0.004:
+            continue  # straight pieces at town speed: there the ground is a plane
+        errors = []
+        for share in shares:
+            plane = np.outer(share * T_previous_current[:3, 3], (0.0, 1.0, 0.0)) / 1.65
+            H = K @ (T_previous_current[:3, :3] + plane) @ np.linalg.inv(K)  # current -> previous
+            warped = cv2.warpPerspective(images[index], H, (416, 128), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            road = np.s_[92:124, 170:240]
+            errors.append(np.abs(warped[road].astype(float) - images[index + 1][road]).mean())
+        found.append(shares[int(np.argmin(errors))])
+    assert len(found) >= 5
+    assert np.median(found) == pytest.approx(1.0, abs=0.03)
 
 
 def test_grey_drives_have_one_channel():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from atvio_ros.data.topics import Topics
@@ -39,18 +40,26 @@ def topics(arguments: argparse.Namespace) -> Topics:
     return Topics(arguments.image_topic, arguments.imu_topic, arguments.ground_truth_topic)
 
 
-def progress_bar() -> Progress:
-    """A bar with rate and time left, on stderr, so that figures on stdout stay clean."""
+def note_console() -> Console:
+    """For notes on stderr, so that figures on stdout stay clean: text as it is, a line each, brackets no markup."""
     from rich.console import Console
+
+    return Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_bar() -> Progress:
+    """A bar with time left, on stderr; none where stderr is no terminal, so that a log holds messages only."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = note_console()
     return Progress(
         TextColumn('{task.description}'),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn('{task.fields[unit]}'),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 
@@ -66,7 +75,7 @@ def show_result(
 
     from atvio_ros.evaluation.report import results_table, write_report
 
-    name = arguments.bag.stem
+    name = arguments.bag.resolve().stem
     result = write_report(arguments.out, name, trajectory, truth, T_base_camera, model=str(notes['model']), notes=notes)
     if arguments.json:
         print((arguments.out / 'result.json').read_text(), end='')

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import atvio_ros
 from atvio_ros.errors import AtvioError
@@ -25,13 +28,24 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line, with the exit status of every other failure."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse."""
+        self.exit(1, f'{self.prog}: {message} (see {self.prog} --help)\n')
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `atvio` command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog='atvio', description='Visual-inertial odometry: bags in, trajectories out.')
+    parser = Parser(prog='atvio', description='Visual-inertial odometry: bags in, trajectories out.')
     parser.add_argument('--version', action='version', version=f'atvio_ros {atvio_ros.__version__}')
     subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
     chosen = next((word for word in words if not word.startswith('-')), None)
+    if chosen is not None and chosen not in COMMANDS:
+        close = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        parser.error(f'there is no command {chosen}.' + (f' Did you mean {close[0]}?' if close else ''))
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
         if name == chosen:  # only the chosen one: importing them all would import torch for --help
@@ -41,10 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(words)
     try:
         parsed.run(parsed)
+        sys.stdout.flush()
     except AtvioError as error:
-        print(f'atvio {parsed.command}: {error}', file=sys.stderr)
+        print(f'atvio {parsed.command}: {" ".join(str(error).splitlines())}', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit fails, too
         return 1
     except KeyboardInterrupt:
         print(f'atvio {parsed.command}: interrupted', file=sys.stderr)

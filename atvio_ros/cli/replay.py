@@ -23,8 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Start the node, play, record, write the report and odometry.mcap."""
-    from rich.console import Console
-
     from atvio_ros.data.bag_file import single_file_bag
     from atvio_ros.data.bag_reader import BagReader
     from atvio_ros.errors import NodeError
@@ -34,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.rate < 0.0:
         raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
     _set_up_middleware()
-    console = Console(stderr=True)
+    console = common.note_console()
     estimator = load_estimator(arguments.model, arguments.device)  # refuses a bad model before anything starts
     if not estimator.trained:
         console.print(common.UNTRAINED)
@@ -47,8 +45,6 @@ def run(arguments: argparse.Namespace) -> None:
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
         mounting, remark = bag_mounting(reader)
         truth = bag_truth(reader)
-        if remark:
-            console.print(remark)
         parameters = {'model': str(arguments.model.absolute()) if arguments.model else '', 'device': arguments.device}
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')
@@ -65,6 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
             done.recording.write(writer)
     status = done.recording.status
     notes = run_notes(arguments.bag, estimator, status.images_received, status.imu_received, done.recording.dropped)
+    if remark:
+        console.print(remark)
     console.print(summary_line(notes))
     common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)
 

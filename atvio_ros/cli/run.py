@@ -9,7 +9,7 @@ from atvio_ros.cli import common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's common."""
+    """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
     common.add_model_options(parser)
@@ -19,21 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the odometry, write the report and odometry.mcap."""
-    from rich.console import Console
-
     from atvio_ros.data.bag_reader import BagReader
     from atvio_ros.evaluation.run import bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
     from atvio_ros.odometry.estimator import load_estimator
 
-    console = Console(stderr=True)
-    estimator = load_estimator(arguments.model, arguments.device)
-    if not estimator.trained:
-        console.print(common.UNTRAINED)
+    console = common.note_console()
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
         mounting, remark = bag_mounting(reader)
         truth = bag_truth(reader)
-        if remark:
-            console.print(remark)
+        estimator = load_estimator(arguments.model, arguments.device)
+        if not estimator.trained:
+            console.print(common.UNTRAINED)
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
             done = run_bag(
@@ -45,5 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
             )
         record(arguments.out / 'odometry.mcap', reader, done)
     notes = run_notes(arguments.bag, estimator, done.pairer.images_received, done.pairer.imu_received, done.dropped)
+    if remark:
+        console.print(remark)
     console.print(summary_line(notes))
     common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)

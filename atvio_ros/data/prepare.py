@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,11 +22,13 @@ from atvio_ros.data.prepared import (
     read_meta,
     write_meta,
 )
-from atvio_ros.data.synthetic import Drive
 from atvio_ros.errors import BagError, DatasetError, SettingsError
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from atvio_ros.settings import load_yaml
 from atvio_ros.types import FloatArray, ImageArray, ImuSample, Trajectory
+
+if TYPE_CHECKING:
+    from atvio_ros.data.synthetic import Drive
 
 _SAMPLED_BYTES = 1 << 20  # of each end of a file: hashing whole bags would take as long as preparing them
 _MAX_TRUTH_GAP_NS = 250_000_000  # ground truth is interpolated between poses at most this far apart

@@ -1,11 +1,11 @@
 """A prepared sequence: one folder with what training needs of one drive, as arrays that are mapped, not loaded.
 
-    images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image
-    image_stamps_ns.npy  (N,) int64, strictly increasing
-    imu_stamps_ns.npy    (M,) int64, strictly increasing
-    imu.npy              (M, 6) float64: wx wy wz [rad/s], ax ay az [m/s^2], in imu_link, as recorded
-    camera_poses.npy     (N, 4, 4) float64: optical camera frame in a fixed frame; NaN where there is no ground truth
-    meta.json            the fields of SequenceMeta
+images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image
+image_stamps_ns.npy  (N,) int64, strictly increasing
+imu_stamps_ns.npy    (M,) int64, strictly increasing
+imu.npy              (M, 6) float64: wx wy wz [rad/s], ax ay az [m/s^2], in imu_link, as recorded
+camera_poses.npy     (N, 4, 4) float64: optical camera frame in a fixed frame; NaN where there is no ground truth
+meta.json            the fields of SequenceMeta
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class PreparedSequence:
     @functools.cached_property
     def images(self) -> ImageArray:
         """(N, H, W, C) uint8, memory-mapped."""
-        return self._load('images', np.uint8, None, mapped=True)
+        images: ImageArray = self._load('images', np.uint8, None, mapped=True)
+        return images
 
     def _load(self, name: str, kind: type, shape: tuple[int, ...] | None, mapped: bool = False) -> Any:
         path = self.folder / f'{name}.npy'
@@ -233,7 +234,9 @@ def find_sequences(folder: Path) -> list[Path]:
     """Folders of the prepared sequences in `folder`, by name. Raises DatasetError when there is none."""
     found = sorted(path.parent for path in folder.glob(f'*/{META_FILE}') if not path.parent.name.startswith('.'))
     if not found:
-        raise DatasetError(f'{folder} holds no prepared sequences. Make some with `atvio prepare BAG... --out {folder}`.')
+        raise DatasetError(
+            f'{folder} holds no prepared sequences. Make some with `atvio prepare BAG... --out {folder}`.'
+        )
     return found
 
 

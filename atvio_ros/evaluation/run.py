@@ -113,7 +113,7 @@ def run_notes(
 ) -> dict[str, Any]:
     """What result.json tells about how the figures came to be."""
     return {
-        'bag': bag.name,
+        'bag': bag.resolve().name,
         'model': estimator.name,
         'trained': estimator.trained,
         'atvio_ros': __version__,

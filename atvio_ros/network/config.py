@@ -33,7 +33,7 @@ class AtvioConfig:
         'plain', 'Family of the visual encoder (docs/paper.md compares them).', choices=('plain', 'residual', 'mobile')
     )
     visual_widths: tuple[int, ...] = setting(
-        (16, 32, 64, 128, 128), 'Channels after each halving of the image; the last is C1.', minimum=1, maximum=1024
+        (16, 32, 64, 128, 64), 'Channels after each halving of the image; the last is C1.', minimum=1, maximum=1024
     )
     inertial_encoder: str = setting(
         'conv1d',
@@ -109,7 +109,7 @@ class AtvioConfig:
 
     @property
     def feature_shape(self) -> tuple[int, int, int]:
-        """(C1, h, w) of the visual features: each stage halves the image, rounding up. (128, 4, 13) in the paper."""
+        """(C1, h, w) of the visual features: each stage halves the image, rounding up. (C1, 4, 13) in the paper."""
         halvings = 2 ** len(self.visual_widths)
         return self.visual_widths[-1], -(-self.image_height_px // halvings), -(-self.image_width_px // halvings)
 

@@ -11,8 +11,8 @@ LstmState = tuple[Tensor, Tensor]  # hidden and cell state, each (layers, B, H)
 class Lstm(nn.Module):
     """Stacked LSTM layers over (B, T, F).
 
-    Written out because on a CPU torch.nn.LSTM packs its weights anew in every call: for the 13,312 inputs of ATVIO
-    that took 12 ms of the 20 ms of a frame on one core, and the product itself takes 2.
+    Written out because on a CPU torch.nn.LSTM packs its weights anew in every call: for ATVIO's ten
+    thousand inputs that was more than half the time of a frame, six times the product itself.
     """
 
     def __init__(self, inputs: int, hidden: int, layers: int) -> None:

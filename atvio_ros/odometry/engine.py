@@ -56,9 +56,10 @@ class OdometryEngine:
         self._pose_covariance = np.zeros((6, 6))
 
     def process(self, pair: FramePair) -> OdometryEstimate:
-        """Odometry at the pair's second image. Raises ModelError, and stays where it was, on a motion that is no number.
+        """Odometry at the pair's second image.
 
-        Such a motion clears the estimator's memory, which may hold what made it.
+        Raises ModelError on a motion that is not finite; the pose stays, and the estimator's memory, which may hold
+        what made it, is cleared.
         """
         if not pair.continues:
             self._estimator.reset()

@@ -59,7 +59,7 @@ class FramePairer:
         limits: PairingLimits | None = None,
         on_drop: Callable[[Reason, str], None] = lambda reason, detail: None,
     ) -> None:
-        self.imu = imu or ImuBuffer()
+        self.imu = ImuBuffer() if imu is None else imu  # an empty buffer is false
         self.limits = limits or PairingLimits()
         self.counts: Counter[Reason] = Counter()
         self.images_received = 0

@@ -97,8 +97,8 @@ class PoseLoss(nn.Module):
     """L_total = L(p - p') + lambda L(phi - phi'), eq. 2.
 
     `alpha` None learns alpha and c, starting from alpha = 1 and the given c; a number fixes both. Eq. 2 has one L, so
-    by default translation and rotation share alpha and c. With `separate` each of the six components learns its own,
-    those of rotation starting from a tenth of c.
+    by default translation and rotation share alpha and c. With `separate` each of the six components learns its own
+    (those of rotation from a tenth of c on); that balances them already, so choose lambda near 1 with it.
     """
 
     def __init__(

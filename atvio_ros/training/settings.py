@@ -61,7 +61,9 @@ class StageSettings:
     batch_size: int = setting(16, 'Windows in a batch, on each device.', minimum=1)
     learning_rate: float = setting(1e-3, 'Learning rate of Adam.', minimum=0.0)
     schedule: str = setting(
-        'constant', 'constant: the paper. cosine: falls to zero by the end of the stage.', choices=('constant', 'cosine')
+        'constant',
+        'constant: the paper. cosine: falls to zero by the end of the stage.',
+        choices=('constant', 'cosine'),
     )
     warm_up_steps: int = setting(0, 'Steps over which the learning rate rises from zero.', minimum=0)
 
@@ -93,7 +95,9 @@ class TrainSettings:
     seed: int = setting(0, 'Draws the first weights and every random choice of training.', minimum=0)
     validate_every_epochs: float = setting(1.0, 'Epochs between validations; fractions are allowed.', minimum=1e-3)
     select_by: str = setting(
-        't_rel', 'The best checkpoint is that with the least of this, on the validation part.', choices=('t_rel', 'loss')
+        't_rel',
+        'The best checkpoint is that with the least of this, on the validation part.',
+        choices=('t_rel', 'loss'),
     )
     max_steps: int = setting(0, 'End after so many steps, schedules included; 0: no limit.', minimum=0)
     max_hours: float = setting(0.0, 'End after so many hours, wherever the schedules are; 0: no limit.', minimum=0.0)

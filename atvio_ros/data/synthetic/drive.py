@@ -46,6 +46,7 @@ class DriveSettings:
     intrinsics: tuple[float, ...] = ()  # fx fy cx cy [px]; none: KITTI's, scaled to the size
     color: bool = setting(True, 'Colour images (rgb8); otherwise grey (mono8).')
     jitter: bool = setting(True, "Image intervals like KITTI's, 0.098 to 0.109 s; otherwise exactly 0.1 s.")
+    supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
     camera_height: float = setting(1.65, 'Height of the camera above the road [m].', minimum=0.3)
     camera_translation: tuple[float, float, float] = (1.08, -0.32, 0.73)  # m, camera in base_link, KITTI's
     camera_mounting_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rotation vector from the nominal optical axes
@@ -107,7 +108,7 @@ class Drive:
         camera = Pinhole(settings.width, settings.height, *self.intrinsics)
         world = self.world
         formation = ImageFormation(world.appearance, settings.width, settings.height, settings.color, settings.seed)
-        with Renderer(world, camera) as renderer:
+        with Renderer(world, camera, settings.supersampling) as renderer:
             for i in range(first, len(self) if last is None else min(last, len(self))):
                 rendered = renderer.render(self._T_world_camera[i], world.image_way_m[i], self._times_s[i])
                 yield int(self.stamps_ns[i]), formation.develop(rendered, i)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from atvio_ros.data.synthetic.mesh import VERTEX, Batch, Light, Quads
+from atvio_ros.data.synthetic.mesh import VERTEX, Batch, Light, Quads, shade
 from atvio_ros.data.synthetic.road import CHUNK_M, Road
 from atvio_ros.data.synthetic.textures import Textures
 from atvio_ros.types import FloatArray
@@ -115,9 +115,7 @@ def ground_batch(
                 parts.append(part)
                 chunks.append(chunk)
     batch = Batch.of(parts, chunks, road.chunks)
-    flat = light.sun * max(light.direction[2], 0.0) + light.sky
-    tint = batch.vertices['colour'][..., :3] * (0.5 * flat)
-    batch.vertices['colour'][..., :3] = np.clip(tint, 0, 255)
+    shade(batch.vertices, light)
     return batch
 
 

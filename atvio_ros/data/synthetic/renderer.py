@@ -21,7 +21,6 @@ from atvio_ros.geometry import inverse
 from atvio_ros.types import FloatArray, ImageArray
 
 NEAR_M, FAR_M = 0.3, 900.0
-SUPERSAMPLING = 2
 AHEAD_M, BEHIND_M, DETAIL_AHEAD_M = 260.0, 64.0, 110.0
 SHADOW_ROWS = 2048  # of the strip around the camera that the GPU holds, as a ring
 MOVING_QUADS = 8192
@@ -57,12 +56,12 @@ class Renderer:
     Raises RenderError where no EGL is installed.
     """
 
-    def __init__(self, world: World, camera: Pinhole) -> None:
+    def __init__(self, world: World, camera: Pinhole, supersampling: float = 2.0) -> None:
         self._world = world
         self._camera = camera
         self._gl = gl = _context()
         gl.front_face = 'cw'  # anticlockwise from outside, mirrored by the image's downward y
-        size = (camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
+        size = (round(camera.width * supersampling), round(camera.height * supersampling))
         self._target = gl.framebuffer([gl.texture(size, 4)], gl.depth_renderbuffer(size))
         self._pixels = np.empty((size[1], size[0], 4), np.uint8)
         self._textures = _texture_array(gl, world.textures)

@@ -49,34 +49,6 @@ def billboard(textures: Textures, rng: np.random.Generator) -> Quads:
     return np.concatenate([*legs, quads(panel, rectangle_uv(), np.full(3, 1.0), textures.pick('sign', rng))])
 
 
-def gantry(textures: Textures, rng: np.random.Generator, span: float) -> Quads:
-    """Signs over a motorway. The origin is below its middle; it spans `span` metres across the road."""
-    legs = []
-    for side in (-0.5, 0.5):
-        leg = box(0.35, 0.35, -0.5, 7.2)
-        leg[:, :, 1] += side * span
-        legs.append(leg)
-    beam = box(0.4, span, 6.6, 7.2)
-    parts = [quads(np.concatenate((*legs, beam)), rectangle_uv(1.0, 8.0), STEEL, 0)]
-    for side in np.arange(-0.35, 0.4, 0.35):
-        panel = box(0.15, span * 0.24, 5.6, 5.6 + rng.uniform(2.0, 3.2))
-        panel[:, :, 1] += side * span
-        parts.append(quads(panel, rectangle_uv(), np.full(3, 1.0), textures.pick('sign', rng)))
-    return np.concatenate(parts)
-
-
-def bridge(textures: Textures, rng: np.random.Generator, span: float) -> Quads:
-    """A road bridge overhead; the abutments stand at its ends."""
-    deck = box(rng.uniform(6.0, 12.0), span * 3.0, 5.6, 7.4)
-    floor = deck[4].copy()
-    floor[:, 2] = 5.6
-    abutments = [box(8.0, 6.0, -1.0, 5.7) for _ in range(2)]
-    for abutment, side in zip(abutments, (-0.5, 0.5), strict=True):
-        abutment[:, :, 1] += side * (span + 6.0)
-    faces = np.concatenate((deck, floor[None], *abutments))
-    return quads(faces, rectangle_uv(6.0, 1.0), np.full(3, rng.uniform(0.6, 1.0)), textures.pick('wall', rng))
-
-
 def guard_rail(textures: Textures, length: float) -> Quads:
     """A steel rail on posts."""
     rail = np.array(

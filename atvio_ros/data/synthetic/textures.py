@@ -63,7 +63,9 @@ def _plain(rng: np.random.Generator) -> ImageArray:
 
 def _asphalt(rng: np.random.Generator) -> ImageArray:
     """Grit of all sizes, stains, mended patches and tarred cracks, on 6 m square."""
-    grey = 0.42 * (1.0 + 0.1 * fractal(rng, 1.0) + 0.08 * fractal(rng, 2.2) + rng.uniform(0.08, 0.2) * speckle(rng, 1))
+    grey = rng.uniform(0.24, 0.42) * (
+        1.0 + 0.1 * fractal(rng, 1.0) + 0.08 * fractal(rng, 2.2) + rng.uniform(0.08, 0.2) * speckle(rng, 1)
+    )
     grey += 0.06 * speckle(rng, 3)
     for _ in range(rng.integers(0, 4)):  # mended patches
         x, y = rng.integers(0, SIZE_PX - 100, 2)
@@ -71,7 +73,7 @@ def _asphalt(rng: np.random.Generator) -> ImageArray:
         grey[y : y + h, x : x + w] *= rng.uniform(0.75, 1.2)
     for _ in range(rng.integers(2, 9)):  # cracks, some of them filled with tar
         walk = np.cumsum(rng.normal(0.0, 9.0, (60, 2)) + rng.normal(0.0, 6.0, 2), axis=0) + rng.uniform(0, SIZE_PX, 2)
-        shade = rng.uniform(0.12, 0.3)
+        shade = rng.uniform(0.3, 0.75) * float(grey.mean())
         cv2.polylines(grey, [walk.astype(np.int32)], False, shade, int(rng.integers(1, 4)), cv2.LINE_AA)
     tint = 1.0 + rng.normal(0.0, 0.02, 3)
     return rgba(grey[..., None] * tint)

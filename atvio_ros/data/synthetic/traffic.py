@@ -83,8 +83,10 @@ def with_shadow(shape: Quads, length: float, width: float) -> Quads:
     return np.concatenate((dark, shape))
 
 
-def _shape(textures: Textures, rng: np.random.Generator, heavy: float) -> Quads:
-    return with_shadow(*(vehicles.lorry(rng) if rng.random() < heavy else vehicles.car(textures, rng)))
+def _shape(textures: Textures, rng: np.random.Generator, heavy: float) -> tuple[Quads, float]:
+    """A vehicle and half its length [m]."""
+    shape, length, width = vehicles.lorry(rng) if rng.random() < heavy else vehicles.car(textures, rng)
+    return with_shadow(shape, length, width), length / 2
 
 
 def _oncoming(road: Road, times_s: FloatArray, textures: Textures, rng: np.random.Generator) -> list[Vehicle]:
@@ -94,14 +96,14 @@ def _oncoming(road: Road, times_s: FloatArray, textures: Textures, rng: np.rando
     while way < road.image_way_m[-1]:
         sample = int(way)
         zone = ZONES[road.zone[sample]]
-        way += rng.exponential(130.0 / zone.traffic)
+        way += 12.0 + rng.exponential(120.0 / zone.traffic)
         if road.zone[sample] == MOTORWAY or road.drive_left[sample] < 3.8:
             continue
         meets_s = float(np.interp(way, road.image_way_m, times_s))
         speed = max(4.0, road.speed[sample] * rng.uniform(0.7, 1.2))
         times = np.array((meets_s - 14.0, meets_s + 4.0))
         lane = (road.drive_left[sample] + road.drive_right[sample]) / 2 - 0.1
-        found.append(Vehicle(_shape(textures, rng, 0.12), float(lane), times, way - speed * (times - meets_s)))
+        found.append(Vehicle(_shape(textures, rng, 0.12)[0], float(lane), times, way - speed * (times - meets_s)))
     return found
 
 
@@ -115,21 +117,22 @@ def _same_way(road: Road, times_s: FloatArray, textures: Textures, rng: np.rando
         zone = ZONES[road.zone[int(way)]]
         if rng.random() < 0.22 * zone.traffic:
             times = np.arange(start, min(start + duration, times_s[-1]), 0.5)
-            gap = rng.uniform(9.0, 45.0) + 4.0 * np.sin(times * rng.uniform(0.1, 0.4) + rng.uniform(0.0, 6.0))
+            shape, half = _shape(textures, rng, 0.15)
+            gap = half + rng.uniform(8.0, 45.0) + 4.0 * np.sin(times * rng.uniform(0.1, 0.4) + rng.uniform(0.0, 6.0))
             gap += np.clip((times - times[0] - duration * 0.6) * rng.uniform(0.0, 4.0), 0.0, 300.0)  # pulls away
             ego = np.interp(times, times_s, road.image_way_m)
             if len(times) > 2:
-                found.append(Vehicle(_shape(textures, rng, 0.15), rng.normal(0.0, 0.15), times, ego + gap))
+                found.append(Vehicle(shape, rng.normal(0.0, 0.15), times, ego + gap))
         start += duration * rng.uniform(0.5, 1.0)
     for lane, factor, heavy in ((3.6, 1.2, 0.0), (-3.6, 0.85, 0.5)):
         way = float(road.image_way_m[0])
         while way < road.image_way_m[-1]:
-            way += rng.exponential(160.0)
+            way += 30.0 + rng.exponential(130.0)
             sample = min(int(way), len(road.zone) - 1)
             room = road.drive_left[sample] if lane > 0 else road.drive_right[sample]
             if road.zone[sample] == MOTORWAY and room > 5.0:
                 meets_s = float(np.interp(way, road.image_way_m, times_s))
                 speed = road.speed[sample] * factor * rng.uniform(0.95, 1.1)
                 times = np.array((meets_s - 30.0, meets_s + 30.0))
-                found.append(Vehicle(_shape(textures, rng, heavy), lane, times, way + speed * (times - meets_s)))
+                found.append(Vehicle(_shape(textures, rng, heavy)[0], lane, times, way + speed * (times - meets_s)))
     return found

@@ -163,7 +163,7 @@ def _ground_looks(road: Road, textures: Textures, rng: np.random.Generator) -> d
                 if material == 'asphalt' and side == 1:
                     looks[material][start:end, 1] = looks[material][start:end, 0]
                     continue
-                tint = rng.uniform(0.75, 1.2) * (1.0 + rng.normal(0.0, 0.03, 3))
+                tint = rng.uniform(0.75, 1.2) * (1.0 + rng.normal(0.0, 0.03, 3)) * (0.6 if material == 'kerb' else 1.0)
                 looks[material][start:end, side] = (textures.pick(name, rng), *tint)
         start = end
     return looks

@@ -1,0 +1,79 @@
+"""`atvio train`: prepared data to a model file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress as Bar
+
+    from atvio_ros.training.callbacks import Progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        '--config', type=Path, required=True, metavar='FILE', help='settings (YAML); see docs/training.md'
+    )
+    parser.add_argument('--data', type=Path, metavar='DIR', help='prepared sequences, instead of data.folder')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='folder of the run (default: runs/<name of the config>)'
+    )
+    parser.add_argument('--resume', action='store_true', help='go on with the run in --out')
+    parser.add_argument('--seed', type=int, help='instead of the seed in the settings')
+    parser.add_argument('--accelerator', choices=('auto', 'cpu', 'gpu'), default='auto', help='(default: auto)')
+    parser.add_argument(
+        '--devices', type=int, default=1, help='GPUs, or processes on the CPU, of each node (default: 1)'
+    )
+    parser.add_argument('--num-nodes', type=int, default=1, help='machines (default: 1)')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, with a bar for the whole run and a line for each validation."""
+    from atvio_ros.training.quiet import quiet_lightning
+
+    quiet_lightning()
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+    from atvio_ros.training.settings import load_settings
+    from atvio_ros.training.train import Hardware, train
+
+    changes: dict[str, Any] = {}
+    if arguments.data:
+        changes['data'] = {'folder': str(arguments.data)}
+    if arguments.seed is not None:
+        changes['seed'] = arguments.seed
+    settings = load_settings(arguments.config, changes)
+    out = arguments.out or Path('runs') / arguments.config.stem
+    hardware = Hardware(arguments.accelerator, arguments.devices, arguments.num_nodes)
+    with common.progress_bar() as bar:
+        show = shower(bar) if rank_zero_only.rank == 0 else (lambda progress: None)
+        result = train(settings, out, resume=arguments.resume, hardware=hardware, show=show)
+    if rank_zero_only.rank:
+        return
+    if result.interrupted:
+        common.note_console().print(f'Stopped at step {result.steps}; go on with --resume.')
+    print(f'Model and card are {result.model} and {result.card.name}, logs and checkpoints in {out}')
+
+
+def shower(bar: Bar) -> Callable[[Progress], None]:
+    """Shows a run's progress: a bar, and a line for each validation."""
+    task = bar.add_task('training', total=None, unit='')
+
+    def show(progress: Progress) -> None:
+        text = f'loss {progress.loss:.3f}, {progress.pairs_per_s:.0f} pairs/s, waits {progress.data_wait_percent:.1f} %'
+        bar.update(task, total=progress.steps, completed=progress.step, description=progress.stage, unit=text)
+        if progress.figures:
+            f = progress.figures
+            bar.console.print(
+                f'step {progress.step}/{progress.steps} ({progress.stage}): {text}; validation t_rel '
+                f'{f["val/t_rel"]:.2f} %, r_rel {f["val/r_rel"]:.2f} deg/100 m, loss {f["val/loss"]:.3f}'
+            )
+
+    return show

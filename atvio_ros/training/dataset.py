@@ -1,0 +1,139 @@
+"""Windows of prepared sequences as batches of tensors, and the split into training and validation parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from atvio_ros.data.prepared import PreparedSequence, find_sequences
+from atvio_ros.errors import DatasetError
+from atvio_ros.network.config import AtvioConfig
+from atvio_ros.training.mirror import Mirror
+from atvio_ros.training.pairs import SequencePairs
+from atvio_ros.training.settings import DataSettings
+
+
+class Window(NamedTuple):
+    """A stretch of images of one sequence. Everything random about a sample is decided here, not while reading."""
+
+    sequence: int
+    first: int
+    pairs: int
+    skip: int = 1
+    mirrored: bool = False
+
+
+class Batch(NamedTuple):
+    """B windows of T frame pairs; one sample is the same without B."""
+
+    images: Tensor  # (B, T + 1, C, H, W) uint8, in memory channels last
+    imu: Tensor  # (B, T, 11, 6) float32
+    motion: Tensor  # (B, T, 6) float32 x y z [m], roll pitch yaw [rad] of the camera
+    interval_s: Tensor  # (B, T) float32
+
+
+class WindowDataset(Dataset[Batch]):
+    """Windows of a set of sequences, read when asked for."""
+
+    def __init__(self, sequences: Sequence[SequencePairs], config: AtvioConfig) -> None:
+        self.sequences = sequences
+        self._mirror = Mirror(config)
+        shapes = {pairs.sequence.images.shape[1:3] for pairs in sequences}
+        expected = (config.image_height_px, config.image_width_px)
+        if shapes != {expected}:
+            raise DatasetError(
+                f'The prepared images are {_sizes(shapes)} (height x width), the network takes {_sizes({expected})}. '
+                'Prepare them in that size (--size), or set model.image_height_px and model.image_width_px.'
+            )
+        self._channels = max(pairs.sequence.images.shape[3] for pairs in sequences)
+
+    def __len__(self) -> int:
+        return sum(len(pairs) for pairs in self.sequences)
+
+    def __getitem__(self, window: Window) -> Batch:
+        """One window: images (T + 1, C, H, W), imu (T, 11, 6), motion (T, 6), interval_s (T,)."""
+        return Batch(*(tensor[0] for tensor in self.__getitems__([window])))
+
+    def __getitems__(self, windows: Sequence[Window]) -> Batch:
+        """A batch of windows with the same number of pairs."""
+        B, T = len(windows), windows[0].pairs
+        height, width = self.sequences[0].sequence.images.shape[1:3]
+        images = np.empty((B, T + 1, height, width, self._channels), dtype=np.uint8)
+        imu = np.empty((B, T, 11, 6), dtype=np.float32)
+        motion = np.empty((B, T, 6), dtype=np.float32)
+        interval_s = np.empty((B, T), dtype=np.float32)
+        for b, window in enumerate(windows):
+            sequence, pairs = self.sequences[window.sequence].sequence, self.sequences[window.sequence][window.skip]
+            last = window.first + T * window.skip
+            frames = sequence.images[window.first : last + 1 : window.skip]  # (T + 1, H, W, 1 or C)
+            starts = slice(window.first, last, window.skip)
+            images[b] = frames[:, :, ::-1] if window.mirrored else frames
+            imu[b] = self._mirror.imu(pairs.imu[starts]) if window.mirrored else pairs.imu[starts]
+            motion[b] = self._mirror.motion(pairs.motion[starts]) if window.mirrored else pairs.motion[starts]
+            interval_s[b] = pairs.interval_s[starts]
+        return Batch(
+            torch.from_numpy(images).movedim(-1, -3),
+            torch.from_numpy(imu),
+            torch.from_numpy(motion),
+            torch.from_numpy(interval_s),
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which images of each sequence are for what."""
+
+    sequences: tuple[SequencePairs, ...]
+    training: tuple[NDArray[np.bool_], ...]  # of each sequence (N,)
+    validation: tuple[NDArray[np.bool_], ...]
+
+    def stretches(self) -> list[Window]:
+        """The validation parts as windows, one for each unbroken run of frame pairs."""
+        found = []
+        for s, (sequence, within) in enumerate(zip(self.sequences, self.validation, strict=True)):
+            linked = np.concatenate(([False], sequence.windows(1, 1, within), [False]))
+            edges = np.flatnonzero(np.diff(linked.astype(int)))
+            found += [Window(s, int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        return found
+
+    def training_windows(self, pairs: int, skip: int) -> list[tuple[int, int]]:
+        """(sequence, first image) of every window of the training parts, in order."""
+        return [
+            (s, int(first))
+            for s, (sequence, within) in enumerate(zip(self.sequences, self.training, strict=True))
+            for first in np.flatnonzero(sequence.windows(pairs, skip, within))
+        ]
+
+
+def open_split(folder: Path, settings: DataSettings, gyro_lag_s: float, largest_skip: int) -> Split:
+    """Open the prepared sequences that `settings` name. Raises DatasetError when one is missing."""
+    available = {path.name: path for path in find_sequences(folder)}
+    held_out = set(settings.validation_sequences)
+    names = settings.sequences or tuple(name for name in available if name not in held_out)
+    both = sorted(held_out & set(names))
+    if both:
+        raise DatasetError(f'{both[0]} is named both in data.sequences and in data.validation_sequences.')
+    missing = [name for name in (*names, *settings.validation_sequences) if name not in available]
+    if missing:
+        raise DatasetError(f'{folder} has no prepared sequence {missing[0]}. It has: {", ".join(available)}.')
+    sequences, training, validation = [], [], []
+    for name in (*names, *settings.validation_sequences):
+        sequence = SequencePairs(PreparedSequence(available[name]), gyro_lag_s, largest_skip)
+        share = 1.0 if name in held_out else settings.validation_share
+        kept = np.arange(len(sequence)) < round((1.0 - share) * len(sequence))
+        sequences.append(sequence)
+        training.append(kept)
+        validation.append(~kept)
+    return Split(tuple(sequences), tuple(training), tuple(validation))
+
+
+def _sizes(shapes: set[tuple[int, ...]]) -> str:
+    return ' and '.join(f'{height}x{width}' for height, width in sorted(shapes))

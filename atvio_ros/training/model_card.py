@@ -1,0 +1,97 @@
+"""What a trained model file says about itself, inside and in a text beside it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from atvio_ros import __version__
+from atvio_ros.network.checkpoint import ModelCard
+from atvio_ros.network.config import AtvioConfig
+from atvio_ros.training.dataset import Split
+from atvio_ros.training.settings import TrainSettings, to_yaml
+
+FIGURE_NAMES = {
+    'val/t_rel': 'validation t_rel %',
+    'val/r_rel': 'validation r_rel deg/100 m',
+    'val/loss': 'validation loss',
+    'val/translation_mae_m': 'validation translation MAE m',
+    'val/rotation_mae_deg': 'validation rotation MAE deg',
+    'step': 'training steps',
+}
+
+
+def make_card(settings: TrainSettings, split: Split, figures: Mapping[str, float]) -> ModelCard:
+    """The card of a model trained with these settings on these data; `figures` by the names they are logged under."""
+    return ModelCard(
+        trained=True,
+        training_data='; '.join(filter(None, (settings.data.description, _data_line(split)))),
+        recipe=to_yaml(settings),
+        seed=settings.seed,
+        commit=source_commit(),
+        figures=tuple((FIGURE_NAMES.get(name, name), float(value)) for name, value in figures.items()),
+    )
+
+
+def card_text(config: AtvioConfig, card: ModelCard, split: Split) -> str:
+    """The card as Markdown."""
+    rows = [
+        f'| {pairs.name} | {pairs.sequence.meta.source} | {int(train.sum())} | {int(held.sum())} '
+        f'| {pairs.sequence.meta.length_m:.0f} | {len(pairs.sequence.meta.excluded)} '
+        f'| `{pairs.sequence.meta.content_sha256[:12]}` |'
+        for pairs, train, held in zip(split.sequences, split.training, split.validation, strict=True)
+    ]
+    figures = [f'| {name} | {value:.6g} |' for name, value in card.figures]
+    lines = [
+        f'# {config.name}',
+        '',
+        'Visual-inertial odometry network of the ATVIO paper (Liu, Li, Li, ICASSP 2021), trained with '
+        f'atvio_ros {__version__}, commit {card.commit or "unknown"}, seed {card.seed}.',
+        '',
+        '## Figures',
+        '',
+        'Measured on the validation images below, which chose the checkpoint; not a test.',
+        '',
+        '| figure | value |',
+        '|---|---|',
+        *figures,
+        '',
+        '## Data',
+        '',
+        card.training_data,
+        '',
+        '| sequence | source | training images | validation images | length m | exclusions | SHA-256 of images |',
+        '|---|---|---|---|---|---|---|',
+        *rows,
+        '',
+        '## Recipe',
+        '',
+        '```yaml',
+        card.recipe.rstrip(),
+        '```',
+        '',
+    ]
+    return '\n'.join(lines)
+
+
+def source_commit() -> str:
+    """Commit of the source tree this package runs from, `-modified` if files differ from it; '' outside of git."""
+    folder = Path(__file__).parent
+    if _git(folder, 'ls-files', '--error-unmatch', Path(__file__).name) is None:
+        return ''  # installed somewhere inside another repository
+    modified = '-modified' if _git(folder, 'status', '--porcelain', '--untracked-files=no', '..') else ''
+    return (_git(folder, 'rev-parse', 'HEAD') or '')[:12] + modified
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(['git', '-C', str(folder), *words], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _data_line(split: Split) -> str:
+    names = ', '.join(f'{pairs.name} ({pairs.sequence.meta.source})' for pairs in split.sequences)
+    return f'sequences {names}'

@@ -1,0 +1,30 @@
+"""Means and spreads of the training data, which the network's configuration carries."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from atvio_ros.network.config import AtvioConfig
+from atvio_ros.training.dataset import Split
+
+# Least spreads, so that a component that never moves in the training data is not blown up: x y z, roll pitch yaw.
+_LEAST_MOTION = np.array([0.005, 0.005, 0.05, 0.0005, 0.001, 0.0005])
+_LEAST_IMU = np.array([0.005, 0.005, 0.005, 0.1, 0.1, 0.1])
+
+
+def normalised(config: AtvioConfig, split: Split) -> AtvioConfig:
+    """The configuration with motion_std, imu_mean and imu_std of the training parts of the data."""
+    motions, readings = [], []
+    for sequence, within in zip(split.sequences, split.training, strict=True):
+        chosen = sequence.windows(1, 1, within)
+        motions.append(sequence[1].motion[chosen])
+        readings.append(sequence[1].imu[chosen].reshape(-1, 6))
+    motion, imu = np.concatenate(motions).astype(np.float64), np.concatenate(readings).astype(np.float64)
+    return dataclasses.replace(
+        config,
+        motion_std=tuple(np.maximum(motion.std(axis=0), _LEAST_MOTION).tolist()),
+        imu_mean=tuple(imu.mean(axis=0).tolist()),
+        imu_std=tuple(np.maximum(imu.std(axis=0), _LEAST_IMU).tolist()),
+    )

@@ -1,0 +1,115 @@
+"""The frame pairs of a prepared sequence, made by the node's own pairing: what it would refuse is not trained on."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.data.prepared import PreparedSequence
+from atvio_ros.geometry import encode_motion, inverse
+from atvio_ros.odometry.frame_pairs import FramePairer, skip_shared_frame
+from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample
+
+_NO_IMAGE = np.zeros((0, 0, 1), dtype=np.uint8)  # pairing looks at stamps alone
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Frame pairs (i, i + skip) of a sequence of N images; rows without a usable pair hold NaN."""
+
+    usable: NDArray[np.bool_]  # (N,) whether pair i has IMU readings and ground truth and touches no excluded image
+    imu: NDArray[np.float32]  # (N, 11, 6) wx wy wz [rad/s], ax ay az [m/s^2], in base_link's axes
+    motion: NDArray[np.float32]  # (N, 6) geometry.encode_motion of T_previous_current of the camera
+    interval_s: NDArray[np.float32]  # (N,)
+
+
+class SequencePairs:
+    """A prepared sequence with the pairs of it, for each step between frames from 1 to `largest_skip`."""
+
+    def __init__(self, sequence: PreparedSequence, gyro_lag_s: float = 0.0, largest_skip: int = 1) -> None:
+        self.sequence = sequence
+        self.name = sequence.meta.name
+        released = _released(sequence, gyro_lag_s)
+        clean = _clean_frames(sequence)
+        self._by_skip = {skip: self._pairs(released, clean, skip) for skip in range(1, largest_skip + 1)}
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+    def __getitem__(self, skip: int) -> Pairs:
+        return self._by_skip[skip]
+
+    def windows(self, pairs: int, skip: int, within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(N,) whether a window of so many pairs can begin at image i with all its images in `within` (N,)."""
+        possible = np.ones(len(self), dtype=bool)
+        linked = self[1].usable & within & np.roll(within, -1)  # also for larger skips: what lies between must be good
+        for k in range(pairs * skip):
+            possible &= np.roll(linked, -k)
+        for k in range(pairs):
+            possible &= np.roll(self[skip].usable, -k * skip)
+        possible[max(0, len(self) - pairs * skip) :] = False
+        return possible
+
+    def _pairs(self, released: dict[int, FramePair], clean: NDArray[np.bool_], skip: int) -> Pairs:
+        count = len(self)
+        usable = np.zeros(count, dtype=bool)
+        imu = np.full((count, IMU_SAMPLES, 6), np.nan, dtype=np.float32)
+        for i in range(count - skip):
+            steps = [released.get(k) for k in range(i, i + skip)]
+            whole = [step for step in steps if step is not None]
+            if len(whole) < skip or not clean[i : i + skip + 1].all():
+                continue
+            pair = functools.reduce(skip_shared_frame, whole)
+            imu[i] = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)
+            usable[i] = True
+        motion = np.full((count, 6), np.nan, dtype=np.float32)
+        motion[:-skip][usable[:-skip]] = encode_motion(self._relative(skip)[usable[:-skip]])
+        interval_s = np.full(count, np.nan, dtype=np.float32)
+        stamps_ns = self.sequence.image_stamps_ns
+        interval_s[:-skip] = (stamps_ns[skip:] - stamps_ns[:-skip]) / NANOSECONDS
+        return Pairs(usable, imu, motion, interval_s)
+
+    def _relative(self, skip: int) -> FloatArray:
+        poses = self.sequence.camera_poses
+        return np.asarray(inverse(poses[:-skip]) @ poses[skip:])
+
+
+def _released(sequence: PreparedSequence, gyro_lag_s: float) -> dict[int, FramePair]:
+    """{index of the first image: pair} of all pairs that the node would release for this drive."""
+    buffer = ImuBuffer(np.array(sequence.meta.R_base_imu), gyro_lag_ns=round(gyro_lag_s * NANOSECONDS))
+    pairer = FramePairer(buffer)
+    index = {int(stamp_ns): i for i, stamp_ns in enumerate(sequence.image_stamps_ns)}
+    found: list[FramePair] = []
+    next_reading = 0
+    for stamp_ns in index:
+        reached = int(np.searchsorted(sequence.imu_stamps_ns, stamp_ns, side='right'))
+        for k in range(next_reading, reached):
+            _add_reading(pairer, sequence, k)
+        next_reading = max(next_reading, reached)
+        pairer.add_frame(CameraFrame(stamp_ns, _NO_IMAGE))
+        while (pair := pairer.poll()) is not None:
+            found.append(pair)
+    for k in range(next_reading, len(sequence.imu)):
+        _add_reading(pairer, sequence, k)
+    while (pair := pairer.poll()) is not None:
+        found.append(pair)
+    found += pairer.finish()
+    return {index[pair.previous.stamp_ns]: pair for pair in found}
+
+
+def _add_reading(pairer: FramePairer, sequence: PreparedSequence, k: int) -> None:
+    values = sequence.imu[k]
+    pairer.add_imu(ImuSample(int(sequence.imu_stamps_ns[k]), values[:3], values[3:]))
+
+
+def _clean_frames(sequence: PreparedSequence) -> NDArray[np.bool_]:
+    """(N,) images with ground truth and outside the excluded stretches."""
+    clean = np.asarray(np.isfinite(sequence.camera_poses).all(axis=(1, 2)))
+    for first, last in sequence.meta.excluded:
+        clean[first : last + 1] = False
+    return clean

@@ -1,0 +1,194 @@
+"""A training run, from prepared data to a model file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.network.atvio import Atvio
+from atvio_ros.network.checkpoint import load_model, save_model
+from atvio_ros.network.config import AtvioConfig
+from atvio_ros.settings import from_mapping
+from atvio_ros.training.callbacks import BEST, LAST, KeepCheckpoints, Progress, Report, StopOnSignal
+from atvio_ros.training.dataset import Split, WindowDataset, open_split
+from atvio_ros.training.model_card import card_text, make_card
+from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
+from atvio_ros.training.normalisation import normalised
+from atvio_ros.training.plan import Plan
+from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, differences, plain, to_yaml
+from atvio_ros.trajectory_files import write_text
+
+SETTINGS_FILE = 'settings.yaml'
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where to train. Several devices train with Lightning's DDP, each on batches of its own."""
+
+    accelerator: str = 'auto'  # auto, cpu, gpu
+    devices: int = 1  # on each node
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run left behind."""
+
+    model: Path
+    card: Path
+    figures: dict[str, float]  # of the validation that chose the model, by the names they are logged under
+    steps: int
+    interrupted: bool
+
+
+def train(
+    settings: TrainSettings,
+    out: Path,
+    *,
+    resume: bool = False,
+    hardware: Hardware | None = None,
+    show: Callable[[Progress], None] = lambda progress: None,
+) -> TrainingResult:
+    """Train as `settings` say and leave the model, its card, checkpoints, logs and the settings in the folder `out`.
+
+    With `resume` the run in `out` goes on from its last.ckpt, bit for bit on one device. Raises SettingsError,
+    DatasetError or ModelError before anything is trained.
+    """
+    hardware = hardware or Hardware()
+    seed_everything(settings.seed, verbose=False)
+    saved = _saved_run(out, settings) if resume else None
+    network, split = _network_and_data(settings, saved)
+    plan = Plan(split, settings, hardware.devices * hardware.nodes)
+    dataset = WindowDataset(split.sequences, network.config)
+    data = TrainingData(dataset, split, plan)
+    module = TrainingModule(network, settings, plan, dataset)
+    checkpoints = KeepCheckpoints(out, f'val/{settings.select_by}')
+    stop = StopOnSignal(checkpoints)
+    if not resume:
+        _begin(out, settings)
+    trainer = _make_trainer(settings, out, hardware, plan, [checkpoints, stop, Report(data, show)], saved)
+    trainer.fit(module, data, ckpt_path=out / LAST if saved else None)
+    return _export(out, module, split, checkpoints.best, trainer, stop.asked)
+
+
+def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> tuple[Atvio, Split]:
+    """The network with its first weights, and the data, whose pairing depends on the network's gyro lag."""
+    largest_skip = max(settings.augmentation.frame_skips)
+    folder = Path(settings.data.folder)
+    if saved:
+        config = from_mapping(AtvioConfig, json.loads(saved[NETWORK_CONFIG]), 'network')
+        network = Atvio(config)
+    elif settings.initial_model:
+        network = load_model(Path(settings.initial_model))[0].train()
+    else:
+        config = settings.model
+        if settings.normalise:
+            config = normalised(config, open_split(folder, settings.data, config.gyro_lag_s, largest_skip=1))
+        network = Atvio(config)
+    split = open_split(folder, settings.data, network.config.gyro_lag_s, largest_skip)
+    if not split.stretches():
+        raise DatasetError('No images are left for validation. Raise data.validation_share.')
+    return network, split
+
+
+def _begin(out: Path, settings: TrainSettings) -> None:
+    """Make the folder of a new run; only the first process does."""
+    if rank_zero_only.rank:
+        return
+    if (out / LAST).exists():
+        raise SettingsError(f'{out} holds a run already. Go on with it (--resume), or choose another --out.')
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / SETTINGS_FILE, to_yaml(settings))
+    except OSError as error:
+        raise SettingsError(f'{out} cannot be written: {error.strerror}.') from error
+
+
+def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
+    """The checkpoint to go on from. Raises SettingsError if it is of other settings."""
+    path = out / LAST
+    if not path.is_file():
+        raise SettingsError(f'There is no {path} to go on from. Start without --resume.')
+    saved: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    changed = [
+        name
+        for name in differences(json.loads(saved[SETTINGS]), plain(settings))
+        if name.removeprefix('train.').split('.')[0] not in MAY_CHANGE_ON_RESUME
+    ]
+    if changed:
+        raise SettingsError(
+            f'{path} was trained with other settings ({", ".join(changed)}). '
+            f'Resume with {out / SETTINGS_FILE}, or start a new run.'
+        )
+    return saved
+
+
+def _make_trainer(
+    settings: TrainSettings,
+    out: Path,
+    hardware: Hardware,
+    plan: Plan,
+    callbacks: Sequence[Callback],
+    saved: dict[str, Any] | None,
+) -> Trainer:
+    logs = f'from_step_{saved["global_step"] if saved else 0:07d}'
+    per_epoch = plan.stages[-1].steps_per_epoch
+    many = hardware.devices * hardware.nodes > 1
+    return Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy='ddp' if many else 'auto',
+        precision=settings.precision,
+        logger=[CSVLogger(out / 'logs', 'csv', logs), TensorBoardLogger(out / 'logs', 'tensorboard', logs)],
+        callbacks=list(callbacks),
+        max_epochs=1,  # Lightning sees the whole run as one epoch: then every checkpoint is one amid it
+        max_time=timedelta(hours=settings.max_hours) if settings.max_hours else None,
+        val_check_interval=min(plan.steps, max(1, round(settings.validate_every_epochs * per_epoch))),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        gradient_clip_val=settings.gradient_clip or None,
+        log_every_n_steps=10,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=out,
+    )
+
+
+def _export(
+    out: Path,
+    module: TrainingModule,
+    split: Split,
+    figures: dict[str, float],
+    trainer: Trainer,
+    interrupted: bool,
+) -> TrainingResult:
+    """Write the model file of the best checkpoint (of the last weights, if nothing was validated yet) and its card."""
+    network = module.network.cpu()
+    model = out / f'{network.config.name}.safetensors'
+    card_file = model.with_suffix('.md')
+    steps = int(trainer.global_step)
+    if trainer.is_global_zero:
+        best = out / BEST
+        if figures and best.is_file():
+            state = torch.load(best, map_location='cpu', weights_only=True)['state_dict']
+            prefix = 'network.'
+            network.load_state_dict(
+                {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+            )
+        card = make_card(module.settings, split, figures or {'step': steps})
+        save_model(model, network, card)
+        write_text(card_file, card_text(network.config, card, split))
+    return TrainingResult(model, card_file, figures, steps, interrupted)

@@ -1,0 +1,74 @@
+"""The set-up of a bare machine: it refuses what cannot work in one line, and repeats only what has changed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parent.parent / 'pypi_ros' / 'setup.py'
+
+
+@pytest.fixture
+def module():
+    spec = importlib.util.spec_from_file_location('pypi_ros_setup', SCRIPT)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_without_a_compiler_it_names_the_packages_to_install(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), '--venv', str(tmp_path / 'venv')],
+        env={**os.environ, 'PATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert 'apt install cmake make g++ gcc' in lines[0]
+    assert not (tmp_path / 'venv').exists()
+
+
+def test_a_python_without_ros_wheels_is_refused(module, monkeypatch):
+    monkeypatch.setattr(module.sys, 'version_info', (3, 9, 1))
+    with pytest.raises(module.SetupError, match=r'Python 3\.9 is not supported.*3\.10 to 3\.13'):
+        module.require_tools()
+
+
+def test_a_step_runs_once_and_again_only_when_its_inputs_or_those_before_it_change(module, tmp_path):
+    def run(first: str, second: str) -> list[str]:
+        setup = module.Setup(tmp_path)
+        setup.stamps.mkdir(exist_ok=True)
+        ran = []
+        for name, inputs in (('first', first), ('second', second)):
+            with setup.step(name, name, inputs) as step:
+                if step.needed:
+                    ran.append(name)
+        return ran
+
+    assert run('a', 'b') == ['first', 'second']
+    assert run('a', 'b') == []
+    assert run('a', 'c') == ['second']
+    assert run('x', 'c') == ['first', 'second']
+
+
+def test_an_interrupted_step_is_repeated(module, tmp_path):
+    setup = module.Setup(tmp_path)
+    setup.stamps.mkdir()
+    with pytest.raises(KeyboardInterrupt), setup.step('build', 'build', 'inputs'):
+        raise KeyboardInterrupt
+    with module.Setup(tmp_path).step('build', 'build', 'inputs') as step:
+        assert step.needed
+
+
+def test_a_tool_that_fails_leaves_its_output_in_the_log_and_says_where(module, tmp_path, capsys):
+    setup = module.Setup(tmp_path)
+    with pytest.raises(module.SetupError, match=r'setup\.log'):
+        setup.call([sys.executable, '-c', 'print("half way"); raise SystemExit(3)'])
+    assert 'half way' in (tmp_path / 'setup.log').read_text()
+    assert 'half way' in capsys.readouterr().err
