@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from atvio_ros.types import CameraFrame, FloatArray, FramePair, ImuSample, ImuWi
 
 MS = 1_000_000
 SECOND = 1000 * MS
-START_NS = 1_317_646_534_997_992_704  # an epoch stamp: a float of seconds would lose its last digits
+START_NS = 1_317_646_534_997_992_705  # an epoch stamp that no float64 holds
 BLANK = np.zeros((2, 3, 1), np.uint8)
 
 
@@ -44,7 +45,7 @@ def pair(previous_ns: int, current_ns: int, continues: bool = True) -> FramePair
 def stretch(frames: int, interval_ns: int = 100 * MS) -> list[FramePair]:
     """The pairs of `frames` images without a gap."""
     stamps_ns = [START_NS + i * interval_ns for i in range(frames)]
-    return [pair(a, b, continues=i > 0) for i, (a, b) in enumerate(zip(stamps_ns[:-1], stamps_ns[1:], strict=True))]
+    return [pair(a, b, continues=i > 0) for i, (a, b) in enumerate(itertools.pairwise(stamps_ns))]
 
 
 def feed(pairer: FramePairer, events: Sequence[CameraFrame | ImuSample]) -> list[FramePair]:

@@ -68,6 +68,13 @@ def test_a_leading_gyro_does_not_release_a_pair_before_its_forces_are_there():
     assert len(feed(pairer, imu(100, 100))) == 1
 
 
+def test_a_gyro_that_leads_by_more_than_an_interval_still_finds_its_readings():
+    pairer = FramePairer(ImuBuffer(gyro_lag_ns=-250 * MS))
+    for pair in feed(pairer, by_stamp(imu(-300, 400), frames(0, 100, 200, 300, 400))):
+        t = (pair.imu.stamps_ns - START_NS) / 1e9
+        np.testing.assert_allclose(pair.imu.values[:, 0], t - 0.25, atol=1e-9)
+
+
 def test_a_gap_between_images_starts_a_new_stretch(pairer):
     pairs = feed(pairer, by_stamp(imu(0, 1000), frames(0, 100, 700, 800)))
     assert times_ms(pairs) == [(0, 100), (700, 800)]

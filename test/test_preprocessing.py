@@ -15,7 +15,9 @@ from atvio_ros.types import ImuWindow
 
 def window(stamps_ns, values) -> ImuWindow:
     values = np.asarray(values, dtype=np.float64)
-    return ImuWindow(np.array(stamps_ns, dtype=np.int64), values if values.ndim == 2 else np.stack([values] * 6, axis=1))
+    return ImuWindow(
+        np.array(stamps_ns, dtype=np.int64), values if values.ndim == 2 else np.stack([values] * 6, axis=1)
+    )
 
 
 @pytest.mark.parametrize(

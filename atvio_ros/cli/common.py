@@ -40,6 +40,16 @@ def topics(arguments: argparse.Namespace) -> Topics:
     return Topics(arguments.image_topic, arguments.imu_topic, arguments.ground_truth_topic)
 
 
+def make_output_folder(out: Path) -> None:
+    """Make --out before the work begins, not to fail on it afterwards. Raises TrajectoryError."""
+    from atvio_ros.errors import TrajectoryError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrajectoryError(f'The output folder {out} cannot be made: {error.strerror}.') from error
+
+
 def note_console() -> Console:
     """For notes on stderr, so that figures on stdout stay clean: text as it is, a line each, brackets no markup."""
     from rich.console import Console

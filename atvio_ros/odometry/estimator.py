@@ -70,11 +70,13 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def load_estimator(model: Path | None = None, device: str = 'auto') -> NetworkEstimator:
+def load_estimator(model: Path | None = None, device: str = 'auto', threads: int = 1) -> NetworkEstimator:
     """The estimator of a model file; None: the shipped default, or, where none is shipped, untrained weights.
 
-    Raises ModelError.
+    `threads` is how many CPU threads PyTorch takes, in this whole process. One is enough for a frame pair, and with
+    more a frame takes several times as long as soon as another program wants the cores. Raises ModelError.
     """
+    torch.set_num_threads(threads)
     chosen = choose_device(device)
     path = model or default_model_path()
     if path is None:

@@ -50,7 +50,8 @@ class AtvioNode(Node):  # type: ignore[misc]
         super().__init__('atvio_node')
         parameters = declare_parameters(self)
         mounting = Mounting(parameters.T_base_camera, parameters.R_base_imu, parameters.imu_time_offset)
-        self._estimator = load_estimator(Path(parameters.model) if parameters.model else None, parameters.device)
+        model = Path(parameters.model) if parameters.model else None
+        self._estimator = load_estimator(model, parameters.device, parameters.inference_threads)
         self._estimator.warm_up()
         self._pairer = make_pairer(self._estimator, mounting, _limits(parameters), self._on_drop)
         self._engine = OdometryEngine(self._estimator, mounting.T_base_camera)

@@ -36,6 +36,10 @@ class NodeParameters:
         'auto', 'Where the network runs; auto takes CUDA if there is one.',
         choices=('auto', 'cuda', 'cpu'), read_only=True,
     )  # fmt: skip
+    inference_threads: int = setting(
+        1, 'CPU threads of the network. More help on idle cores only: on busy ones they wait for each other.',
+        minimum=1, maximum=256, read_only=True,
+    )  # fmt: skip
     odom_frame: str = setting('odom', 'Fixed frame of the published pose (REP 105).', read_only=True)
     base_frame: str = setting('base_link', 'Moving frame of the published pose and frame of the twist.', read_only=True)
     base_to_camera: tuple[float, ...] = setting(

@@ -14,16 +14,21 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from atvio_ros.training.module import TrainingData
+from atvio_ros.training.plan import Plan
 
 BEST, LAST = 'best.ckpt', 'last.ckpt'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class KeepCheckpoints(Callback):  # type: ignore[misc]
-    """last.ckpt after every validation and every so many minutes, best.ckpt when `monitor` has never been lower."""
+    """last.ckpt after every validation and every so many minutes, best.ckpt when `monitor` has never been lower.
 
-    def __init__(self, folder: Path, monitor: str, minutes: float = 10.0) -> None:
+    Only the last stage's are compared: figures of networks trained on single pairs are measured otherwise.
+    """
+
+    def __init__(self, folder: Path, monitor: str, plan: Plan, minutes: float = 10.0) -> None:
         self._folder = folder
+        self._plan = plan
         self._monitor = monitor
         self._interval_s = 60.0 * minutes
         self._saved_at = time.monotonic()
@@ -31,7 +36,8 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith('val/')}
-        if self._monitor in figures and figures[self._monitor] < self.best.get(self._monitor, float('inf')):
+        comparable = self._plan.stage_at(trainer.global_step - 1) is self._plan.stages[-1]
+        if comparable and figures[self._monitor] < self.best.get(self._monitor, float('inf')):
             self.best = {**figures, 'step': trainer.global_step}
             trainer.save_checkpoint(self._folder / BEST)
         self.save_last(trainer)

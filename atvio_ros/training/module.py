@@ -70,7 +70,8 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
     def validation_step(self, stretch: Window, batch_idx: int) -> None:
         name = self.dataset.sequences[stretch.sequence].name
         key = f'{name}[{stretch.first}:{stretch.first + stretch.pairs}]'
-        self._motions[key] = run_stretch(self.network, self.dataset, stretch)
+        carry = self.plan.stage_at(self.global_step - 1).settings.window > 2
+        self._motions[key] = run_stretch(self.network, self.dataset, stretch, carry)
 
     def on_validation_epoch_end(self) -> None:
         motions = {key: (estimate.cpu(), truth.cpu()) for key, (estimate, truth) in self._motions.items()}
@@ -84,15 +85,15 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
             for key, (estimate, truth) in motions.items()
         }
         estimates, truths = (torch.cat(parts).to(self.device) for parts in zip(*motions.values(), strict=True))
-        error = (estimates - truths).abs().mean(dim=0)
+        error = estimates - truths  # (pairs, 6)
         loss = self.loss(estimates, truths)[0]
         self.validated_step = self.global_step
         self.log_dict(
             {
                 **mean_figures(self.figures.values()),
                 'val/loss': loss,
-                'val/translation_mae_m': error[:3].mean(),
-                'val/rotation_mae_deg': torch.rad2deg(error[3:].mean()),
+                'val/translation_mae_m': error[:, :3].norm(dim=1).mean(),
+                'val/rotation_mae_deg': torch.rad2deg(error[:, 3:].norm(dim=1).mean()),
             }
         )
 

@@ -1,4 +1,4 @@
-"""Means and spreads of the training data, which the network's configuration carries."""
+"""Means and scales of the training data, which the network's configuration carries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.training.dataset import Split
 
-# Least spreads, so that a component that never moves in the training data is not blown up: x y z, roll pitch yaw.
+# Least scales, so that a component that never moves in the training data is not blown up: x y z, roll pitch yaw.
 _LEAST_MOTION = np.array([0.005, 0.005, 0.05, 0.0005, 0.001, 0.0005])
 _LEAST_IMU = np.array([0.005, 0.005, 0.005, 0.1, 0.1, 0.1])
 
@@ -24,7 +24,8 @@ def normalised(config: AtvioConfig, split: Split) -> AtvioConfig:
     motion, imu = np.concatenate(motions).astype(np.float64), np.concatenate(readings).astype(np.float64)
     return dataclasses.replace(
         config,
-        motion_std=tuple(np.maximum(motion.std(axis=0), _LEAST_MOTION).tolist()),
+        # Root mean squares: a car goes forward, so the mean of z is no less to be learned than its spread.
+        motion_std=tuple(np.maximum(np.sqrt(np.mean(motion**2, axis=0)), _LEAST_MOTION).tolist()),
         imu_mean=tuple(imu.mean(axis=0).tolist()),
         imu_std=tuple(np.maximum(imu.std(axis=0), _LEAST_IMU).tolist()),
     )

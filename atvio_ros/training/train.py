@@ -21,6 +21,7 @@ from atvio_ros.network.config import AtvioConfig
 from atvio_ros.settings import from_mapping
 from atvio_ros.training.callbacks import BEST, LAST, KeepCheckpoints, Progress, Report, StopOnSignal
 from atvio_ros.training.dataset import Split, WindowDataset, open_split
+from atvio_ros.training.gyro_calibration import calibrated
 from atvio_ros.training.model_card import card_text, make_card
 from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
 from atvio_ros.training.normalisation import normalised
@@ -72,7 +73,7 @@ def train(
     dataset = WindowDataset(split.sequences, network.config)
     data = TrainingData(dataset, split, plan)
     module = TrainingModule(network, settings, plan, dataset)
-    checkpoints = KeepCheckpoints(out, f'val/{settings.select_by}')
+    checkpoints = KeepCheckpoints(out, f'val/{settings.select_by}', plan)
     stop = StopOnSignal(checkpoints)
     if not resume:
         _begin(out, settings)
@@ -92,6 +93,8 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
         network = load_model(Path(settings.initial_model))[0].train()
     else:
         config = settings.model
+        if settings.calibrate_gyro:
+            config = calibrated(config, open_split(folder, settings.data, config.gyro_lag_s, largest_skip=1))
         if settings.normalise:
             config = normalised(config, open_split(folder, settings.data, config.gyro_lag_s, largest_skip=1))
         network = Atvio(config)

@@ -29,8 +29,11 @@ class StretchFigures:
     segments: int  # of KITTI's; 0: t_rel and r_rel are the end error over the length
 
 
-def run_stretch(network: Atvio, dataset: WindowDataset, stretch: Window) -> tuple[Tensor, Tensor]:
-    """Estimated and true motion, each (T, 6) on the network's device, of a stretch of T pairs run from its start."""
+def run_stretch(network: Atvio, dataset: WindowDataset, stretch: Window, carry: bool = True) -> tuple[Tensor, Tensor]:
+    """Estimated and true motion, each (T, 6) on the network's device, of a stretch of T pairs run from its start.
+
+    Without `carry` every pair begins with an empty memory: for a network that has seen single pairs only.
+    """
     state: LstmState | None = None
     device = network.imu_mean.device
     estimates, truths = [], []
@@ -38,7 +41,11 @@ def run_stretch(network: Atvio, dataset: WindowDataset, stretch: Window) -> tupl
         pairs = min(_PAIRS_AT_ONCE, stretch.pairs - done)
         batch = dataset.__getitems__([Window(stretch.sequence, stretch.first + done, pairs)])
         images, imu, truth, interval_s = (tensor.to(device) for tensor in batch)
-        motion, state, _ = network(images, imu, interval_s, state)
+        if carry:
+            motion, state, _ = network(images, imu, interval_s, state)  # (1, T, 6)
+        else:
+            alone = torch.stack((images[0, :-1], images[0, 1:]), dim=1)  # (T, 2, C, H, W)
+            motion = network(alone, imu[0, :, None], interval_s[0, :, None]).motion.transpose(0, 1)  # (1, T, 6)
         estimates.append(motion[0].float())
         truths.append(truth[0])
     return torch.cat(estimates), torch.cat(truths)

@@ -1,4 +1,4 @@
-"""Stand-in for ROS 2's message_filters where PyPI is all there is: SimpleFilter and Subscriber, used as the real ones."""
+"""Stand-in for message_filters where PyPI is all there is: SimpleFilter and Subscriber, used as the real ones are."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""`atvio ablation`: the paper's Table 2, trained and evaluated with one recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from atvio_ros.training.callbacks import Progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument('--config', type=Path, required=True, metavar='FILE', help='recipe, the same for every network')
+    parser.add_argument('--data', type=Path, metavar='DIR', help='prepared sequences, instead of data.folder')
+    parser.add_argument(
+        '--bags', type=Path, nargs='+', default=[], metavar='BAG', help='test bags; without: the validation part'
+    )
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='a folder in it for each network')
+    parser.add_argument('--variants', nargs='+', metavar='NAME', help="(default: the nine of the paper's Table 2)")
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N', help='(default: 0 1 2)')
+    parser.add_argument('--accelerator', choices=('auto', 'cpu', 'gpu'), default='auto', help='(default: auto)')
+    parser.add_argument('--json', action='store_true', help='print ablation.json instead of a table')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train and evaluate what is not done yet, then print the table."""
+    from rich.console import Console
+
+    from atvio_ros.evaluation.report import to_json
+    from atvio_ros.training.ablation import PAPER, VALIDATION, ablation_table, as_dict, run_ablation
+    from atvio_ros.training.quiet import quiet_lightning
+    from atvio_ros.training.train import Hardware
+    from atvio_ros.trajectory_files import write_text
+
+    quiet_lightning()
+    console = common.note_console()
+
+    def show(name: str, progress: Progress) -> None:
+        if progress.figures:
+            console.print(f'{name}: step {progress.step}/{progress.steps}, t_rel {progress.figures["val/t_rel"]:.2f} %')
+
+    rows = run_ablation(
+        arguments.config,
+        arguments.out,
+        arguments.variants or list(PAPER),
+        arguments.seeds,
+        arguments.bags,
+        {'data': {'folder': str(arguments.data)}} if arguments.data else {},
+        Hardware(arguments.accelerator),
+        show,
+    )
+    data = ', '.join(bag.resolve().stem for bag in arguments.bags) or VALIDATION
+    text = to_json(as_dict(rows, data))
+    write_text(arguments.out / 'ablation.json', text)
+    if arguments.json:
+        print(text, end='')
+        return
+    Console().print(ablation_table(rows, data))
+    print(f'Table is in {arguments.out / "ablation.json"}')

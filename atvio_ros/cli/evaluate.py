@@ -1,0 +1,72 @@
+"""`atvio evaluate`: the odometry over several bags, and one table."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from atvio_ros.evaluation.metrics import Result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='ROS 1 bags, rosbag2 folders or .mcap files')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
+    common.add_model_options(parser)
+    common.add_topic_options(parser)
+    parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate each bag, then write and print all figures together."""
+    from rich.console import Console
+
+    from atvio_ros.evaluation.bags import bag_names, evaluate_bag
+    from atvio_ros.evaluation.report import results_table, summary, to_json
+    from atvio_ros.odometry.estimator import load_estimator
+    from atvio_ros.trajectory_files import write_text
+
+    names = bag_names(arguments.bags)
+    notes = common.note_console()
+    estimator = load_estimator(arguments.model, arguments.device)
+    if not estimator.trained:
+        notes.print(common.UNTRAINED)
+    results: dict[str, Result] = {}
+    for name, bag in zip(names, arguments.bags, strict=True):
+        with common.progress_bar() as bar:
+            task = bar.add_task(name, total=None, unit='images')
+            result = evaluate_bag(
+                bag,
+                arguments.out / name,
+                estimator,
+                common.topics(arguments),
+                on_start=functools.partial(_set_total, bar, task),
+                on_progress=functools.partial(bar.advance, task),
+                on_note=functools.partial(notes.print, f'{name}:'),
+            )
+        if result is not None:
+            results[name] = result
+    text = to_json(summary(results, {'model': estimator.name, 'trained': estimator.trained}))
+    write_text(arguments.out / 'result.json', text)
+    if arguments.json:
+        print(text, end='')
+        return
+    if results:
+        Console().print(results_table(results))
+    for name, result in results.items():
+        for remark in result.remarks():
+            notes.print(f'{name}: {remark}')
+    print(
+        f'Figures are in {arguments.out / "result.json"}, trajectories and pictures beside it in a folder for each bag'
+    )
+
+
+def _set_total(bar: Progress, task: TaskID, images: int) -> None:
+    bar.update(task, total=images)

@@ -1,0 +1,61 @@
+"""Evaluates one bag after the other with one network, a report for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from atvio_ros.data.bag_reader import BagReader
+from atvio_ros.data.topics import Topics
+from atvio_ros.errors import BagError
+from atvio_ros.evaluation.metrics import Result
+from atvio_ros.evaluation.report import write_report
+from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag, run_notes, summary_line
+from atvio_ros.odometry.estimator import NetworkEstimator
+
+
+def bag_names(bags: Sequence[Path]) -> list[str]:
+    """A name for each bag, that of its file or folder. Raises BagError if two are the same."""
+    names = [bag.resolve().stem for bag in bags]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise BagError(f'Two bags are named {twice}; their results would overwrite each other. Rename one.')
+    return names
+
+
+def evaluate_bag(
+    bag: Path,
+    out: Path,
+    estimator: NetworkEstimator,
+    topics: Topics | None = None,
+    on_start: Callable[[int], None] = lambda images: None,
+    on_progress: Callable[[], None] = lambda: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Result | None:
+    """Run the odometry over a bag and write its report into the folder `out`; None without ground truth.
+
+    `on_start` is told the number of images, `on_note` what a user should know. Raises BagError, TrajectoryError.
+    """
+    with BagReader(bag, topics) as reader:
+        mounting, remark = bag_mounting(reader)
+        truth = bag_truth(reader)
+        on_start(reader.count(reader.topics.image or ''))
+        done = run_bag(
+            reader,
+            estimator,
+            mounting,
+            on_progress=on_progress,
+            on_bad_message=lambda error: on_note(f'skipped: {error}'),
+        )
+    notes = run_notes(bag, estimator, done.pairer.images_received, done.pairer.imu_received, done.dropped)
+    for line in filter(None, (remark, summary_line(notes), '' if truth else 'The bag has no ground truth.')):
+        on_note(line)
+    return write_report(
+        out,
+        bag.resolve().stem,
+        done.trajectory,
+        truth,
+        mounting.T_base_camera,
+        model=estimator.name,
+        notes=notes,
+    )

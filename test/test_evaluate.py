@@ -1,0 +1,74 @@
+"""`atvio evaluate`: each bag's report in a folder of its own, and all figures in one result.json."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from bag_samples import FRAMES, write_drive
+
+from atvio_ros.cli.main import main
+from atvio_ros.network.atvio import Atvio
+from atvio_ros.network.checkpoint import ModelCard, save_model
+from atvio_ros.network.config import variant
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    config = dataclasses.replace(
+        variant('ca_a'), image_height_px=32, image_width_px=64, visual_widths=(4, 4, 4, 8, 8), lstm_hidden=8
+    )
+    path = tmp_path_factory.mktemp('model') / 'small.safetensors'
+    save_model(path, Atvio(config).eval(), ModelCard(trained=True))
+    return path
+
+
+@pytest.fixture
+def bags(tmp_path):
+    return [write_drive(tmp_path / name) for name in ('one', 'two')]
+
+
+def evaluate(*bags, out, model, options=()):
+    words = [*map(str, bags), '--model', str(model), '--out', str(out), '--device', 'cpu', *options]
+    return main(['evaluate', *words])
+
+
+def test_every_bag_has_a_report_and_all_are_in_one_result(bags, model, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert evaluate(*bags, out=out, model=model) == 0
+    result = json.loads((out / 'result.json').read_text())
+    assert set(result['sequences']) == {'one', 'two'}
+    for name, figures in result['sequences'].items():
+        assert figures['frames'] == FRAMES
+        assert figures == json.loads((out / name / 'result.json').read_text())['sequences'][name]
+        for file in ('estimate.tum', 'estimate.kitti.txt', 'truth.tum', 'truth.kitti.txt', 'trajectory.png'):
+            assert (out / name / file).is_file()
+    assert result['average']['ate_m'] == pytest.approx(result['sequences']['one']['ate_m'])  # the bags are equal
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f'Figures are in {out / "result.json"}')
+
+
+def test_each_bag_starts_with_an_empty_memory(bags, model, tmp_path):
+    assert evaluate(*bags, out=tmp_path / 'both', model=model) == 0
+    both = [(tmp_path / 'both' / name / 'estimate.tum').read_text() for name in ('one', 'two')]
+    assert both[0] == both[1]
+
+
+def test_json_prints_what_is_written(bags, model, tmp_path, capsys):
+    assert evaluate(bags[0], out=tmp_path / 'out', model=model, options=['--json']) == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == json.loads((tmp_path / 'out' / 'result.json').read_text())
+    assert set(json.loads(printed)) >= {'sequences', 'average', 'model', 'trained'}
+
+
+def test_a_bag_without_ground_truth_still_gets_its_trajectory(model, tmp_path, capsys):
+    bag = write_drive(tmp_path / 'blind', truth=False)
+    assert evaluate(bag, out=tmp_path / 'out', model=model) == 0
+    assert (tmp_path / 'out' / 'blind' / 'estimate.tum').is_file()
+    assert json.loads((tmp_path / 'out' / 'result.json').read_text())['sequences'] == {}
+    assert 'no ground truth' in capsys.readouterr().err
+
+
+def test_two_bags_of_one_name_are_refused(bags, model, tmp_path, capsys):
+    assert evaluate(bags[0], bags[0], out=tmp_path / 'out', model=model) == 1
+    assert 'Two bags are named one' in capsys.readouterr().err

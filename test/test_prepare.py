@@ -1,0 +1,205 @@
+"""Prepared sequences: they hold what the bag holds, and an interruption never leaves one that looks whole."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from bag_samples import FRAME_NS, FRAMES, INTRINSICS, START_NS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
+from prepared_samples import write_prepared
+
+from atvio_ros.cli.main import main
+from atvio_ros.data.bag_reader import BagReader
+from atvio_ros.data.prepare import load_exclusions, poses_at, prepare_bag, prepare_drive
+from atvio_ros.data.prepared import PreparedSequence, SequenceMeta, SequenceWriter, find_sequences, read_meta
+from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.geometry import transform, translation
+from atvio_ros.preprocessing import scale_image
+from atvio_ros.types import Trajectory
+
+
+@pytest.fixture
+def bag(tmp_path):
+    return write_drive(tmp_path / 'drive')
+
+
+def prepare(bag, folder, **options):
+    with BagReader(bag) as reader:
+        return prepare_bag(reader, folder, T_BASE_CAMERA, np.eye(3), **options)
+
+
+def test_images_are_those_of_the_bag_scaled_as_the_node_scales_them(bag, tmp_path):
+    sequence = prepare(bag, tmp_path / 'out' / 'drive', size_px=(6, 8))
+    assert sequence.images.dtype == np.uint8
+    np.testing.assert_array_equal(sequence.images, np.stack([scale_image(image(i), 6, 8) for i in range(FRAMES)]))
+    assert sequence.image_stamps_ns.tolist() == frame_stamps_ns()
+
+
+def test_imu_readings_are_kept_as_recorded(bag, tmp_path):
+    sequence = prepare(bag, tmp_path / 'drive2')
+    with BagReader(bag) as reader:
+        samples = list(reader.imu())
+    assert sequence.imu_stamps_ns.tolist() == [sample.stamp_ns for sample in samples]
+    np.testing.assert_array_equal(sequence.imu[:, :3], [sample.angular_velocity for sample in samples])
+    np.testing.assert_array_equal(sequence.imu[:, 3:], [sample.linear_acceleration for sample in samples])
+
+
+def test_poses_are_those_of_the_camera(bag, tmp_path):
+    sequence = prepare(bag, tmp_path / 'drive2')
+    for i in range(FRAMES):
+        np.testing.assert_allclose(sequence.camera_poses[i], translation(float(i), 0, 0) @ T_BASE_CAMERA, atol=1e-12)
+    assert sequence.meta.length_m == pytest.approx(FRAMES - 1)
+
+
+def test_intrinsics_are_scaled_with_the_images(bag, tmp_path):
+    fx, fy, cx, cy = prepare(bag, tmp_path / 'drive2', size_px=(6, 8)).meta.intrinsics_px
+    assert (fx, fy) == (INTRINSICS[0] / 2, INTRINSICS[1] / 2)
+    # The middle of a 16x12 image is at (7.5, 5.5), that of an 8x6 one at (3.5, 2.5): pixel centres are integers.
+    assert (cx, cy) == ((INTRINSICS[2] + 0.5) / 2 - 0.5, (INTRINSICS[3] + 0.5) / 2 - 0.5)
+
+
+def test_an_interruption_leaves_nothing(bag, tmp_path):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(bag, tmp_path / 'out' / 'drive', on_progress=interrupt)
+    assert list((tmp_path / 'out').iterdir()) == []
+
+
+def test_an_interruption_leaves_the_older_sequence_as_it_was(tmp_path):
+    folder = tmp_path / 'drive'
+    write_prepared(folder, frames=5)
+    with SequenceWriter(folder) as writer:
+        writer.add_image(1, np.zeros((4, 4), dtype=np.uint8))  # and no finish
+    assert len(PreparedSequence(folder)) == 5
+
+
+def test_what_a_killed_run_left_is_no_sequence_and_is_cleared(tmp_path):
+    partial = tmp_path / '.drive.partial'
+    partial.mkdir()
+    (partial / 'images.npy').write_bytes(b'half')
+    (partial / 'meta.json').write_text('{}')
+    with pytest.raises(DatasetError, match='no prepared sequences'):
+        find_sequences(tmp_path)
+    write_prepared(tmp_path / 'drive')
+    assert not partial.exists()
+    assert find_sequences(tmp_path) == [tmp_path / 'drive']
+
+
+def test_a_truncated_image_file_is_refused(tmp_path):
+    folder = write_prepared(tmp_path / 'drive').folder
+    images = folder / 'images.npy'
+    images.write_bytes(images.read_bytes()[:-1])
+    with pytest.raises(DatasetError, match=r'images\.npy cannot be read.*Prepare the sequence again'):
+        PreparedSequence(folder)
+
+
+def test_another_format_version_is_refused(tmp_path):
+    folder = write_prepared(tmp_path / 'drive').folder
+    meta = folder / 'meta.json'
+    meta.write_text(meta.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(DatasetError, match='version 2; this package reads'):
+        read_meta(folder)
+
+
+def test_images_that_are_not_newer_are_left_out(tmp_path):
+    blank = np.zeros((4, 4), dtype=np.uint8)
+    with SequenceWriter(tmp_path / 'drive', 4, 4) as writer:
+        assert [writer.add_image(stamp, blank) for stamp in (5, 5, 4, 6)] == [True, False, False, True]
+        assert writer.stamps_ns.tolist() == [5, 6]
+
+
+def test_an_image_of_another_size_is_refused(tmp_path):
+    with SequenceWriter(tmp_path / 'drive', 4, 4) as writer:
+        writer.add_image(1, np.zeros((8, 8), dtype=np.uint8))
+        with pytest.raises(DatasetError, match='image 1 has shape'):
+            writer.add_image(2, np.zeros((8, 9), dtype=np.uint8))
+
+
+def test_ground_truth_between_images_is_interpolated_and_unknown_outside():
+    turned = transform(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), np.array([2.0, 0.0, 0.0]))
+    truth = Trajectory(np.array([100, 200]) * 1_000_000, np.stack([np.eye(4), turned]))
+    poses = poses_at(truth, np.array([99, 100, 150, 200, 201]) * 1_000_000)
+    assert np.isnan(poses[[0, 4]]).all()
+    np.testing.assert_array_equal(poses[[1, 3]], truth.poses)
+    np.testing.assert_allclose(poses[2, :3, 3], [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(poses[2, :2, 0], [np.sqrt(0.5), np.sqrt(0.5)])  # 45 degrees
+
+
+def test_ground_truth_is_not_interpolated_over_a_gap():
+    truth = Trajectory(np.array([0, 10**9]), np.stack([np.eye(4), translation(9.0, 0.0, 0.0)]))
+    assert np.isnan(poses_at(truth, np.array([5 * 10**8]))).all()
+
+
+def test_a_rendered_drive_becomes_a_sequence_without_a_bag(tmp_path):
+    stamps_ns = START_NS + np.arange(3) * FRAME_NS
+    poses = np.stack([translation(0.0, 0.0, float(i)) for i in range(3)])
+    drive = SimpleNamespace(  # what prepare_drive uses of a synthetic.Drive
+        images=lambda: ((int(stamp_ns), image(i)) for i, stamp_ns in enumerate(stamps_ns)),
+        imu_stamps_ns=stamps_ns,
+        imu=np.ones((3, 6)),
+        poses=poses,
+        T_base_camera=T_BASE_CAMERA,
+        T_base_imu=np.eye(4),
+        intrinsics=INTRINSICS,
+    )
+    sequence = prepare_drive(drive, tmp_path / 'drive')
+    np.testing.assert_array_equal(sequence.camera_poses, poses)
+    assert sequence.images.shape == (3, 128, 416, 1)
+
+
+# ---- atvio prepare
+
+
+def test_command_skips_what_is_prepared_and_redoes_what_changed(bag, tmp_path, capsys):
+    out = tmp_path / 'data'
+    assert main(['prepare', str(bag), '--out', str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f'1 sequences are in {out}'
+    before = (out / 'drive' / 'images.npy').stat().st_mtime_ns
+    assert main(['prepare', str(bag), '--out', str(out)]) == 0
+    assert 'prepared already' in capsys.readouterr().err
+    assert (out / 'drive' / 'images.npy').stat().st_mtime_ns == before
+    assert main(['prepare', str(bag), '--out', str(out), '--size', '8x6']) == 0
+    assert PreparedSequence(out / 'drive').images.shape == (FRAMES, 6, 8, 1)
+
+
+def test_exclusions_travel_with_the_data_and_are_updated_without_preparing_again(bag, tmp_path):
+    out, exclusions = tmp_path / 'data', tmp_path / 'exclusions.yaml'
+    assert main(['prepare', str(bag), '--out', str(out)]) == 0
+    before = (out / 'drive' / 'images.npy').stat().st_mtime_ns
+    exclusions.write_text("'drive': [[0, 1]]\n'another': [[3, 4]]\n")
+    assert main(['prepare', str(bag), '--out', str(out), '--exclude', str(exclusions)]) == 0
+    assert read_meta(out / 'drive').excluded == ((0, 1),)
+    assert (out / 'drive' / 'images.npy').stat().st_mtime_ns == before
+
+
+def test_a_bag_without_ground_truth_is_refused_in_one_line(tmp_path, capsys):
+    bag = write_drive(tmp_path / 'drive', truth=False)
+    assert main(['prepare', str(bag), '--out', str(tmp_path / 'data')]) == 1
+    assert 'no ground truth' in capsys.readouterr().err
+    assert list((tmp_path / 'data').glob('*')) == []
+
+
+def test_two_bags_of_one_name_are_refused(bag, tmp_path, capsys):
+    assert main(['prepare', str(bag), str(bag), '--out', str(tmp_path / 'data')]) == 1
+    assert 'Two bags are named drive' in capsys.readouterr().err
+
+
+def test_unquoted_sequence_names_are_refused(tmp_path):
+    path = tmp_path / 'exclusions.yaml'
+    path.write_text('00: [[1, 2]]\n')  # YAML reads an integer
+    with pytest.raises(SettingsError, match='must be in quotes'):
+        load_exclusions(path)
+
+
+def test_shipped_kitti_exclusions_load_and_touch_no_test_sequence(request):
+    exclusions = load_exclusions(request.config.rootpath / 'config' / 'kitti_exclusions.yaml')
+    assert set(exclusions) == {'00', '02'}
+    assert exclusions['02'] == ((3307, 3322),)
+
+
+def test_meta_names_its_source(bag, tmp_path):
+    meta = prepare(bag, tmp_path / 'drive2', fingerprint='abc').meta
+    assert meta == read_meta(tmp_path / 'drive2')
+    assert (meta.source, meta.image_topic, meta.fingerprint) == ('bag drive', '/camera/image_raw', 'abc')
+    assert meta.format == SequenceMeta().format
