@@ -110,14 +110,16 @@ def test_imports_go_down_only():
     assert offenders(lambda each: each.target is not None and each.target not in allowed[each.part]) == []
 
 
-def test_training_takes_figures_from_the_evaluation_and_nothing_else():
-    figures = ('atvio_ros.evaluation.metrics', 'atvio_ros.evaluation.alignment')
-    assert offenders(lambda e: e.part == 'training' and e.target == 'evaluation' and e.module not in figures) == []
+def test_training_takes_the_cutting_of_windows_and_the_figures_and_nothing_else_from_above():
+    """training.ablation alone trains and then evaluates bags, as a user would; nothing else of training imports it."""
+    shared = {'odometry': ('frame_pairs', 'imu_buffer'), 'evaluation': ('metrics', 'alignment')}
 
+    def reaches_up(each: Import) -> bool:
+        name = each.module.rpartition('.')[2]
+        return each.part == 'training' and each.target in shared and name not in shared[each.target]
 
-def test_training_takes_the_cutting_of_windows_from_the_odometry_and_nothing_else():
-    pairing = ('atvio_ros.odometry.frame_pairs', 'atvio_ros.odometry.imu_buffer')
-    assert offenders(lambda e: e.part == 'training' and e.target == 'odometry' and e.module not in pairing) == []
+    assert offenders(lambda each: reaches_up(each) and each.importer != 'training.ablation') == []
+    assert offenders(lambda each: each.part != 'cli' and each.module == 'atvio_ros.training.ablation') == []
 
 
 def test_only_the_ros_folder_knows_ros():

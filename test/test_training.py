@@ -20,6 +20,7 @@ from atvio_ros.network.checkpoint import load_model
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
 
 from atvio_ros.training.callbacks import LAST
+from atvio_ros.training.dataset import open_split
 from atvio_ros.training.photometric import photometric
 from atvio_ros.training.plan import Plan
 from atvio_ros.training.quiet import quiet_lightning
@@ -280,12 +281,20 @@ def test_shipped_recipes_load_and_leave_the_test_sequences_alone(path):
     assert not {'05', '07', '10'} & {*chosen.data.sequences, *chosen.data.validation_sequences}
 
 
+def test_every_setting_is_documented():
+    text = (ROOT / 'docs' / 'training.md').read_text()
+    defaults = TrainSettings()
+    for field in dataclasses.fields(defaults):
+        group = getattr(defaults, field.name)
+        names = dataclasses.fields(group) if dataclasses.is_dataclass(group) and field.name != 'model' else ()
+        for name in [f'{field.name}.{part.name}' for part in names] or [field.name]:
+            assert f'`{name}`' in text, name
+
+
 def test_cosine_schedule_warms_up_and_ends_near_zero(data):
     chosen = settings(
         data, sequences={'epochs': 4, 'batch_size': 4, 'schedule': 'cosine', 'warm_up_steps': 3, 'learning_rate': 1.0}
     )
-    from atvio_ros.training.dataset import open_split
-
     made = Plan(open_split(data, chosen.data, 0.0, 2), chosen)
     rates = [made.learning_rate(step) for step in range(made.steps)]
     assert rates[:4] == sorted(rates[:4])
@@ -303,7 +312,7 @@ def write_config(path, data, **changes):
 
 
 def test_command_trains_and_names_what_it_wrote(data, tmp_path, capsys):
-    config = write_config(tmp_path / 'tiny.yaml', 'nowhere', max_steps=2)
+    config = write_config(tmp_path / 'tiny.yaml', 'nowhere', max_steps=2, workers=1)
     out = tmp_path / 'run'
     assert main(['train', '--config', str(config), '--data', str(data), '--out', str(out), '--seed', '3']) == 0
     printed = capsys.readouterr()

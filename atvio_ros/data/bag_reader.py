@@ -139,6 +139,11 @@ class BagReader:
                 return info
         return None
 
+    def imu_frame_id(self) -> str:
+        """Frame of the IMU readings, from the first of them. Raises BagError when the bag has none."""
+        topic = self._need(IMU_KIND, self.topics.imu)
+        return next(self._decoded((topic,), IMU_KIND.types, lambda message, _: _frame(message.header.frame_id)), '')
+
     def static_transforms(self) -> dict[tuple[str, str], FloatArray]:
         """{(parent, child): T_parent_child (4, 4)} of /tf_static, the last of repeated ones; see frames.lookup."""
         result: dict[tuple[str, str], FloatArray] = {}

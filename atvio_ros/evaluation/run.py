@@ -45,7 +45,8 @@ def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
     if image is None:
         raise BagError(f'{reader.path} has no image that can be decoded. Record or export it again.')
     T_base_camera = lookup(transforms, BASE_FRAME, image.frame_id)
-    T_base_imu = lookup(transforms, BASE_FRAME, IMU_FRAME)
+    imu_frame = reader.imu_frame_id()
+    T_base_imu = lookup(transforms, BASE_FRAME, imu_frame)
     assumed = Mounting()
     remarks = []
     if T_base_camera is None:
@@ -56,7 +57,7 @@ def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
         T_base_camera = assumed.T_base_camera
     if T_base_imu is None:
         remarks.append(
-            f'The bag has no transform from {BASE_FRAME} to {IMU_FRAME}: '
+            f'The bag has no transform from {BASE_FRAME} to {imu_frame}: '
             f'the axes of the IMU are taken to be those of {BASE_FRAME}.'
         )
     R_base_imu = assumed.R_base_imu if T_base_imu is None else T_base_imu[:3, :3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ class StopOnSignal(Callback):  # type: ignore[misc]
         self.asked = False
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self._handlers = {number: signal.signal(number, self._ask) for number in _SIGNALS}
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+            self._handlers = {number: signal.signal(number, self._ask) for number in _SIGNALS}
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         if trainer.world_size > 1:  # all devices must stop at one step

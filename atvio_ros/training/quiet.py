@@ -14,7 +14,6 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         '.*does not have many workers.*',  # windows are read in milliseconds
-        '.*smaller than the logging interval.*',
         '.*LeafSpec.*',  # torch's, about Lightning's use of it
     ):
         warnings.filterwarnings('ignore', message=message)

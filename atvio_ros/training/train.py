@@ -161,7 +161,7 @@ def _make_trainer(
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         gradient_clip_val=settings.gradient_clip or None,
-        log_every_n_steps=10,
+        log_every_n_steps=min(10, plan.steps),
         use_distributed_sampler=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -1,0 +1,85 @@
+"""`atvio ablation`: one recipe for every network, nothing done twice, and the data named beside the figures."""
+
+import json
+import sys
+
+import pytest
+import torch
+import yaml
+from prepared_samples import write_prepared
+
+from atvio_ros.cli.main import COMMANDS, main
+from atvio_ros.network.config import VARIANTS
+
+pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
+
+from atvio_ros.training import ablation
+from atvio_ros.training.ablation import PAPER, Row, ablation_table, as_dict, run_ablation
+from atvio_ros.training.quiet import quiet_lightning
+
+RECIPE = {
+    'model': {
+        'image_height_px': 32,
+        'image_width_px': 64,
+        'image_channels': 1,
+        'visual_widths': [4, 4, 4, 8, 8],
+        'lstm_hidden': 8,
+        'attention_reduction': 4,
+    },
+    'data': {'validation_share': 0.4},
+    'sequences': {'epochs': 1, 'batch_size': 4},
+    'max_steps': 1,
+    'workers': 0,
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    torch.set_num_threads(1)
+    quiet_lightning()
+    write_prepared(tmp_path / 'data' / 'one', frames=30)
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(RECIPE | {'data': {**RECIPE['data'], 'folder': str(tmp_path / 'data')}}))
+    return path
+
+
+def test_each_network_is_trained_with_each_seed_and_not_again(config, tmp_path, monkeypatch):
+    rows = run_ablation(config, tmp_path / 'out', ['ca_a', 'vonas_a'], [0, 1])
+    assert [(row.variant, len(row.t_rel)) for row in rows] == [('ca_a', 2), ('vonas_a', 2)]
+    assert rows[0].t_rel[0] != rows[0].t_rel[1]
+    monkeypatch.setattr(ablation, 'train', None)  # would fail if called
+    assert run_ablation(config, tmp_path / 'out', ['ca_a', 'vonas_a'], [0, 1]) == rows
+
+
+def test_all_nine_rows_of_the_paper_are_variants_and_average_as_printed():
+    assert len(PAPER) == 9
+    assert set(PAPER) <= set(VARIANTS)
+    for *sequences, printed in PAPER.values():
+        for k in (0, 1):  # the paper rounds its averages now up, now down
+            assert sum(figures[k] for figures in sequences) / 3 == pytest.approx(printed[k], abs=0.011)
+
+
+def test_table_shows_mean_and_spread_and_names_the_data(capsys):
+    from rich.console import Console
+
+    console = Console(width=200, file=sys.stdout)
+    console.print(ablation_table([Row('ca_a', (4.0, 6.0), (2.0, 2.0))], 'rendered drives'))
+    text = capsys.readouterr().out
+    assert '5.00 ± 1.41' in text
+    assert '4.80' in text
+    assert 'rendered drives' in text
+    assert 'KITTI 05, 07 and 10' in text
+
+
+def test_json_holds_every_seed_and_the_papers_figures():
+    row = as_dict([Row('ca_a', (4.0, 6.0), (2.0, 2.0))], 'rendered drives')['rows'][0]
+    assert (row['t_rel'], row['t_rel_mean'], row['paper_t_rel']) == ((4.0, 6.0), 5.0, 4.80)
+
+
+@pytest.mark.skipif('ablation' not in COMMANDS, reason='the command is not listed')
+def test_command_prints_json(config, tmp_path, capsys):
+    words = ['--config', str(config), '--out', str(tmp_path / 'out'), '--variants', 'ca_a', '--seeds', '0', '--json']
+    assert main(['ablation', *words]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / 'out' / 'ablation.json').read_text())
+    assert printed['data'].startswith('the validation part')
