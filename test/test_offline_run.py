@@ -130,11 +130,12 @@ def test_the_bags_transforms_say_where_the_sensors_are(tmp_path):
     np.testing.assert_array_equal(truth.poses[:, 0, 3], [0.0, 1.0, 2.0])
 
 
-def test_a_turned_imu_is_turned_back(tmp_path):
+def test_a_turned_imu_is_turned_back_whatever_its_frame_is_called(tmp_path):
     sideways = transform(Rotation.from_euler('z', 90, degrees=True).as_matrix(), np.array([0.5, 0.0, 0.0]))
     with BagWriter(tmp_path / 'bag') as bag:
-        bag.write_static_transforms(START_NS, {('base_link', 'imu_link'): sideways})
+        bag.write_static_transforms(START_NS, {('base_link', 'vectornav'): sideways})
         bag.write_image(START_NS, picture(0))
+        bag.write_imu(ImuSample(START_NS, np.zeros(3), np.array([0.0, 0.0, 9.81])), frame_id='vectornav')
     with BagReader(tmp_path / 'bag') as reader:
         np.testing.assert_allclose(bag_mounting(reader)[0].R_base_imu, sideways[:3, :3], atol=1e-12)
 

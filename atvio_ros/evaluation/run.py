@@ -14,7 +14,7 @@ from atvio_ros.data.bag_file import single_file_bag
 from atvio_ros.data.bag_reader import BagImage, BagReader
 from atvio_ros.data.bag_writer import BagWriter
 from atvio_ros.data.frames import lookup
-from atvio_ros.data.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, IMU_FRAME, STATIC_TRANSFORM_TOPIC
+from atvio_ros.data.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.errors import BagError
 from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator

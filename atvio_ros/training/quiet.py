@@ -14,6 +14,7 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         '.*does not have many workers.*',  # windows are read in milliseconds
+        '.*It is recommended to use .*sync_dist.*',  # figures are gathered before they are logged
         '.*LeafSpec.*',  # torch's, about Lightning's use of it
     ):
         warnings.filterwarnings('ignore', message=message)
