@@ -3,14 +3,21 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 from bag_samples import FRAMES, write_drive
 
 from atvio_ros.cli.main import main
+from atvio_ros.data.prepared import PreparedSequence
+from atvio_ros.geometry import encode_motion, relative_poses
 from atvio_ros.network.atvio import Atvio
-from atvio_ros.network.checkpoint import ModelCard, save_model
+from atvio_ros.network.checkpoint import ModelCard, load_model, save_model
 from atvio_ros.network.config import variant
+from atvio_ros.training.dataset import Window, WindowDataset
+from atvio_ros.training.pairs import SequencePairs
+from atvio_ros.training.validation import run_stretch
+from atvio_ros.trajectory_files import read_kitti_poses
 
 
 @pytest.fixture(scope='module')
@@ -72,3 +79,17 @@ def test_a_bag_without_ground_truth_still_gets_its_trajectory(model, tmp_path, c
 def test_two_bags_of_one_name_are_refused(bags, model, tmp_path, capsys):
     assert evaluate(bags[0], bags[0], out=tmp_path / 'out', model=model) == 1
     assert 'Two bags are named one' in capsys.readouterr().err
+
+
+def test_validation_while_training_sees_what_evaluate_sees(bags, model, tmp_path):
+    """The same motions, from the prepared sequence and from the bag: a figure of training describes the node."""
+    network, _ = load_model(model)
+    assert evaluate(bags[0], out=tmp_path / 'out', model=model) == 0
+    assert main(['prepare', str(bags[0]), '--out', str(tmp_path / 'data'), '--size', '64x32']) == 0
+    pairs = SequencePairs(PreparedSequence(tmp_path / 'data' / 'one'), network.config.gyro_lag_s)
+    dataset = WindowDataset([pairs], network.config)
+    with torch.no_grad():
+        estimate, truth = run_stretch(network, dataset, Window(0, 0, FRAMES - 1))
+    for motion, file in ((estimate, 'estimate.kitti.txt'), (truth, 'truth.kitti.txt')):
+        poses = read_kitti_poses(tmp_path / 'out' / 'one' / file)
+        np.testing.assert_allclose(motion.numpy(), encode_motion(relative_poses(poses)), atol=1e-5)

@@ -19,6 +19,7 @@ COMMANDS = {
     'synthesize': 'render a drive with ground truth as a rosbag2',
     'prepare': 'turn bags into training data',
     'train': 'train a network on prepared data',
+    'ablation': "train and evaluate the networks of the paper's Table 2",
     'run': 'compute the odometry of a bag offline',
     'replay': 'play a bag to the real node over DDS and record its odometry',
     'evaluate': "run the odometry over bags and tabulate KITTI's figures",

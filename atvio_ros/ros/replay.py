@@ -228,7 +228,7 @@ def _node_process(
     reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path, rate: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     T = mounting.T_base_camera
-    patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': ANSWER_LIMIT_S / 2} if rate == 0.0 else {}
+    patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': 3.0} if rate == 0.0 else {}
     settings = {
         'base_to_camera': [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))],
         'base_to_imu': [0.0, 0.0, 0.0, *map(float, quaternion(mounting.R_base_imu))],
