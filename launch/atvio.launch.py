@@ -1,8 +1,8 @@
 """Visual-inertial odometry beside your stack: atvio_node, RViz on request. `--show-args` explains every argument."""
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition, LaunchConfigurationNotEquals
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
@@ -45,9 +45,10 @@ ARGUMENTS = (
 
 
 def odometry_node(context: LaunchContext) -> list[Node]:
-    """atvio_node; only the arguments that were given override params_file, which no substitution can say."""
+    """atvio_node. Only arguments that were given override params_file and environment: no substitution says that."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ('model', 'device')}
     overrides = {name: value for name, value in given.items() if value}
+    profile = LaunchConfiguration('fastdds_profile').perform(context)
     sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
     return [
         Node(
@@ -61,6 +62,7 @@ def odometry_node(context: LaunchContext) -> list[Node]:
             ],
             remappings=[('image', LaunchConfiguration('image_topic')), ('imu', LaunchConfiguration('imu_topic'))],
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
+            additional_env={'FASTDDS_DEFAULT_PROFILES_FILE': profile} if profile else None,
             output='screen',
         )
     ]
@@ -71,11 +73,6 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *ARGUMENTS,
-            SetEnvironmentVariable(
-                'FASTDDS_DEFAULT_PROFILES_FILE',
-                LaunchConfiguration('fastdds_profile'),
-                condition=LaunchConfigurationNotEquals('fastdds_profile', ''),
-            ),
             OpaqueFunction(function=odometry_node),
             Node(
                 package='rviz2',
