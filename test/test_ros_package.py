@@ -107,14 +107,10 @@ def test_at_run_time_a_good_change_is_taken_and_a_bad_one_refused_with_a_reason(
     assert 'path_length must be at least 1' in result.reason
 
 
-@pytest.mark.parametrize('file', sorted((REPOSITORY / 'config').glob('*.yaml')), ids=lambda path: path.name)
-def test_shipped_parameter_files_name_only_parameters_that_exist(file):
-    content = yaml.safe_load(file.read_text())
-    if '/**' not in content:
-        pytest.skip('not a parameter file')
-    parameters = content['/**']['ros__parameters']
-    unknown = set(parameters) - set(NodeParameters.__dataclass_fields__)
-    assert not unknown
+@pytest.mark.parametrize('name', ['atvio.yaml', 'kitti.yaml'])
+def test_shipped_parameter_files_name_only_parameters_that_exist(name):
+    parameters = yaml.safe_load((REPOSITORY / 'config' / name).read_text())['/**']['ros__parameters']
+    assert set(parameters) <= set(NodeParameters.__dataclass_fields__)
 
 
 @pytest.mark.parametrize('file', sorted((REPOSITORY / 'launch').glob('*.launch.py')), ids=lambda path: path.name)
