@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_graph import EPOCH_NS, FRAME_NS, Graph, fresh_environment, graph, start_node, stop_node
+from sensor_msgs.msg import Imu
 
 from atvio_ros.msg import OdometryStatus
 
@@ -165,6 +167,15 @@ def test_every_image_is_accounted_for(node):
         'images received and images accounted for differ',
     )
     assert node.status.imu_received > 0
+
+
+def test_a_publisher_whose_quality_of_service_cannot_match_is_named_with_the_fix():
+    with graph('-p', 'device:=cpu', '-p', 'imu_reliability:=reliable') as peer:
+        peer.node.create_publisher(Imu, 'imu', QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT))
+        peer.wait_for(
+            lambda: 'set imu_reliability to best_effort' in peer.status.message, 'the status does not name the fix'
+        )
+        assert peer.status.state == OdometryStatus.STATE_WAITING
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 from std_msgs.msg import Header
 
 from atvio_ros.odometry.frame_pairs import FramePairer
@@ -24,13 +25,23 @@ class Report:
     imu_per_s: float
 
 
-class Health:
-    """Watches the inputs from tick to tick; `image_topic` and `imu_topic` are resolved names."""
+@dataclass(frozen=True)
+class Input:
+    """One input topic as the node has subscribed to it."""
 
-    def __init__(self, node: Node, pairer: FramePairer, image_topic: str, imu_topic: str) -> None:
+    topic: str  # resolved name
+    type_name: str  # 'sensor_msgs/msg/Imu'
+    reliability: str  # 'reliable' or 'best_effort'
+    parameter: str  # that sets it
+
+
+class Health:
+    """Watches the inputs from tick to tick."""
+
+    def __init__(self, node: Node, pairer: FramePairer, images: Input, imu: Input) -> None:
         self._node = node
         self._pairer = pairer
-        self._topics = {'images': image_topic, 'IMU': imu_topic}
+        self._inputs = {'images': images, 'IMU': imu}
         self._received = {'images': 0, 'IMU': 0}
         self._dropped = 0
         self._ticked_s = time.monotonic()
@@ -78,9 +89,16 @@ class Health:
         return DiagnosticArray(header=Header(stamp=self._node.get_clock().now().to_msg()), status=[status])
 
     def _absence(self, name: str) -> str:
-        topic = self._topics[name]
-        publishers = self._node.count_publishers(topic)
-        return f'no {name} on {topic} (publishers: {publishers})'
+        given = self._inputs[name]
+        publishers = self._node.get_publishers_info_by_topic(given.topic)
+        text = f'no {name} on {given.topic} (publishers: {len(publishers)})'
+        other = {publisher.topic_type for publisher in publishers} - {given.type_name}
+        if other:
+            return f'{text}; it carries {", ".join(sorted(other))}, not {given.type_name}: remap to another topic'
+        best_effort = [p for p in publishers if p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
+        if given.reliability == 'reliable' and best_effort:
+            return f'{text}; publisher is best effort, subscription is reliable: set {given.parameter} to best_effort'
+        return text
 
 
 def _percentiles_ms(values_s: deque[float]) -> str:

@@ -32,7 +32,7 @@ from atvio_ros.odometry.frame_pairs import PairingLimits, Reason
 from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.odometry.pipeline import Mounting, make_pairer
 from atvio_ros.ros.conversions import camera_frame
-from atvio_ros.ros.health import Health
+from atvio_ros.ros.health import Health, Input
 from atvio_ros.ros.outputs import Outputs, status_message
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
 from atvio_ros.ros.synchronizer import FramePairSynchronizer
@@ -85,7 +85,14 @@ class AtvioNode(Node):  # type: ignore[misc]
         decode = partial(camera_frame, height_px=config.image_height_px, width_px=config.image_width_px)
         self._synchronizer = FramePairSynchronizer(images, imu, self._pairer, decode)
         self._synchronizer.registerCallback(self._on_pair)
-        self._health = Health(self, self._pairer, self.resolve_topic_name('image'), self.resolve_topic_name('imu'))
+        image_name = f'sensor_msgs/msg/{image_type.__name__}'
+        image_topic, imu_topic = self.resolve_topic_name('image'), self.resolve_topic_name('imu')
+        self._health = Health(
+            self,
+            self._pairer,
+            Input(image_topic, image_name, parameters.image_reliability, 'image_reliability'),
+            Input(imu_topic, 'sensor_msgs/msg/Imu', parameters.imu_reliability, 'imu_reliability'),
+        )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/pause', self._on_pause)
