@@ -31,6 +31,7 @@ setup(
     entry_points={'console_scripts': ['atvio = atvio_ros.cli.main:main']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/atvio_ros']),
+        ('share/atvio_ros', ['package.xml']),
         ('share/atvio_ros/config', [str(path) for path in sorted(Path('config').glob('*'))]),
         ('share/atvio_ros/models', [str(path) for path in sorted(Path('models').glob('*'))]),
     ],

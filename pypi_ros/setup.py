@@ -144,7 +144,8 @@ class Setup:
 
     def build_package(self, name: str, source: Path, unless_importable: str | None = None) -> None:
         """CMake configure, build and install into the venv, linking to the sources as colcon --symlink-install does."""
-        files = [source / 'CMakeLists.txt', source / 'package.xml', *sorted((source / 'msg').glob('*.msg'))]
+        texts = (source / name for name in ('CMakeLists.txt', 'package.xml', 'scripts/atvio.in'))
+        files = [*filter(Path.exists, texts), *sorted((source / 'msg').glob('*.msg'))]
         # New and removed files change what is linked; changed ones are seen through the links.
         linked = [
             str(path.relative_to(source))

@@ -9,6 +9,7 @@ import yaml
 from prepared_samples import write_prepared
 
 from atvio_ros.cli.main import COMMANDS, main
+from atvio_ros.errors import BagError, SettingsError
 from atvio_ros.network.config import VARIANTS
 
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
@@ -49,6 +50,25 @@ def test_each_network_is_trained_with_each_seed_and_not_again(config, tmp_path, 
     assert rows[0].t_rel[0] != rows[0].t_rel[1]
     monkeypatch.setattr(ablation, 'train', None)  # would fail if called
     assert run_ablation(config, tmp_path / 'out', ['ca_a', 'vonas_a'], [0, 1]) == rows
+
+
+def test_figures_are_those_of_the_data_asked_for(config, tmp_path, monkeypatch):
+    """Another set of data is measured anew, with the network that is there."""
+    out, bag = tmp_path / 'out', tmp_path / 'drive.bag'
+    on_validation = run_ablation(config, out, ['ca_a'], [0])
+    bag.touch()
+    monkeypatch.setattr(ablation, 'train', None)
+    monkeypatch.setattr(ablation, '_on_bags', lambda model, *_: {'t_rel': 77.0, 'r_rel': float(model.exists())})
+    assert run_ablation(config, out, ['ca_a'], [0], [bag]) == [Row('ca_a', (77.0,), (1.0,))]
+    with pytest.raises(BagError, match=r'no bag .*missing'):
+        run_ablation(config, out, ['ca_a'], [0], [bag, tmp_path / 'missing'])
+    assert run_ablation(config, out, ['ca_a'], [0]) == on_validation
+
+
+def test_networks_of_another_recipe_are_not_taken_for_those_asked_for(config, tmp_path):
+    run_ablation(config, tmp_path / 'out', ['ca_a'], [0])
+    with pytest.raises(SettingsError, match=r'other settings \(train\.weight_decay\).*another --out'):
+        run_ablation(config, tmp_path / 'out', ['ca_a'], [0], changes={'weight_decay': 0.0})
 
 
 def test_all_nine_rows_of_the_paper_are_variants_and_average_as_printed():

@@ -154,7 +154,7 @@ def test_a_rendered_drive_becomes_a_sequence_without_a_bag(tmp_path):
 def test_command_skips_what_is_prepared_and_redoes_what_changed(bag, tmp_path, capsys):
     out = tmp_path / 'data'
     assert main(['prepare', str(bag), '--out', str(out)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f'1 sequences are in {out}'
+    assert capsys.readouterr().out.splitlines()[-1] == f'1 sequence is in {out}'
     before = (out / 'drive' / 'images.npy').stat().st_mtime_ns
     assert main(['prepare', str(bag), '--out', str(out)]) == 0
     assert 'prepared already' in capsys.readouterr().err
@@ -163,20 +163,34 @@ def test_command_skips_what_is_prepared_and_redoes_what_changed(bag, tmp_path, c
     assert PreparedSequence(out / 'drive').images.shape == (FRAMES, 6, 8, 1)
 
 
-def test_exclusions_travel_with_the_data_and_are_updated_without_preparing_again(bag, tmp_path):
+def test_exclusions_travel_with_the_data_and_are_updated_without_preparing_again(bag, tmp_path, capsys):
     out, exclusions = tmp_path / 'data', tmp_path / 'exclusions.yaml'
     assert main(['prepare', str(bag), '--out', str(out)]) == 0
     before = (out / 'drive' / 'images.npy').stat().st_mtime_ns
     exclusions.write_text("'drive': [[0, 1]]\n'another': [[3, 4]]\n")
     assert main(['prepare', str(bag), '--out', str(out), '--exclude', str(exclusions)]) == 0
+    assert 'names another; no bag here is named so' in capsys.readouterr().err
     assert read_meta(out / 'drive').excluded == ((0, 1),)
     assert (out / 'drive' / 'images.npy').stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize('prepared', [False, True])
+def test_a_stretch_beyond_the_last_image_is_refused(bag, tmp_path, capsys, prepared):
+    out, exclusions = tmp_path / 'data', tmp_path / 'exclusions.yaml'
+    if prepared:
+        assert main(['prepare', str(bag), '--out', str(out)]) == 0
+    exclusions.write_text(f"'drive': [[0, {FRAMES}]]\n")
+    assert main(['prepare', str(bag), '--out', str(out), '--exclude', str(exclusions)]) == 1
+    assert f'The stretch [0, {FRAMES}] to exclude from drive' in capsys.readouterr().err
+    assert out.exists() == prepared
 
 
 def test_a_bag_without_ground_truth_is_refused_in_one_line(tmp_path, capsys):
     bag = write_drive(tmp_path / 'drive', truth=False)
     assert main(['prepare', str(bag), '--out', str(tmp_path / 'data')]) == 1
-    assert 'no ground truth' in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert 'no ground truth' in message
+    assert '--ground-truth-topic, or leave this bag out' in message
     assert list((tmp_path / 'data').glob('*')) == []
 
 

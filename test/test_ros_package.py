@@ -107,6 +107,13 @@ def test_at_run_time_a_good_change_is_taken_and_a_bad_one_refused_with_a_reason(
     assert 'path_length must be at least 1' in result.reason
 
 
+def test_every_parameter_is_in_the_manual_with_its_meaning():
+    manual = (REPOSITORY / 'docs' / 'ros.md').read_text()
+    for name, field in NodeParameters.__dataclass_fields__.items():
+        row = next((line for line in manual.splitlines() if line.startswith(f'| `{name}` |')), '')
+        assert field.metadata['description'] in row, name
+
+
 @pytest.mark.parametrize('name', ['atvio.yaml', 'kitti.yaml'])
 def test_shipped_parameter_files_name_only_parameters_that_exist(name):
     parameters = yaml.safe_load((REPOSITORY / 'config' / name).read_text())['/**']['ros__parameters']

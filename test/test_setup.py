@@ -1,6 +1,7 @@
 """The set-up of a bare machine: it refuses what cannot work in one line, and repeats only what has changed."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -72,3 +73,13 @@ def test_a_tool_that_fails_leaves_its_output_in_the_log_and_says_where(module, t
         setup.call([sys.executable, '-c', 'print("half way"); raise SystemExit(3)'])
     assert 'half way' in (tmp_path / 'setup.log').read_text()
     assert 'half way' in capsys.readouterr().err
+
+
+def test_the_installed_command_measures_in_a_process_of_its_own(tmp_path):
+    command = Path(sys.prefix) / 'bin' / 'atvio'
+    if not command.exists():
+        pytest.skip('the package is not built into this environment: run `make setup`')
+    arguments = ['benchmark', '--variant', 'vonas_a', '--seconds', '0.1', '--json']
+    done = subprocess.run([str(command), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)['rows'][0]['name'] == 'vonas_a'

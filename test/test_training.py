@@ -7,19 +7,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 import yaml
 from prepared_samples import write_prepared
 
+from atvio_ros.cli import train as train_command
 from atvio_ros.cli.main import main
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.network.checkpoint import load_model
 
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
 
-from atvio_ros.training.callbacks import LAST
+from atvio_ros.training.callbacks import LAST, Progress
 from atvio_ros.training.dataset import open_split
 from atvio_ros.training.photometric import photometric
 from atvio_ros.training.plan import Plan
@@ -32,7 +34,7 @@ from atvio_ros.training.settings import (
     settings_from,
     to_yaml,
 )
-from atvio_ros.training.train import train
+from atvio_ros.training.train import Hardware, train
 from atvio_ros.training.validation import mean_figures, stretch_figures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +199,21 @@ def test_nothing_is_trained_without_held_out_images(data, tmp_path):
     assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.parametrize(
+    ('hardware', 'message'),
+    [
+        (Hardware('cpu', devices=0), '--devices must be at least 1, not 0'),
+        (Hardware('cpu', devices=-1), '--devices must be at least 1, not -1'),
+        (Hardware('cpu', nodes=0), '--num-nodes must be at least 1, not 0'),
+        (Hardware('gpu', devices=1000), 'Choose --accelerator auto or cpu, or fewer --devices'),
+    ],
+)
+def test_hardware_that_is_not_there_is_refused_before_the_run_begins(data, tmp_path, hardware, message):
+    with pytest.raises(SettingsError, match=message):
+        train(settings(data), tmp_path / 'run', hardware=hardware)
+    assert not (tmp_path / 'run').exists()
+
+
 def test_photometric_changes_are_one_a_window_and_keep_the_range():
     torch.manual_seed(0)
     images = torch.full((3, 5, 1, 4, 4), 100, dtype=torch.uint8)
@@ -224,6 +241,8 @@ def test_the_model_file_explains_itself(data, tmp_path):
     text = result.card.read_text()
     assert '| two |' in text
     assert 'variant: ca_a' in text
+    assert f'| `gyro_bias` | {", ".join(f"{value:.6g}" for value in model.config.gyro_bias)} |' in text
+    assert f'| `imu_mean` | {", ".join(f"{value:.6g}" for value in model.config.imu_mean)} |' in text
     assert load_settings(tmp_path / 'run' / 'settings.yaml') == chosen
     assert next((tmp_path / 'run' / 'logs').rglob('metrics.csv')).read_text().count('\n') > 1
     assert list((tmp_path / 'run' / 'logs').rglob('events.*'))
@@ -320,6 +339,15 @@ def test_command_trains_and_names_what_it_wrote(data, tmp_path, capsys):
     assert printed.out.splitlines()[-1].startswith(f'Model and card are {out / "ca_a.safetensors"}')
     assert 'validation t_rel' in printed.err
     assert load_model(out / 'ca_a.safetensors')[1].seed == 3
+
+
+def test_rates_show_once_they_are_measured():
+    bar = Mock()
+    show = train_command.shower(bar)
+    show(Progress(3, 9, 'sequences', float('nan'), 0.0, 0.0, 0.0, {}))
+    assert bar.update.call_args.kwargs['unit'] == 'loss -, - pairs/s, waits - %'
+    show(Progress(6, 9, 'sequences', 0.5, 1.0, 20.0, 3.0, {}))
+    assert bar.update.call_args.kwargs['unit'] == 'loss 0.500, 20 pairs/s, waits 3.0 %'
 
 
 def test_command_says_what_is_wrong_in_one_line(tmp_path, capsys):

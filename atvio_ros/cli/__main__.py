@@ -4,4 +4,5 @@ import sys
 
 from atvio_ros.cli.main import main
 
-sys.exit(main())
+if __name__ == '__main__':  # processes that this one starts import the module again
+    sys.exit(main())

@@ -17,14 +17,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--variant', nargs='+', metavar='NAME', help='variants to run (default: all)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
     parser.add_argument('--seconds', type=float, default=5.0, help='measuring time of each (default: 5)')
+    parser.add_argument(
+        '--threads', type=int, default=1, help='CPU threads of the network (default: 1, as in the node)'
+    )
     parser.add_argument('--json', action='store_true', help='print one JSON object instead of a table')
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure each variant in a process of its own, so that memory is each one's, and print a table."""
+    from atvio_ros.errors import SettingsError
     from atvio_ros.network.config import VARIANTS, variant
     from atvio_ros.odometry.estimator import choose_device
 
+    if args.seconds <= 0.0:
+        raise SettingsError(f'--seconds must be above 0, not {args.seconds}.')
+    if args.threads < 1:
+        raise SettingsError(f'--threads must be at least 1, not {args.threads}.')
     names = args.variant or list(VARIANTS)
     for name in names:
         variant(name)  # a wrong name is reported before anything is measured
@@ -35,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         print(f'{"variant":<14}{"frames/s":>10}{"p50 [ms]":>10}{"p99 [ms]":>10}{"parameters":>12}{"peak [MB]":>11}')
     for name in names:
         with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as process:
-            row = process.submit(measure_variant, name, device, args.seconds).result()
+            row = process.submit(measure_variant, name, device, args.seconds, args.threads).result()
         rows.append(row)
         if not args.json:
             print(
@@ -47,9 +55,12 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps({'device': device, 'rows': [vars(row) for row in rows]}, indent=1))
 
 
-def measure_variant(name: str, device: str, seconds: float) -> Speed:
+def measure_variant(name: str, device: str, seconds: float, threads: int) -> Speed:
     """Measure one variant with random weights; speed does not depend on their values."""
+    import torch
+
     from atvio_ros.network.checkpoint import untrained_model
     from atvio_ros.network.speed import measure_speed
 
+    torch.set_num_threads(threads)
     return measure_speed(untrained_model(name).to(device), seconds)

@@ -40,10 +40,16 @@ def topics(arguments: argparse.Namespace) -> Topics:
     return Topics(arguments.image_topic, arguments.imu_topic, arguments.ground_truth_topic)
 
 
-def make_output_folder(out: Path) -> None:
-    """Make --out before the work begins, not to fail on it afterwards. Raises TrajectoryError."""
+def make_output_folder(out: Path, bag: Path) -> None:
+    """Make --out before the work begins, not to fail on it afterwards. Raises TrajectoryError.
+
+    The bag's own folder is refused: results would mix with the recording, or overwrite it.
+    """
     from atvio_ros.errors import TrajectoryError
 
+    source = bag.resolve()
+    if out.resolve() == (source if source.is_dir() else source.parent):
+        raise TrajectoryError(f'The output folder {out} is that of the bag itself. Choose another.')
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

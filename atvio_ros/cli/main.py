@@ -29,6 +29,10 @@ COMMANDS = {
 }
 
 
+# Packages that some subcommands need beyond those of every installation: module -> name for pip.
+OPTIONAL = {'lightning': 'lightning', 'tensorboard': 'tensorboard', 'moderngl': 'moderngl'}
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line, with the exit status of every other failure."""
 
@@ -59,6 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except AtvioError as error:
         print(f'atvio {parsed.command}: {" ".join(str(error).splitlines())}', file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        missing = (error.name or '').partition('.')[0]
+        if missing not in OPTIONAL:
+            raise
+        install = f'python3 -m pip install {OPTIONAL[missing]}'
+        print(f'atvio {parsed.command}: the Python package {missing} is missing: {install}', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit fails, too

@@ -33,6 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise DatasetError(f'Two bags are named {twice}; their sequences would overwrite each other. Rename one.')
+    unused = [name for name in exclusions if name not in names]
+    if unused:
+        console.print(
+            f'{arguments.exclude} names {", ".join(unused)}; no bag here is named so, and these stretches are not used.'
+        )
     options = (width_px, height_px, arguments.grey, *vars(common.topics(arguments)).values())
     for name, bag in zip(names, arguments.bags, strict=True):
         folder, excluded = arguments.out / name, exclusions.get(name, ())
@@ -61,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         for note in sequence.meta.notes:
             console.print(f'{name}: {note}')
         console.print(f'{name}: {len(sequence)} images, {sequence.meta.length_m:.0f} m')
-    print(f'{len(names)} sequences are in {arguments.out}')
+    print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')
 
 
 def _size(text: str) -> tuple[int, int]:

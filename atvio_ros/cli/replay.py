@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
         mounting, remark = bag_mounting(reader)
         truth = bag_truth(reader)
+        common.make_output_folder(arguments.out, arguments.bag)
         parameters = {'model': str(arguments.model.absolute()) if arguments.model else '', 'device': arguments.device}
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')

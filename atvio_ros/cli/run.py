@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         estimator = load_estimator(arguments.model, arguments.device)
         if not estimator.trained:
             console.print(common.UNTRAINED)
-        common.make_output_folder(arguments.out)
+        common.make_output_folder(arguments.out, arguments.bag)
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
             done = run_bag(

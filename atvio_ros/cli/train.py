@@ -67,7 +67,10 @@ def shower(bar: Bar) -> Callable[[Progress], None]:
     task = bar.add_task('training', total=None, unit='')
 
     def show(progress: Progress) -> None:
-        text = f'loss {progress.loss:.3f}, {progress.pairs_per_s:.0f} pairs/s, waits {progress.data_wait_percent:.1f} %'
+        text = 'loss -, - pairs/s, waits - %'
+        if progress.pairs_per_s > 0:  # not before the first report: a loss that is NaN later must show
+            waits = f'waits {progress.data_wait_percent:.1f} %'
+            text = f'loss {progress.loss:.3f}, {progress.pairs_per_s:.0f} pairs/s, {waits}'
         bar.update(task, total=progress.steps, completed=progress.step, description=progress.stage, unit=text)
         if progress.figures:
             f = progress.figures

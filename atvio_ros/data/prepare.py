@@ -50,9 +50,12 @@ def prepare_bag(
 ) -> PreparedSequence:
     """Write the bag as the prepared sequence `folder`. `on_progress` is called for each image.
 
-    Raises BagError when the bag lacks images, IMU readings or ground truth, DatasetError as SequenceWriter does.
+    Raises BagError when the bag lacks images, IMU readings or ground truth, DatasetError as SequenceWriter does and
+    when a stretch of `excluded` goes beyond the last image.
     """
-    truth = reader.ground_truth()
+    truth = _truth(reader)
+    if reader.topics.image:  # before the images are decoded, which takes long
+        check_excluded(folder.name, excluded, reader.count(reader.topics.image))
     imu_stamps_ns: list[int] = []
     imu: list[FloatArray] = []
     left_out = 0
@@ -64,6 +67,7 @@ def prepare_bag(
             else:
                 on_progress()
                 left_out += not writer.add_image(event.stamp_ns, _grey(event.image) if grey else event.image)
+        check_excluded(folder.name, excluded, len(writer.stamps_ns))
         T_fixed_base = poses_at(truth, writer.stamps_ns)
         info = reader.camera_info()
         meta = SequenceMeta(
@@ -124,7 +128,7 @@ def fingerprint(bag: Path, options: Sequence[object]) -> str:
 
 def keep_prepared(folder: Path, wanted: str, excluded: Ranges) -> bool:
     """Whether `folder` already holds what `wanted` fingerprints; its list of excluded stretches is then brought up
-    to date. False: prepare it (again)."""
+    to date. False: prepare it (again). Raises DatasetError when a stretch goes beyond the last image."""
     try:
         meta = read_meta(folder)
         PreparedSequence(folder)
@@ -132,6 +136,7 @@ def keep_prepared(folder: Path, wanted: str, excluded: Ranges) -> bool:
         return False
     if meta.fingerprint != wanted:
         return False
+    check_excluded(folder.name, excluded, meta.images)
     if meta.excluded != excluded:
         write_meta(folder, replace(meta, excluded=excluded))
     return True
@@ -156,6 +161,16 @@ def load_exclusions(path: Path) -> dict[str, Ranges]:
     return result
 
 
+def check_excluded(name: str, excluded: Ranges, images: int) -> None:
+    """Raise DatasetError if a stretch goes beyond the last image of the sequence."""
+    for first, last in excluded:
+        if last >= images:
+            raise DatasetError(
+                f'The stretch [{first}, {last}] to exclude from {name} goes beyond its last image, {images - 1} '
+                '(the first is 0). Correct the list of exclusions.'
+            )
+
+
 def poses_at(truth: Trajectory, stamps_ns: NDArray[np.int64]) -> FloatArray:
     """Poses (N, 4, 4) at stamps (N,): those of the trajectory where it has the stamp, interpolated between two close
     ones, NaN elsewhere."""
@@ -174,6 +189,13 @@ def poses_at(truth: Trajectory, stamps_ns: NDArray[np.int64]) -> FloatArray:
         for axis in range(3):
             poses[between, axis, 3] = np.interp(wanted, seconds, truth.poses[:, axis, 3])
     return poses
+
+
+def _truth(reader: BagReader) -> Trajectory:
+    try:
+        return reader.ground_truth()
+    except BagError as error:
+        raise BagError(f'{error} Name its topic with --ground-truth-topic, or leave this bag out.') from error
 
 
 def _grey(image: ImageArray) -> ImageArray:

@@ -59,6 +59,7 @@ def save_model(path: Path, model: Atvio, card: ModelCard, *, half: bool = False)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as scratch:
             save_file(tensors, Path(scratch) / path.name, metadata)
+            (Path(scratch) / path.name).chmod(0o644)  # safetensors writes files that only their owner may read
             (Path(scratch) / path.name).replace(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f'The model cannot be written to {path}: {_one_line(error)}.') from error

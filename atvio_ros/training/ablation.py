@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from atvio_ros.errors import SettingsError
+from atvio_ros.errors import BagError, SettingsError
 from atvio_ros.evaluation.bags import bag_names, evaluate_bag
 from atvio_ros.evaluation.report import summary, to_json
 from atvio_ros.odometry.estimator import load_estimator
 from atvio_ros.training.callbacks import LAST, Progress
-from atvio_ros.training.settings import load_settings
+from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, load_settings, plain
 from atvio_ros.training.train import Hardware, train
 from atvio_ros.trajectory_files import write_text
 
@@ -58,9 +58,14 @@ def run_ablation(
 ) -> list[Row]:
     """Train and evaluate each network with each seed, in `out`/VARIANT/seed_N; what is done already is not repeated.
 
-    Without bags the figures are those of the validation part. Raises SettingsError as training does, BagError.
+    Without bags the figures are those of the validation part. Raises SettingsError as training does, so too if `out`
+    holds networks of another recipe; BagError.
     """
     names = bag_names(bags)
+    for bag in bags:
+        if not bag.exists():
+            raise BagError(f'There is no bag {bag}. Name files or folders that exist after --bags.')
+    data = [str(bag.resolve()) for bag in bags] or VALIDATION
     rows = []
     for name in variants:
         figures = []
@@ -70,7 +75,8 @@ def run_ablation(
                 raise SettingsError('train.initial_model cannot start nine different networks. Leave it out.')
             folder = out / name / f'seed_{seed}'
             done = folder / 'ablation.json'
-            if not done.exists():
+            stored = _stored(done, settings)
+            if not stored:
                 result = train(
                     settings,
                     folder,
@@ -80,12 +86,12 @@ def run_ablation(
                 )
                 if result.interrupted:
                     raise KeyboardInterrupt
-                measured = (
-                    _on_bags(result.model, folder, names, bags)
-                    if bags
-                    else {'t_rel': result.figures['val/t_rel'], 'r_rel': result.figures['val/r_rel']}
-                )
-                write_text(done, to_json({'data': names or VALIDATION, **measured}))
+                validation = {'t_rel': result.figures['val/t_rel'], 'r_rel': result.figures['val/r_rel']}
+                stored = {'recipe': _recipe(settings), 'model': result.model.name, 'validation': validation}
+            if stored.get('data') != data:
+                measured = _on_bags(folder / stored['model'], folder, names, bags) if bags else stored['validation']
+                kept = {key: stored[key] for key in ('recipe', 'model', 'validation')}
+                write_text(done, to_json({'data': data, **measured, **kept}))
             figures.append(json.loads(done.read_text()))
         rows.append(Row(name, tuple(f['t_rel'] for f in figures), tuple(f['r_rel'] for f in figures)))
     return rows
@@ -122,6 +128,18 @@ def as_dict(rows: Sequence[Row], data: str) -> dict[str, Any]:
             for row in rows
         ],
     }
+
+
+def _recipe(settings: TrainSettings) -> dict[str, Any]:
+    return {name: value for name, value in plain(settings).items() if name not in MAY_CHANGE_ON_RESUME}
+
+
+def _stored(done: Path, settings: TrainSettings) -> dict[str, Any]:
+    """What an earlier call left of a network of this recipe; empty if nothing, or of another recipe."""
+    if not done.is_file():
+        return {}
+    stored: dict[str, Any] = json.loads(done.read_text())
+    return stored if stored.get('recipe') == _recipe(settings) else {}
 
 
 def _on_bags(model: Path, folder: Path, names: Sequence[str], bags: Sequence[Path]) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from atvio_ros import __version__
 from atvio_ros.network.checkpoint import ModelCard
@@ -20,6 +23,8 @@ FIGURE_NAMES = {
     'val/rotation_mae_deg': 'validation rotation MAE deg',
     'step': 'training steps',
 }
+
+FITTED = ('gyro_lag_s', 'gyro_bias', 'R_camera_imu', 'motion_std', 'imu_mean', 'imu_std')
 
 
 def make_card(settings: TrainSettings, split: Split, figures: Mapping[str, float]) -> ModelCard:
@@ -43,6 +48,7 @@ def card_text(config: AtvioConfig, card: ModelCard, split: Split) -> str:
         for pairs, train, held in zip(split.sequences, split.training, split.validation, strict=True)
     ]
     figures = [f'| {name} | {value:.6g} |' for name, value in card.figures]
+    fitted = [f'| `{name}` | {_numbers(getattr(config, name))} |' for name in FITTED]
     lines = [
         f'# {config.name}',
         '',
@@ -65,6 +71,14 @@ def card_text(config: AtvioConfig, card: ModelCard, split: Split) -> str:
         '|---|---|---|---|---|---|---|',
         *rows,
         '',
+        '## Fitted to the data',
+        '',
+        'What the model file holds; it takes the place of what the recipe below says under `model`.',
+        '',
+        '| setting | value |',
+        '|---|---|',
+        *fitted,
+        '',
         '## Recipe',
         '',
         '```yaml',
@@ -82,6 +96,11 @@ def source_commit() -> str:
         return ''  # installed somewhere inside another repository
     modified = '-modified' if _git(folder, 'status', '--porcelain', '--untracked-files=no', '..') else ''
     return (_git(folder, 'rev-parse', 'HEAD') or '')[:12] + modified
+
+
+def _numbers(values: Any) -> str:
+    """A number, a vector or a matrix (by rows) to six digits."""
+    return ', '.join(f'{value:.6g}' for value in np.ravel(values))
 
 
 def _git(folder: Path, *words: str) -> str | None:

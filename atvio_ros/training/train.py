@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atvio_ros.errors import DatasetError, SettingsError
@@ -66,6 +68,7 @@ def train(
     DatasetError or ModelError before anything is trained.
     """
     hardware = hardware or Hardware()
+    _check_hardware(hardware)
     seed_everything(settings.seed, verbose=False)
     saved = _saved_run(out, settings) if resume else None
     network, split = _network_and_data(settings, saved)
@@ -80,6 +83,24 @@ def train(
     trainer = _make_trainer(settings, out, hardware, plan, [checkpoints, stop, Report(data, show)], saved)
     trainer.fit(module, data, ckpt_path=out / LAST if saved else None)
     return _export(out, module, split, checkpoints.best, trainer, stop.asked)
+
+
+def _check_hardware(hardware: Hardware) -> None:
+    """Raise SettingsError if this machine lacks what was asked for."""
+    for option, number in (('--devices', hardware.devices), ('--num-nodes', hardware.nodes)):
+        if number < 1:
+            raise SettingsError(f'{option} must be at least 1, not {number}.')
+    gpu = MPSAccelerator if MPSAccelerator.is_available() else CUDAAccelerator
+    if hardware.accelerator == 'cpu' or (hardware.accelerator == 'auto' and not gpu.is_available()):
+        return
+    try:
+        gpu.parse_devices(hardware.devices)
+    except MisconfigurationException as error:
+        found = gpu.auto_device_count() if gpu.is_available() else 0
+        raise SettingsError(
+            f'--accelerator {hardware.accelerator} with --devices {hardware.devices} needs as many GPUs, and this '
+            f'machine offers {found}. Choose --accelerator auto or cpu, or fewer --devices.'
+        ) from error
 
 
 def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> tuple[Atvio, Split]:
@@ -131,7 +152,7 @@ def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
     if changed:
         raise SettingsError(
             f'{path} was trained with other settings ({", ".join(changed)}). '
-            f'Resume with {out / SETTINGS_FILE}, or start a new run.'
+            f'Resume with {out / SETTINGS_FILE}, or start a new run in another --out.'
         )
     return saved
 
