@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from atvio_ros.data.kitti_loose import read_imu_table
 from atvio_ros.data.synthetic.trajectory import Motion
 from atvio_ros.errors import ImuError
 from atvio_ros.settings import setting
@@ -63,25 +63,13 @@ def read_imu(path: Path, images: int) -> FloatArray:
     """Recorded readings (10 (images - 1) + 1, 6), gyro first, from a .mat file or a table of text.
 
     The file has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at image i.
-    Raises ImuError when it is missing, malformed or too short.
+    Raises DatasetError when it is missing or malformed, ImuError when it is too short.
     """
-    try:
-        values = scipy.io.loadmat(path)['imu_data_interp'] if path.suffix == '.mat' else np.loadtxt(path, ndmin=2)
-    except FileNotFoundError:
-        raise ImuError(f'There is no IMU file {path}.') from None
-    except KeyError:
-        raise ImuError(
-            f'{path} has no variable imu_data_interp, the name under which KITTI IMU files hold it.'
-        ) from None
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise ImuError(f'{path} cannot be read: {" ".join(str(error).split())}') from error
+    table = read_imu_table(path)
     needed = SAMPLES_PER_IMAGE * (images - 1) + 1
-    if values.ndim != 2 or values.shape[1] != 6 or len(values) < needed or not np.isfinite(values).all():
-        raise ImuError(
-            f'{path} holds {" x ".join(map(str, values.shape))} values; {images} images need {needed} finite rows of '
-            '6 (ax ay az wx wy wz, ten rows per image interval).'
-        )
-    return np.asarray(values[:needed, [3, 4, 5, 0, 1, 2]], dtype=np.float64)
+    if len(table) < needed:
+        raise ImuError(f'{path} holds {len(table)} readings; {images} images need {needed}, ten per image interval.')
+    return table[:needed, [3, 4, 5, 0, 1, 2]]
 
 
 def _vibration(samples: int, rng: np.random.Generator) -> FloatArray:
