@@ -74,6 +74,9 @@ class OdometryEstimate:
     pose_covariance: FloatArray  # (6, 6) x y z [m], roll pitch yaw [rad], in odom
     twist_covariance: FloatArray  # (6, 6) in base_link
     motion: RelativeMotion
+    stationary: bool = False  # the standstill gate held the pose; the twist is zero
+    gap_s: float = 0.0  # time without odometry before this pair [s]; the pose went on from the last, less certain
+    warnings: tuple[str, ...] = ()  # what is wrong with this pair's input, a sentence each with what to do
 
 
 @dataclass(frozen=True)

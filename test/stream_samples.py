@@ -13,11 +13,11 @@ from atvio_ros.types import CameraFrame, FloatArray, FramePair, ImuSample, ImuWi
 MS = 1_000_000
 SECOND = 1000 * MS
 START_NS = 1_317_646_534_997_992_705  # an epoch stamp that no float64 holds
-BLANK = np.zeros((2, 3, 1), np.uint8)
 
 
 def frame(stamp_ns: int, received_ns: int = 0) -> CameraFrame:
-    return CameraFrame(stamp_ns, BLANK, received_ns)
+    """A tiny image that shows something, and something else at every stamp: a camera that works."""
+    return CameraFrame(stamp_ns, np.random.default_rng(stamp_ns).integers(0, 256, (4, 6, 1), np.uint8), received_ns)
 
 
 def reading(stamp_ns: int, gyro: Sequence[float] = (0.0, 0.0, 0.0), force: Sequence[float] = (0.0, 0.0, 9.81)):

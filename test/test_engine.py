@@ -9,11 +9,11 @@ from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 from stream_samples import MS, START_NS, Scripted, pair, stretch
 
-from atvio_ros.errors import ImuError, ModelError
+from atvio_ros.errors import ImuError, ModelError, SettingsError
 from atvio_ros.geometry import R_BODY_OPTICAL, inverse, logarithm, skew, transform, translation
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.odometry.engine import MotionNoise, OdometryEngine
+from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator, choose_device
 from atvio_ros.types import CameraFrame, FramePair, ImuWindow
 
@@ -40,6 +40,10 @@ def moved_for(twist: np.ndarray, seconds: float) -> np.ndarray:
     matrix = np.zeros((4, 4))
     matrix[:3, :3], matrix[:3, 3] = skew(twist[3:]), twist[:3]
     return expm(seconds * matrix)
+
+
+def picture_of_a_grid() -> np.ndarray:
+    return np.indices((8, 8)).sum(axis=0).astype(np.uint8)[:, :, None] * 16
 
 
 def only(engine: OdometryEngine):
@@ -125,30 +129,6 @@ def test_a_robot_at_rest_is_still_uncertain():
     assert (np.diag(estimate.twist_covariance) > 0).all()
 
 
-def test_covariance_is_that_of_many_noisy_drives():
-    """Position and fixed-axis rotation errors in odom, as nav_msgs/Odometry has them, over a drive along a curve."""
-    noise, steps, drives = MotionNoise(0.02, 0.01, 0.01), 12, 20_000
-    T_base_motion = moved_for(np.array([20.0, 0.0, 0.0, 0.0, 0.1, 1.0]), 0.1)
-    engine = OdometryEngine(Scripted(seen_by_camera(T_base_motion, TILTED)), TILTED, noise)
-    for each in stretch(steps + 1):
-        estimate = engine.process(each)
-
-    rng = np.random.default_rng(0)
-    sigma = np.sqrt(np.diag(noise.covariance(float(np.linalg.norm(T_base_motion[:3, 3])))))
-    poses = np.broadcast_to(np.eye(4), (drives, 4, 4))
-    for _ in range(steps):
-        errors = rng.normal(size=(drives, 6)) * sigma
-        motions = np.broadcast_to(T_base_motion, (drives, 4, 4)).copy()
-        motions[:, :3, 3] += errors[:, :3]
-        motions[:, :3, :3] = Rotation.from_rotvec(errors[:, 3:]).as_matrix() @ motions[:, :3, :3]
-        poses = poses @ motions
-    position = poses[:, :3, 3] - estimate.T_odom_base[:3, 3]
-    rotation = Rotation.from_matrix(poses[:, :3, :3] @ estimate.T_odom_base[:3, :3].T).as_rotvec()
-    measured = np.cov(np.hstack((position, rotation)).T)
-    scale = np.sqrt(np.outer(np.diag(measured), np.diag(measured)))
-    np.testing.assert_allclose(estimate.pose_covariance / scale, measured / scale, atol=0.04)
-
-
 def test_the_memory_is_cleared_where_a_stretch_begins_and_the_pose_goes_on():
     estimator = Scripted(translation(0.0, 0.0, 1.0))
     engine = OdometryEngine(estimator, LOOKING_FORWARD)
@@ -194,6 +174,138 @@ def test_a_motion_that_is_no_number_is_refused_and_leaves_the_pose_where_it_was(
         only(engine)
     assert estimator.resets > resets
     np.testing.assert_allclose(only(engine).T_odom_base, translation(2.0, 0.0, 0.0), atol=1e-12)
+
+
+# ---- resets, gaps, failures
+
+
+def test_a_reset_to_a_pose_goes_on_from_there_with_the_covariance_given():
+    engine = OdometryEngine(Scripted(translation(0.0, 0.0, 1.0)), LOOKING_FORWARD)
+    only(engine)
+    facing_left = transform(turn('z', np.pi / 2)[:3, :3], np.array([5.0, 6.0, 7.0]))
+    covariance = np.diag([1.0, 2.0, 3.0, 0.1, 0.2, 0.3])
+    engine.reset(facing_left, covariance)
+    estimate = only(engine)
+    np.testing.assert_allclose(estimate.T_odom_base[:3, 3], [5.0, 7.0, 7.0], atol=1e-9)
+    assert estimate.gap_s == 0.0
+    assert estimate.pose_covariance[1, 1] == pytest.approx(2.0, abs=0.01)  # along the way, which yaw does not change
+    assert estimate.pose_covariance[0, 0] == pytest.approx(1.0 + 0.3, abs=0.01)  # 1 m further on, yaw moves x
+    assert np.linalg.eigvalsh(estimate.pose_covariance).min() > 0.0
+
+
+@pytest.mark.parametrize(
+    ('T', 'covariance'),
+    [
+        (np.full((4, 4), np.nan), None),
+        (np.diag([1.0, 1.0, -1.0, 1.0]), None),
+        (np.diag([2.0, 2.0, 2.0, 1.0]), None),
+        (np.eye(3), None),
+        (None, -np.eye(6)),
+        (None, np.eye(3)),
+    ],
+)
+def test_a_reset_to_what_is_no_pose_is_refused_and_changes_nothing(T, covariance):
+    engine = OdometryEngine(Scripted(translation(0.0, 0.0, 1.0)), LOOKING_FORWARD)
+    pairs = stretch(3)
+    engine.process(pairs[0])
+    with pytest.raises(SettingsError):
+        engine.reset(T, covariance)
+    np.testing.assert_allclose(engine.process(pairs[1]).T_odom_base, translation(2.0, 0.0, 0.0), atol=1e-12)
+
+
+def test_after_a_gap_the_pose_goes_on_from_the_last_and_is_less_certain_the_longer_and_faster():
+    spread = {}
+    for step_m in (0.1, 2.0):
+        for gap_ms in (200, 3000):
+            engine = OdometryEngine(Scripted(translation(0.0, 0.0, step_m)), LOOKING_FORWARD)
+            before = engine.process(pair(START_NS, START_NS + 100 * MS))
+            start_ns = START_NS + (100 + gap_ms) * MS
+            after = engine.process(pair(start_ns, start_ns + 100 * MS, continues=False))
+            assert after.gap_s == pytest.approx(gap_ms / 1e3)
+            assert after.T_odom_base[0, 3] - before.T_odom_base[0, 3] == pytest.approx(step_m)
+            spread[step_m, gap_ms] = np.sqrt(after.pose_covariance[0, 0])
+            assert spread[step_m, gap_ms] >= 10 * step_m * gap_ms / 1e3  # it may have gone on as it did
+            assert np.linalg.eigvalsh(after.pose_covariance).min() > 0.0
+    assert spread[0.1, 200] < spread[0.1, 3000] < spread[2.0, 3000]
+    assert spread[2.0, 200] < spread[2.0, 3000]
+
+
+def test_a_missing_pair_is_a_gap_even_if_the_next_pair_claims_to_continue():
+    estimator = Scripted(translation(0.0, 0.0, 1.0))
+    engine = OdometryEngine(estimator, LOOKING_FORWARD)
+    first, _, third, fourth = stretch(5)
+    engine.process(first)
+    resets = estimator.resets
+    after = engine.process(third)
+    assert estimator.resets == resets + 1
+    assert after.gap_s == pytest.approx(0.1)
+    assert engine.process(fourth).gap_s == 0.0
+    assert estimator.resets == resets + 1
+
+
+class FailsOnce(Scripted):
+    """Raises on its second pair, as PyTorch does when memory runs out."""
+
+    calls = 0
+
+    def predict(self, pair: FramePair):
+        self.calls += 1
+        if self.calls == 2:
+            raise RuntimeError('out of memory')
+        return super().predict(pair)
+
+
+def test_after_a_pair_that_failed_the_next_begins_a_new_stretch():
+    estimator = FailsOnce(translation(0.0, 0.0, 1.0))
+    engine = OdometryEngine(estimator, LOOKING_FORWARD)
+    first, second, third = stretch(4)
+    before = engine.process(first)
+    with pytest.raises(RuntimeError):
+        engine.process(second)
+    resets = estimator.resets
+    after = engine.process(third)
+    assert estimator.resets == resets + 1
+    assert after.gap_s == pytest.approx(0.1)
+    assert after.T_odom_base[0, 3] == pytest.approx(2.0)
+    assert after.pose_covariance[0, 0] > before.pose_covariance[0, 0] + 0.9**2
+
+
+def test_stamps_that_jump_back_leave_the_pose_and_make_it_uncertain():
+    engine = OdometryEngine(Scripted(translation(0.0, 0.0, 1.0)), LOOKING_FORWARD)
+    engine.process(pair(START_NS, START_NS + 100 * MS))
+    back = engine.process(pair(START_NS - 20_000 * MS, START_NS - 19_900 * MS, continues=False))
+    assert back.T_odom_base[0, 3] == pytest.approx(2.0)
+    assert np.sqrt(back.pose_covariance[0, 0]) > 200.0
+
+
+# ---- a camera that shows nothing
+
+
+def sightless(each: FramePair, image: np.ndarray) -> FramePair:
+    frames = (CameraFrame(frame.stamp_ns, image) for frame in (each.previous, each.current))
+    return FramePair(*frames, each.imu, each.continues)
+
+
+@pytest.mark.parametrize('image', [np.zeros((8, 8, 1), np.uint8), picture_of_a_grid()], ids=['black', 'frozen'])
+def test_without_sight_it_goes_on_as_before_turns_by_the_gyro_and_says_so(image):
+    """What a network says of the way in such a pair is a guess; the rotation still stands on the gyro."""
+    guess = translation(0.0, 0.0, 0.2) @ turn('y', -0.01)
+    engine = OdometryEngine(Scripted(*[translation(0.0, 0.0, 1.0)] * 3, guess), LOOKING_FORWARD)
+    seen, *unseen = stretch(13)[2:]
+    first, second = stretch(13)[:2]
+    for each in (first, second, seen):
+        estimate = engine.process(each)
+    assert estimate.warnings == ()
+    spreads = [np.sqrt(estimate.pose_covariance[0, 0])]
+    for each in unseen:
+        estimate = engine.process(sightless(each, image))
+        assert len(estimate.warnings) == 1
+        assert 5.0 < estimate.linear_velocity[0] <= 10.0 + 1e-9
+        assert estimate.angular_velocity[2] == pytest.approx(0.1)
+        spreads.append(np.sqrt(estimate.pose_covariance[0, 0]))
+    assert (np.diff(spreads) > 0.0).all()
+    assert spreads[-1] > 0.9 * 9.0  # as if it had not moved for 0.9 s at 10 m/s: in proportion to the time
+    assert np.sqrt(estimate.twist_covariance[0, 0]) >= 10.0
 
 
 @pytest.fixture(scope='module')

@@ -26,6 +26,7 @@ from atvio_ros.data.topics import IMAGE_TOPIC, IMU_TOPIC, Topics
 from atvio_ros.errors import BagError, ImuError
 from atvio_ros.evaluation.run import BagRun, bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
+from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.odometry.pipeline import Mounting
 from atvio_ros.types import FramePair, ImuSample, RelativeMotion
@@ -36,7 +37,7 @@ STEP_NS = FRAME_NS // IMU_PER_FRAME
 class OneMetreForward:
     """Stands in for the network: the camera moves 1 m along its optical axis per pair. Keeps the pairs it was given."""
 
-    name, trained = 'one metre', False
+    name, trained, noise = 'one metre', False, MotionNoise()
 
     def __init__(self, **config: float) -> None:
         self.config = AtvioConfig(image_height_px=32, image_width_px=64, **config)
@@ -80,6 +81,44 @@ def drive(frames: int, imu_from: int = 0, imu_to: int | None = None) -> list[tup
     images = [START_NS + i * 100_000_000 for i in range(frames)]
     events: list[tuple[int, int | ImuSample]] = [(sample.stamp_ns, sample) for sample in imu]
     return sorted([*events, *((stamp, stamp) for stamp in images)], key=lambda event: event[0])
+
+
+def grainy(stamp_ns: int, size: tuple[int, int] = (32, 64)) -> messages.Any:
+    """An image of one scene with the noise of a camera at that stamp."""
+    scene = (
+        np.random.default_rng(0).integers(20, 230, (8, 16)).repeat(size[0] // 8, axis=0).repeat(size[1] // 16, axis=1)
+    )
+    noise = np.random.default_rng(stamp_ns).integers(-2, 3, size)
+    return messages.image(MAKE, stamp_ns, 'camera', (scene + noise).astype(np.uint8))
+
+
+def test_at_rest_the_pose_is_held_unless_the_network_is_to_have_its_way(tmp_path):
+    events = [(log_ns, grainy(event) if isinstance(event, int) else event) for log_ns, event in drive(30)]
+    path = write_bag(tmp_path / 'rest', events)
+    held, free = (run(path, standstill=standstill) for standstill in (True, False))
+    assert sum(estimate.stationary for estimate in held.estimates) >= 18
+    assert held.trajectory.poses[-1, 0, 3] <= 11.0
+    assert 'the pose was held' in held.remarks()[-1]
+    assert free.trajectory.poses[-1, 0, 3] == pytest.approx(29.0)
+    assert not any(estimate.stationary for estimate in free.estimates)
+
+
+def test_input_that_looks_wrong_is_counted_in_words(tmp_path):
+    events = [(log_ns, grainy(event) if isinstance(event, int) else event) for log_ns, event in drive(8)]
+    stamps_ns = [START_NS + k * 100_000_000 for k in range(8)]
+    events = [event for event in events if event[0] not in stamps_ns[4:] or isinstance(event[1], ImuSample)]
+    events += [(stamp_ns, grainy(stamp_ns, (64, 128))) for stamp_ns in stamps_ns[4:6]]
+    events += [
+        (stamp_ns, messages.image(MAKE, stamp_ns, 'camera', np.zeros((64, 128), np.uint8)))
+        for stamp_ns in stamps_ns[6:]
+    ]
+    done = run(write_bag(tmp_path / 'odd', sorted(events, key=lambda event: event[0])))
+    assert len(done.estimates) == 7
+    assert sorted((text.split(':')[0], count) for text, count in done.warnings.items()) == [
+        ('the camera image is blank', 2),
+        ('the images are 128x64 now, 64x32 before', 1),
+    ]
+    assert any(line.startswith('2x the camera image is blank') for line in done.remarks())
 
 
 def test_a_drive_straight_ahead_runs_along_base_link_x(tmp_path):

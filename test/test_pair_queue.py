@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_samples import MS, START_NS, readings, stamps, stretch
+from stream_samples import MS, START_NS, Scripted, frame, readings, stamps, stretch
 
-from atvio_ros.odometry.frame_pairs import skip_shared_frame
+from atvio_ros.errors import ModelError
+from atvio_ros.odometry.engine import OdometryEngine
+from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason, skip_shared_frame
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.types import FramePair
@@ -142,3 +144,87 @@ def test_one_thread_may_put_while_another_takes():
     assert not consumer.is_alive()
     assert len(taken) + skipped == len(pairs)
     assert all(before[1] == after[0] for before, after in itertools.pairwise(stamps(taken)))
+
+
+# ---- a long stall
+
+
+def test_a_joined_pair_never_spans_more_than_the_limit_and_what_follows_begins_anew():
+    queue, pairs = PairQueue(limit=1, max_gap_ns=250 * MS), stretch(7)
+    assert [queue.put(pair) for pair in pairs] == [0, 1, 1, 1, 1, 1]
+    (left,) = drain(queue)
+    assert left.current is pairs[-1].current
+    spans = [(pair.previous.stamp_ns - START_NS) // MS for pair in (left,)]
+    assert spans == [400]  # 0-200 was joined, 0-300 would be too long: 200-300 begins a stretch, and so on
+    assert not left.continues
+
+
+def test_a_stall_of_minutes_leaves_no_more_than_a_few_readings():
+    queue = PairQueue(limit=2, max_gap_ns=500 * MS)
+    for pair in stretch(600):
+        queue.put(pair)
+        assert len(queue) <= 2
+    assert sum(len(pair.imu.stamps_ns) for pair in drain(queue)) <= 2 * 51
+
+
+class Flaky(Scripted):
+    """A network that fails on the pairs whose number is in `on`."""
+
+    def __init__(self, on: set[int]) -> None:
+        super().__init__(np.eye(4))
+        self.on, self.calls = on, 0
+
+    def predict(self, pair: FramePair):
+        self.calls += 1
+        if self.calls in self.on:
+            raise ModelError('no')
+        return super().predict(pair)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.integers(1, 4),
+    max_gap_ms=st.sampled_from([150, 250, 500]),
+    gaps_ms=st.lists(st.sampled_from([-1500, -100, 0, 50, 100, 100, 100, 200, 700]), min_size=1, max_size=40),
+    takes=st.lists(st.integers(0, 3), min_size=40, max_size=40),
+    missing=st.sets(st.integers(0, 60), max_size=20),
+    failing=st.sets(st.integers(1, 40), max_size=6),
+)
+def test_received_is_processed_plus_dropped_by_reason_plus_waiting(limit, max_gap_ms, gaps_ms, takes, missing, failing):
+    """Whatever the stamps, the holes in the IMU, the pace of the network and its failures, no image is lost or counted
+    twice, and the pose never jumps over what was not seen without saying so."""
+    limits = PairingLimits(max_image_gap_ns=max_gap_ms * MS)
+    pairer, queue = FramePairer(limits=limits), PairQueue(limit, limits.max_image_gap_ns)
+    engine = OdometryEngine(Flaky(failing), np.eye(4))
+    processed, at_ns, last_ns = 0, START_NS + 2000 * MS, None
+
+    def process(pair: FramePair) -> None:
+        nonlocal processed, last_ns
+        try:
+            estimate = engine.process(pair)
+        except ModelError as error:
+            pairer.drop(Reason.FAILED, str(error))
+            return
+        processed += 1
+        assert estimate.gap_s == (0.0 if last_ns is None else abs(pair.previous.stamp_ns - last_ns) / 1e9)
+        last_ns = estimate.stamp_ns
+
+    for gap_ms, take in zip(gaps_ms, takes, strict=False):
+        before_ns, at_ns = at_ns, at_ns + gap_ms * MS
+        for k, sample in enumerate(readings(min(before_ns, at_ns), max(before_ns, at_ns) + 20 * MS)):
+            if k not in missing:
+                pairer.add_imu(sample)
+        pairer.add_frame(frame(at_ns))
+        while (pair := pairer.poll()) is not None:
+            if queue.put(pair):
+                pairer.drop(Reason.OVERLOAD, 'too slow')
+        for _ in range(min(take, len(queue))):
+            process(queue.get())
+        assert pairer.images_received == processed + pairer.dropped_images + pairer.waiting + len(queue)
+    for pair in pairer.finish():
+        if queue.put(pair):
+            pairer.drop(Reason.OVERLOAD, 'too slow')
+    for pair in drain(queue):
+        process(pair)
+    assert pairer.waiting == len(queue) == 0
+    assert pairer.images_received == len(gaps_ms) == processed + pairer.dropped_images

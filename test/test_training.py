@@ -243,9 +243,19 @@ def test_the_model_file_explains_itself(data, tmp_path):
     assert 'variant: ca_a' in text
     assert f'| `gyro_bias` | {", ".join(f"{value:.6g}" for value in model.config.gyro_bias)} |' in text
     assert f'| `imu_mean` | {", ".join(f"{value:.6g}" for value in model.config.imu_mean)} |' in text
+    assert not card.noise.calibrated  # 32 held-out pairs are too few
+    assert 'too little data' in text
     assert load_settings(tmp_path / 'run' / 'settings.yaml') == chosen
     assert next((tmp_path / 'run' / 'logs').rglob('metrics.csv')).read_text().count('\n') > 1
     assert list((tmp_path / 'run' / 'logs').rglob('events.*'))
+
+
+def test_the_error_model_is_fitted_to_the_held_out_data(tmp_path):
+    write_prepared(tmp_path / 'data' / 'long', frames=150, seed=2)
+    result = train(settings(tmp_path / 'data', max_steps=2, data={'validation_share': 0.8}), tmp_path / 'run')
+    noise = load_model(result.model)[1].noise
+    assert noise.fitted_to == 'the validation data of its training'
+    assert '| `scale` |' in result.card.read_text()
 
 
 def test_short_stretches_are_judged_by_their_end_error():

@@ -33,6 +33,16 @@ def add_topic_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--ground-truth-topic', metavar='TOPIC', help='true poses (default: /ground_truth/odometry)')
 
 
+def add_standstill_option(parser: argparse.ArgumentParser) -> None:
+    """--no-standstill."""
+    parser.add_argument(
+        '--no-standstill',
+        dest='standstill',
+        action='store_false',
+        help="do not hold the pose at rest: every motion is the network's, as in the paper",
+    )
+
+
 def topics(arguments: argparse.Namespace) -> Topics:
     """What add_topic_options parsed."""
     from atvio_ros.data.topics import Topics

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
     common.add_model_options(parser)
     common.add_topic_options(parser)
+    common.add_standstill_option(parser)
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
 
 
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.out / name,
                 estimator,
                 common.topics(arguments),
+                arguments.standstill,
                 on_start=functools.partial(_set_total, bar, task),
                 on_progress=functools.partial(bar.advance, task),
                 on_note=functools.partial(notes.print, f'{name}:'),

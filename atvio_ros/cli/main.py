@@ -24,6 +24,8 @@ COMMANDS = {
     'replay': 'play a bag to the real node over DDS and record its odometry',
     'evaluate': "run the odometry over bags and tabulate KITTI's figures",
     'metrics': "compare two trajectory files with KITTI's t_rel and r_rel",
+    'calibrate-covariance': 'fit the error model of a model file to drives with ground truth',
+    'calibrate-time-offset': 'measure how far the gyro of a bag lags its images',
     'describe': 'show the layers, parameters and MACs of a network',
     'benchmark': 'measure speed, latency and memory of networks side by side',
 }

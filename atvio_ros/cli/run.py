@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
     common.add_model_options(parser)
     common.add_topic_options(parser)
+    common.add_standstill_option(parser)
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
 
 
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
                 reader,
                 estimator,
                 mounting,
+                standstill=arguments.standstill,
                 on_progress=lambda: progress.advance(task),
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
             )
@@ -45,4 +47,6 @@ def run(arguments: argparse.Namespace) -> None:
     if remark:
         console.print(remark)
     console.print(summary_line(notes))
+    for line in done.remarks():
+        console.print(line)
     common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from atvio_ros.data.bag_reader import BagReader
 from atvio_ros.data.topics import Topics
 from atvio_ros.errors import BagError
+from atvio_ros.evaluation.consistency import consistency, consistency_lines, covariance_notes, match_drive
 from atvio_ros.evaluation.metrics import Result
 from atvio_ros.evaluation.report import write_report
 from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag, run_notes, summary_line
@@ -28,6 +29,7 @@ def evaluate_bag(
     out: Path,
     estimator: NetworkEstimator,
     topics: Topics | None = None,
+    standstill: bool = True,
     on_start: Callable[[int], None] = lambda images: None,
     on_progress: Callable[[], None] = lambda: None,
     on_note: Callable[[str], None] = lambda note: None,
@@ -44,11 +46,17 @@ def evaluate_bag(
             reader,
             estimator,
             mounting,
+            standstill=standstill,
             on_progress=on_progress,
             on_bad_message=lambda error: on_note(f'skipped: {error}'),
         )
     notes = run_notes(bag, estimator, done.pairer.images_received, done.pairer.imu_received, done.dropped)
-    for line in filter(None, (remark, summary_line(notes), '' if truth else 'The bag has no ground truth.')):
+    lines = [remark, summary_line(notes), *done.remarks()]
+    if truth:
+        rows = consistency([match_drive(done.trajectory, done.estimates, truth)], estimator.noise)
+        notes['covariance'] = covariance_notes(rows, estimator.noise)
+        lines += consistency_lines(rows, estimator.noise)
+    for line in filter(None, (*lines, '' if truth else 'The bag has no ground truth.')):
         on_note(line)
     return write_report(
         out,

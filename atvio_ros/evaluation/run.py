@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from atvio_ros.data.bag_writer import BagWriter
 from atvio_ros.data.frames import lookup
 from atvio_ros.data.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.errors import BagError
-from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
-from atvio_ros.odometry.pipeline import Mounting, make_pairer, run_offline
+from atvio_ros.odometry.input_checks import SizeCheck
+from atvio_ros.odometry.pipeline import Mounting, make_engine, make_pairer, run_offline
 from atvio_ros.preprocessing import scale_image
 from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
 
@@ -31,11 +32,18 @@ class BagRun:
     trajectory: Trajectory  # base_link in odom; identity at the first image that odometry starts from
     estimates: list[OdometryEstimate]
     pairer: FramePairer  # for its counts
+    warnings: dict[str, int] = field(default_factory=dict)  # what looked wrong with the input: how often
 
     @property
     def dropped(self) -> dict[str, int]:
         """Inputs that gave no odometry, by reason."""
         return {reason.value: count for reason, count in self.pairer.counts.items()}
+
+    def remarks(self) -> list[str]:
+        """What somebody who sees the trajectory should know about the input and the gate, a sentence each."""
+        said = [f'{count}x {text}' for text, count in self.warnings.items()]
+        held = sum(estimate.stationary for estimate in self.estimates)
+        return [*said, f'At rest in {held} of {len(self.estimates)} frame pairs: the pose was held.'] if held else said
 
 
 def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
@@ -74,18 +82,25 @@ def run_bag(
     estimator: NetworkEstimator,
     mounting: Mounting,
     limits: PairingLimits | None = None,
+    standstill: bool = True,
     on_progress: Callable[[], None] = lambda: None,
     on_bad_message: Callable[[BagError], None] | None = None,
 ) -> BagRun:
-    """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError."""
-    pairer = make_pairer(estimator, mounting, limits)
-    engine = OdometryEngine(estimator, mounting.T_base_camera)
+    """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError.
+
+    `standstill` holds the pose at rest, as the node does unless told otherwise.
+    """
+    warnings: Counter[str] = Counter()
+    pairer = make_pairer(estimator, mounting, limits, on_warning=lambda text: warnings.update((text,)))
+    engine = make_engine(estimator, mounting, standstill)
+    check_size = SizeCheck()
     size = (estimator.config.image_height_px, estimator.config.image_width_px)
 
     def events() -> Iterator[ImuSample | CameraFrame]:
         for event in reader.events(on_bad_message):
             if isinstance(event, BagImage):
                 on_progress()
+                warnings.update(filter(None, (check_size.update(*event.image.shape[:2]),)))
                 yield CameraFrame(event.stamp_ns, scale_image(event.image, *size))
             else:
                 yield event
@@ -95,12 +110,13 @@ def run_bag(
     for pair, estimate in run_offline(events(), pairer, engine):
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
+        warnings.update(estimate.warnings)
     for _ in range(reader.count(reader.topics.image or '') - pairer.images_received):
         pairer.count_invalid_image('The image could not be decoded.')
     if not estimates:
         counts = ', '.join(f'{count} {reason.value}' for reason, count in pairer.counts.items())
         raise BagError(f'{reader.path} gave no odometry: {pairer.images_received} images, {counts}.')
-    return BagRun(as_trajectory(starts[0], estimates), estimates, pairer)
+    return BagRun(as_trajectory(starts[0], estimates), estimates, pairer, dict(warnings))
 
 
 def as_trajectory(start_ns: int, estimates: list[OdometryEstimate]) -> Trajectory:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from typing import Protocol
 
 import numpy as np
 
-from atvio_ros.errors import ModelError
-from atvio_ros.geometry import inverse, logarithm, nearest_rotation, skew
-from atvio_ros.types import FloatArray, FramePair, OdometryEstimate, RelativeMotion
+from atvio_ros.errors import ModelError, SettingsError
+from atvio_ros.geometry import inverse, logarithm, nearest_rotation, transform
+from atvio_ros.motion_noise import MotionNoise
+from atvio_ros.odometry.input_checks import blindness
+from atvio_ros.odometry.standstill import StandstillGate
+from atvio_ros.odometry.uncertainty import PoseUncertainty
+from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, OdometryEstimate, RelativeMotion
+
+BLIND_MEMORY_S = 5.0  # an unseen robot is taken to slow down over this time
+UNKNOWN_SPEED = 10.0  # m/s, one sigma, of a robot that was never seen
 
 
 class MotionEstimator(Protocol):
@@ -22,73 +29,149 @@ class MotionEstimator(Protocol):
         """Forget the pairs before."""
 
 
-@dataclass(frozen=True)
-class MotionNoise:
-    """Standard deviation of one relative motion: a share of the distance plus a floor, the same on all axes."""
-
-    translation_share: float = 0.05  # of the distance moved
-    translation_floor_m: float = 0.01
-    rotation_floor_rad: float = 0.002
-
-    def covariance(self, distance_m: float) -> FloatArray:
-        """(6, 6) covariance of translation [m] and rotation [rad] of one motion."""
-        sigma_t = self.translation_floor_m + self.translation_share * distance_m
-        return np.diag([sigma_t**2] * 3 + [self.rotation_floor_rad**2] * 3)
-
-
 class OdometryEngine:
     """Composes relative camera motions into the pose of base_link in odom.
 
     `T_base_camera` is the pose of the optical camera frame in base_link. Odometry starts at identity. A pair that does
-    not continue the one before (start, gap, time jump) clears the estimator's memory; the pose goes on from the last.
+    not continue the one before (start, gap, time jump, a pair before it that failed) clears the estimator's memory; the
+    pose goes on from the last, its covariance larger by what the time between may have brought. `standstill` holds
+    the pose at rest; None, as in the paper, never does. Depends on the pairs alone, never on the clock.
     """
 
-    def __init__(self, estimator: MotionEstimator, T_base_camera: FloatArray, noise: MotionNoise | None = None) -> None:
+    def __init__(
+        self,
+        estimator: MotionEstimator,
+        T_base_camera: FloatArray,
+        noise: MotionNoise | None = None,
+        standstill: StandstillGate | None = None,
+    ) -> None:
         self._estimator = estimator
         self._T_base_camera = T_base_camera
         self._noise = noise or MotionNoise()
+        self._standstill = standstill
         self.reset()
 
-    def reset(self) -> None:
-        """Back to the origin, nothing remembered."""
+    def reset(self, T_odom_base: FloatArray | None = None, pose_covariance: FloatArray | None = None) -> None:
+        """Nothing remembered, and the pose at the origin or, if given, at T_odom_base (4, 4).
+
+        `pose_covariance` (6, 6) is how uncertain that pose is, in the order of OdometryEstimate (default: certain).
+        Raises SettingsError, and changes nothing, where they are no pose and no covariance.
+        """
+        T = np.eye(4) if T_odom_base is None else _checked_pose(T_odom_base)
+        covariance = np.zeros((6, 6)) if pose_covariance is None else _checked_covariance(pose_covariance)
         self._estimator.reset()
-        self._T_odom_base = np.eye(4)
-        self._pose_covariance = np.zeros((6, 6))
+        if self._standstill is not None:
+            self._standstill.reset()
+        self._T_odom_base = T
+        self._uncertainty = PoseUncertainty(self._noise, covariance)
+        self._last_ns: int | None = None  # the image that the pose belongs to
+        self._connected = False  # whether the estimator's memory ends there
+        self._twist = np.zeros(6)  # of the last motion that was seen
+        self._seen = False
+        self._blind_s = 0.0
 
     def process(self, pair: FramePair) -> OdometryEstimate:
         """Odometry at the pair's second image.
 
-        Raises ModelError on a motion that is not finite; the pose stays, and the estimator's memory, which may hold
-        what made it, is cleared.
+        Raises ModelError on a motion that is not finite, and what the estimator raises. The pose stays, then, and the
+        next pair begins a new stretch.
         """
-        if not pair.continues:
+        continues = pair.continues and self._connected and pair.previous.stamp_ns == self._last_ns
+        self._connected = False
+        gap_s = 0.0 if self._last_ns is None else abs(pair.previous.stamp_ns - self._last_ns) / NANOSECONDS
+        if not continues:
             self._estimator.reset()
+            pair = dataclasses.replace(pair, continues=False)
+        stationary = self._standstill is not None and self._standstill.update(pair)
         motion = self._estimator.predict(pair)
         if not np.isfinite(motion.T_previous_current).all():
             self._estimator.reset()
             raise ModelError('The motion of a frame pair is not finite. Check that the IMU readings are in SI units.')
+        if gap_s:
+            self._uncertainty.unseen(gap_s, *self._speeds())
+        blind = blindness(pair)
+        if stationary:
+            motion = dataclasses.replace(motion, T_previous_current=np.eye(4))
         T_base_motion = self._T_base_camera @ motion.T_previous_current @ inverse(self._T_base_camera)
-        motion_covariance = self._noise.covariance(float(np.linalg.norm(T_base_motion[:3, 3])))
-        self._pose_covariance = self._propagate(T_base_motion, motion_covariance)
+        if stationary:
+            T_base_motion = np.eye(4)  # to the bit: rounding adds up over a night in the garage
+        elif blind:
+            T_base_motion = self._unseen_motion(T_base_motion, pair.interval_s)
+        return self._advance(pair, motion, T_base_motion, stationary, gap_s, blind)
+
+    def _advance(
+        self,
+        pair: FramePair,
+        motion: RelativeMotion,
+        T_base_motion: FloatArray,
+        stationary: bool,
+        gap_s: float,
+        blind: str | None,
+    ) -> OdometryEstimate:
+        """Compose one more motion; nothing in here fails."""
+        interval_s = pair.interval_s
+        R_odom_base = self._T_odom_base[:3, :3]
+        if stationary:
+            covariance = self._uncertainty.rest(interval_s)
+        else:
+            covariance = self._uncertainty.move(R_odom_base, T_base_motion, interval_s)
+        twist = logarithm(T_base_motion) / interval_s
+        if blind:
+            covariance = covariance + self._unseen_covariance(interval_s)
+        else:
+            self._twist, self._seen, self._blind_s = twist, True, 0.0
         self._T_odom_base = self._T_odom_base @ T_base_motion
         # Thousands of products later the rotation part must still be one.
         self._T_odom_base[:3, :3] = nearest_rotation(self._T_odom_base[:3, :3])
-        twist = logarithm(T_base_motion) / pair.interval_s
+        self._last_ns, self._connected = pair.current.stamp_ns, True
         return OdometryEstimate(
             stamp_ns=pair.current.stamp_ns,
             T_odom_base=self._T_odom_base.copy(),
             linear_velocity=twist[:3],
             angular_velocity=twist[3:],
-            pose_covariance=self._pose_covariance.copy(),
-            twist_covariance=motion_covariance / pair.interval_s**2,
+            pose_covariance=self._uncertainty.pose,
+            twist_covariance=covariance / interval_s**2,
             motion=motion,
+            stationary=stationary,
+            gap_s=gap_s,
+            warnings=(blind,) if blind else (),
         )
 
-    def _propagate(self, T_base_motion: FloatArray, motion_covariance: FloatArray) -> FloatArray:
-        """First-order covariance of position and fixed-axis rotation error, both in odom, after one more motion."""
-        R_odom_base = self._T_odom_base[:3, :3]
-        F = np.eye(6)
-        F[:3, 3:] = -skew(R_odom_base @ T_base_motion[:3, 3])
-        G = np.zeros((6, 6))
-        G[:3, :3] = G[3:, 3:] = R_odom_base
-        return np.asarray(F @ self._pose_covariance @ F.T + G @ motion_covariance @ G.T)
+    def _speeds(self) -> tuple[float, float]:
+        """Linear [m/s] and angular [rad/s] speed of the last motion that was seen."""
+        return float(np.linalg.norm(self._twist[:3])), float(np.linalg.norm(self._twist[3:]))
+
+    def _unseen_motion(self, T_base_motion: FloatArray, interval_s: float) -> FloatArray:
+        """For a pair that shows nothing: its rotation, which the IMU feels, and the way of going on as before."""
+        if not self._seen:
+            return T_base_motion
+        velocity = self._twist[:3] * np.exp(-self._blind_s / BLIND_MEMORY_S)
+        return transform(T_base_motion[:3, :3], velocity * interval_s)
+
+    def _unseen_covariance(self, interval_s: float) -> FloatArray:
+        """(6, 6) that not seeing adds to a motion: of the position alone, for the IMU still feels rotation."""
+        before_s, self._blind_s = self._blind_s, self._blind_s + interval_s
+        speed = self._speeds()[0] if self._seen else UNKNOWN_SPEED
+        self._uncertainty.unseen_position(before_s, self._blind_s, speed)
+        return np.diag([(speed * interval_s) ** 2] * 3 + [0.0] * 3)
+
+
+def _checked_pose(T: FloatArray) -> FloatArray:
+    T = np.array(T, dtype=np.float64)
+    if T.shape != (4, 4) or not np.isfinite(T).all() or not np.allclose(T[3], [0.0, 0.0, 0.0, 1.0]):
+        raise SettingsError('The pose to reset to must be a finite 4x4 matrix whose last row is 0 0 0 1.')
+    R = T[:3, :3]
+    if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0.0:
+        raise SettingsError('The pose to reset to holds no rotation: give a quaternion of length 1.')
+    T[:3, :3] = nearest_rotation(R)
+    return T
+
+
+def _checked_covariance(covariance: FloatArray) -> FloatArray:
+    covariance = np.array(covariance, dtype=np.float64)
+    if covariance.shape != (6, 6) or not np.isfinite(covariance).all():
+        raise SettingsError('The covariance of the pose to reset to must be a finite 6x6 matrix.')
+    covariance = 0.5 * (covariance + covariance.T)
+    if np.linalg.eigvalsh(covariance).min() < -1e-9 * max(1.0, float(np.trace(covariance))):
+        raise SettingsError('The covariance of the pose to reset to has a negative variance along some direction.')
+    return covariance

@@ -9,6 +9,7 @@ import torch
 
 from atvio_ros.errors import ModelError
 from atvio_ros.geometry import decode_motion
+from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio, LstmState
 from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
 from atvio_ros.network.images import images_to_tensor
@@ -17,10 +18,15 @@ from atvio_ros.types import FramePair, RelativeMotion
 
 
 class NetworkEstimator:
-    """Runs an ATVIO network pair by pair. `name` and `trained` tell people what made the odometry."""
+    """Runs an ATVIO network pair by pair. `name` and `trained` tell people what made the odometry, `noise` how far it
+    may be off.
+    """
 
-    def __init__(self, model: Atvio, device: torch.device, name: str, trained: bool) -> None:
+    def __init__(
+        self, model: Atvio, device: torch.device, name: str, trained: bool, noise: MotionNoise | None = None
+    ) -> None:
         self.config = model.config
+        self.noise = noise or MotionNoise()
         self.device = device
         self.trained = trained
         self.name = f'{name} ({model_hash(model)})' + ('' if trained else ', UNTRAINED random weights')
@@ -82,4 +88,4 @@ def load_estimator(model: Path | None = None, device: str = 'auto', threads: int
     if path is None:
         return NetworkEstimator(untrained_model('ca_a'), chosen, 'ca_a', trained=False)
     network, card = load_model(path)
-    return NetworkEstimator(network, chosen, network.config.name, card.trained)
+    return NetworkEstimator(network, chosen, network.config.name, card.trained, card.noise)

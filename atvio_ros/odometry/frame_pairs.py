@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from atvio_ros.errors import ImuError
 from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.odometry.input_checks import ClippingCheck, GravityCheck, implausible
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, ImuWindow
 
 
@@ -27,12 +29,15 @@ class Reason(str, enum.Enum):
     OVERLOAD = 'overload'  # the network did not keep up
     PAUSED = 'paused'
     RESET = 'reset'  # was waiting when the odometry was reset
+    INACTIVE = 'inactive'  # was waiting when the node was deactivated
+    NO_TRANSFORM = 'no_transform'  # came before the pose of its frame on the robot was known
     FAILED = 'inference_failed'
     IMU_INVALID = 'imu_not_finite'
+    IMU_IMPLAUSIBLE = 'imu_implausible'  # beyond what any robot does: wrong units, or a broken sensor
     IMU_DUPLICATE = 'imu_duplicate'
 
 
-IMU_REASONS = frozenset({Reason.IMU_INVALID, Reason.IMU_DUPLICATE})
+IMU_REASONS = frozenset({Reason.IMU_INVALID, Reason.IMU_IMPLAUSIBLE, Reason.IMU_DUPLICATE})
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,11 @@ class PairingLimits:
 
 
 class FramePairer:
-    """Feed it with add_imu and add_frame, take pairs with poll. Not thread-safe: one thread owns it.
+    """Feed it with add_imu and add_frame, take pairs with poll. One thread owns it; `drop` may be called from others.
 
     A pair is released when the IMU has passed its second image (by the gyro lag too, if the buffer undoes one), so it
-    depends on the stamps alone and not on the order in which the two streams arrive.
+    depends on the stamps alone and not on the order in which the two streams arrive. `on_drop` is told of every input
+    that is not used, `on_warning` of IMU readings that are used but look wrong.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class FramePairer:
         imu: ImuBuffer | None = None,
         limits: PairingLimits | None = None,
         on_drop: Callable[[Reason, str], None] = lambda reason, detail: None,
+        on_warning: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.imu = ImuBuffer() if imu is None else imu  # an empty buffer is false
         self.limits = limits or PairingLimits()
@@ -65,6 +72,9 @@ class FramePairer:
         self.images_received = 0
         self.imu_received = 0
         self._on_drop = on_drop
+        self._on_warning = on_warning
+        self._imu_checks = (GravityCheck(), ClippingCheck())
+        self._count_lock = threading.Lock()
         self._waiting: deque[CameraFrame] = deque()
         self._previous: CameraFrame | None = None
         self._continues = False
@@ -86,12 +96,19 @@ class FramePairer:
 
     def drop(self, reason: Reason, detail: str) -> None:
         """Count an input that yields no odometry, and tell whoever listens."""
-        self.counts[reason] += 1
+        with self._count_lock:
+            self.counts[reason] += 1
         self._on_drop(reason, detail)
 
     def add_imu(self, sample: ImuSample) -> None:
         """Take one IMU reading, in any order. Unusable ones are counted."""
         self.imu_received += 1
+        for check in self._imu_checks:
+            if (text := check.update(sample)) is not None:
+                self._on_warning(text)
+        if (why := implausible(sample)) is not None:
+            self.drop(Reason.IMU_IMPLAUSIBLE, why)
+            return
         stamp_ns = self.imu.corrected_ns(sample)
         latest_ns = self.imu.latest_ns
         if latest_ns is not None and stamp_ns < latest_ns - self.limits.time_jump_ns:
@@ -160,9 +177,9 @@ class FramePairer:
         forever_ns = max((frame.received_ns for frame in self._waiting), default=0) + self.limits.max_wait_ns + 1
         return self.expire(forever_ns)
 
-    def reset(self) -> None:
+    def reset(self, reason: Reason = Reason.RESET, detail: str = 'The odometry was reset.') -> None:
         """Forget all images; the next one starts a new stretch. The counts stay."""
-        self._forget_images(Reason.RESET, 'The odometry was reset.')
+        self._forget_images(reason, detail)
 
     def _pair_with(self, frame: CameraFrame) -> FramePair | None:
         previous, self._previous = self._previous, frame

@@ -13,6 +13,7 @@ from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason
 from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.odometry.standstill import StandstillGate
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, OdometryEstimate
 
 
@@ -34,6 +35,7 @@ def make_pairer(
     mounting: Mounting,
     limits: PairingLimits | None = None,
     on_drop: Callable[[Reason, str], None] = lambda reason, detail: None,
+    on_warning: Callable[[str], None] = lambda text: None,
 ) -> FramePairer:
     """The pairer that feeds this network on this robot."""
     buffer = ImuBuffer(
@@ -41,7 +43,16 @@ def make_pairer(
         time_offset_ns=round(mounting.imu_time_offset_s * NANOSECONDS),
         gyro_lag_ns=round(estimator.config.gyro_lag_s * NANOSECONDS),
     )
-    return FramePairer(buffer, limits, on_drop)
+    return FramePairer(buffer, limits, on_drop, on_warning)
+
+
+def make_engine(estimator: NetworkEstimator, mounting: Mounting, standstill: bool = True) -> OdometryEngine:
+    """The engine of this network on this robot, its covariance the model's own; the same for node and offline runs.
+
+    `standstill` holds the pose at rest; without it every motion is the network's, as in the paper.
+    """
+    gate = StandstillGate() if standstill else None
+    return OdometryEngine(estimator, mounting.T_base_camera, estimator.noise, gate)
 
 
 def run_offline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from atvio_ros.training.dataset import Split, WindowDataset, open_split
 from atvio_ros.training.gyro_calibration import calibrated
 from atvio_ros.training.model_card import card_text, make_card
 from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
+from atvio_ros.training.noise_calibration import fit_noise, validation_errors
 from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.plan import Plan
 from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, differences, plain, to_yaml
@@ -213,6 +215,8 @@ def _export(
                 {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
             )
         card = make_card(module.settings, split, figures or {'step': steps})
+        errors = validation_errors(network.eval(), module.dataset, split)
+        card = dataclasses.replace(card, noise=fit_noise(errors, 'the validation data of its training'))
         save_model(model, network, card)
         write_text(card_file, card_text(network.config, card, split))
     return TrainingResult(model, card_file, figures, steps, interrupted)

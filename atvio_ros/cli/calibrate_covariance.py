@@ -1,0 +1,123 @@
+"""`atvio calibrate-covariance`: fit the error model in a model file to drives that the network was not trained on."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from atvio_ros.data.topics import Topics
+    from atvio_ros.evaluation.consistency import MatchedDrive
+    from atvio_ros.network.atvio import Atvio
+    from atvio_ros.odometry.estimator import NetworkEstimator
+    from atvio_ros.training.noise_calibration import MotionErrors
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        metavar='BAG_OR_PREPARED',
+        help='bags with ground truth, or folders that `atvio prepare` wrote; not those the model was trained on',
+    )
+    parser.add_argument('--model', type=Path, required=True, metavar='FILE', help='model file (.safetensors)')
+    parser.add_argument('--out', type=Path, metavar='FILE', help='where to write it (default: over --model)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
+    common.add_topic_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the network over all sources, fit, and write the model file."""
+    import dataclasses
+
+    from atvio_ros.data.prepared import META_FILE, find_sequences
+    from atvio_ros.errors import DatasetError
+    from atvio_ros.evaluation.consistency import consistency, consistency_lines
+    from atvio_ros.network.checkpoint import load_model, save_with_card
+    from atvio_ros.odometry.estimator import load_estimator
+    from atvio_ros.training.noise_calibration import FEWEST_PAIRS, fit_noise
+
+    console = common.note_console()
+    network, card = load_model(arguments.model)
+    estimator = load_estimator(arguments.model, arguments.device)
+    if not estimator.trained:
+        console.print(common.UNTRAINED)
+    drives: list[MatchedDrive] = []
+    errors: list[MotionErrors] = []
+    for source in arguments.sources:
+        if (source / META_FILE).is_file():
+            errors += _prepared_errors([source], network.to(estimator.device))
+        elif source.is_dir() and any(source.glob(f'*/{META_FILE}')):
+            errors += _prepared_errors(find_sequences(source), network.to(estimator.device))
+        else:
+            drives.append(_run_bag(source, estimator, common.topics(arguments)))
+            errors += _bag_errors(drives[-1])
+    pairs = sum(len(each.errors) for each in errors)
+    if pairs < FEWEST_PAIRS:
+        raise DatasetError(f'{pairs} frame pairs with ground truth are too few to fit to: give {FEWEST_PAIRS} or more.')
+    names = ', '.join(source.resolve().name for source in arguments.sources)
+    noise = fit_noise(errors, f'{pairs} frame pairs of {names}')
+    out = arguments.out or arguments.model
+    save_with_card(out, arguments.model, dataclasses.replace(card, noise=noise))
+    for name, value in dataclasses.asdict(noise).items():
+        console.print(f'{name}: {value}')
+    if drives:
+        console.print('On the bags it was fitted to (others tell more: `atvio evaluate`):')
+        for line in consistency_lines(consistency(drives, noise), noise):
+            console.print(line)
+    print(f'Wrote {out}, its error model fitted to {noise.fitted_to}')
+
+
+def _run_bag(bag: Path, estimator: NetworkEstimator, topics: Topics) -> MatchedDrive:
+    """The network alone over a bag: at rest, too, its errors are wanted as they are."""
+    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.errors import BagError
+    from atvio_ros.evaluation.consistency import match_drive
+    from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag
+
+    with BagReader(bag, topics) as reader, common.progress_bar() as bar:
+        truth = bag_truth(reader)
+        if truth is None:
+            raise BagError(f'{bag} has no ground truth to compare with. Name its topic with --ground-truth-topic.')
+        mounting, remark = bag_mounting(reader)
+        if remark:
+            common.note_console().print(remark)
+        task = bar.add_task(bag.resolve().name, total=reader.count(reader.topics.image or ''), unit='images')
+        done = run_bag(reader, estimator, mounting, standstill=False, on_progress=functools.partial(bar.advance, task))
+    return match_drive(done.trajectory, done.estimates, truth)
+
+
+def _bag_errors(drive: MatchedDrive) -> list[MotionErrors]:
+    """Errors of the stretches of a drive without a gap."""
+    import numpy as np
+
+    from atvio_ros.geometry import relative_poses
+    from atvio_ros.training.noise_calibration import motion_errors
+
+    estimate, truth, interval_s = relative_poses(drive.estimate), relative_poses(drive.truth), drive.interval_s
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], drive.whole, [False])).astype(int)))
+    return [
+        motion_errors(estimate[first:last], truth[first:last], interval_s[first:last])
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def _prepared_errors(folders: Sequence[Path], network: Atvio) -> list[MotionErrors]:
+    """Errors on all of some prepared sequences."""
+    import numpy as np
+
+    from atvio_ros.data.prepared import PreparedSequence
+    from atvio_ros.training.dataset import Split, WindowDataset
+    from atvio_ros.training.noise_calibration import validation_errors
+    from atvio_ros.training.pairs import SequencePairs
+
+    sequences = tuple(SequencePairs(PreparedSequence(folder), network.config.gyro_lag_s) for folder in folders)
+    none, everything = (tuple(np.full(len(sequence), chosen) for sequence in sequences) for chosen in (False, True))
+    return validation_errors(network, WindowDataset(sequences, network.config), Split(sequences, none, everything))

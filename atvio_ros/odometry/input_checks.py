@@ -1,0 +1,152 @@
+"""What can be wrong with an image or an IMU reading that arrives in good form, in words that say what to do.
+
+Functions judge one value. Classes remember: their `update` takes the next value and returns words if something is wrong
+with the stream, None if not. All depend on data and stamps alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, ImageArray, ImuSample
+
+GRAVITY = 9.81  # m/s^2
+GRAVITY_TOLERANCE = 1.5  # m/s^2; a car brakes with less, and most accelerometers are better
+GRAVITY_TIME_NS = NANOSECONDS
+
+# Beyond what any robot with a camera does and what usual IMUs can measure (2000 deg/s, 16 g).
+LARGEST_TURN_RATE = 35.0  # rad/s
+LARGEST_FORCE = 160.0  # m/s^2
+
+# An axis at the end of its range reads one value again and again. The smallest usual ranges are 250 deg/s and 2 g.
+CLIPPED_READINGS = 5
+CLIPPED_TURN_RATE = 2.0  # rad/s
+CLIPPED_FORCE = 19.0  # m/s^2
+
+BLANK_RANGE = 6  # grey levels between the darkest and the brightest hundredth of an image that shows nothing
+
+BLANK = (
+    'the camera image is blank: uncover the lens, or check exposure and driver. '
+    'Until then the position is extrapolated from the last speed'
+)
+FROZEN = (
+    'the camera repeats the same image, to the bit: restart its driver. '
+    'Until then the position is extrapolated from the last speed'
+)
+
+
+def is_blank(image: ImageArray) -> bool:
+    """Whether an image (H, W, C) is black, white or all one grey but for noise, so that no motion can be seen."""
+    dark, bright = np.partition(image, [image.size // 100, image.size - 1 - image.size // 100], axis=None)[
+        [image.size // 100, image.size - 1 - image.size // 100]
+    ]
+    return int(bright) - int(dark) <= BLANK_RANGE
+
+
+def is_repeated(pair: FramePair) -> bool:
+    """Whether both images are the same to the bit. No camera does that: even at rest its images differ by noise."""
+    return np.array_equal(pair.previous.image, pair.current.image)
+
+
+def blindness(pair: FramePair) -> str | None:
+    """Why the images of this pair show no motion, in words; None if they may."""
+    if is_blank(pair.previous.image) or is_blank(pair.current.image):
+        return BLANK
+    return FROZEN if is_repeated(pair) else None
+
+
+def implausible(sample: ImuSample) -> str | None:
+    """Why a reading cannot be true, in words; None if it can. Raises nothing on NaN: the buffer refuses that."""
+    turn_rate = float(np.abs(sample.angular_velocity).max())
+    force = float(np.abs(sample.linear_acceleration).max())
+    if turn_rate > LARGEST_TURN_RATE:
+        return (
+            f'A gyro reading of {turn_rate:.4g} rad/s is not possible (limit {LARGEST_TURN_RATE:g}). '
+            'Does the driver publish degrees per second? Multiply by pi / 180.'
+        )
+    if force > LARGEST_FORCE:
+        return (
+            f'An accelerometer reading of {force:.4g} m/s^2 is not possible (limit {LARGEST_FORCE:g}). '
+            'Does the driver publish milli-g or raw counts? It must publish m/s^2.'
+        )
+    return None
+
+
+class GravityCheck:
+    """The mean specific force over each second, until it is once that of gravity: units and sign of the accelerometer.
+
+    A wrong one is said again every second, for it does not get better by itself.
+    """
+
+    def __init__(self) -> None:
+        self._passed = False
+        self._start_ns: int | None = None
+        self._sum = np.zeros(3)
+        self._count = 0
+
+    def update(self, sample: ImuSample) -> str | None:
+        """Take the next reading."""
+        if self._passed or not np.isfinite(sample.linear_acceleration).all():
+            return None
+        if self._start_ns is None or not 0 <= sample.stamp_ns - self._start_ns <= 2 * GRAVITY_TIME_NS:
+            self._begin(sample.stamp_ns)  # the first one, or one after a gap or a time jump
+        self._sum += sample.linear_acceleration
+        self._count += 1
+        if self._start_ns is None or sample.stamp_ns - self._start_ns < GRAVITY_TIME_NS:
+            return None
+        mean = float(np.linalg.norm(self._sum / self._count))
+        self._passed = abs(mean - GRAVITY) <= GRAVITY_TOLERANCE
+        self._begin(sample.stamp_ns)
+        return None if self._passed else gravity_words(mean)
+
+    def _begin(self, stamp_ns: int) -> None:
+        self._start_ns, self._sum, self._count = stamp_ns, np.zeros(3), 0
+
+
+def gravity_words(mean: float) -> str:
+    """What a mean specific force [m/s^2] that is not gravity's tells about the driver."""
+    found = f'the mean of linear_acceleration is {mean:.2f}, not 9.81 m/s^2'
+    if 0.85 <= mean <= 1.15:
+        return f'{found}: the driver publishes g; multiply by 9.81'
+    if mean < 0.5:
+        return f'{found}: the driver has removed gravity; the network needs the specific force with it (REP 145)'
+    if 0.85 <= mean / (1000.0 * GRAVITY) <= 1.15 or 850.0 <= mean <= 1150.0:
+        return f'{found}: the driver publishes thousandths; REP 145 asks for m/s^2'
+    return f'{found}: check units and calibration of the accelerometer'
+
+
+class ClippingCheck:
+    """Axes that stay at one large value, to the bit: the motion is beyond the sensor's range."""
+
+    def __init__(self) -> None:
+        self._last = np.full(6, np.nan)
+        self._repeats = np.zeros(6, dtype=int)
+
+    def update(self, sample: ImuSample) -> str | None:
+        """Take the next reading."""
+        values: FloatArray = np.concatenate((sample.angular_velocity, sample.linear_acceleration))
+        self._repeats = np.where(values == self._last, self._repeats + 1, 1)
+        self._last = values
+        large = np.abs(values) >= np.array([CLIPPED_TURN_RATE] * 3 + [CLIPPED_FORCE] * 3)
+        clipped = np.flatnonzero(large & (self._repeats >= CLIPPED_READINGS))
+        if not len(clipped):
+            return None
+        sensor = 'gyro' if clipped[0] < 3 else 'accelerometer'
+        return f'the {sensor} is at the end of its range: set a larger one in its driver'
+
+
+class SizeCheck:
+    """Images as they arrive, before they are scaled to what the network takes."""
+
+    def __init__(self) -> None:
+        self._size: tuple[int, int] | None = None
+
+    def update(self, height_px: int, width_px: int) -> str | None:
+        """Take the size of the next image."""
+        before, self._size = self._size, (height_px, width_px)
+        if before is None or before == self._size:
+            return None
+        return (
+            f'the images are {width_px}x{height_px} now, {before[1]}x{before[0]} before: if the camera shows another '
+            'part of the scene, distances will be wrong; set the camera to one size and restart'
+        )

@@ -1,0 +1,155 @@
+"""Bad inputs are named in words that say what to do, and good ones are left in peace."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from stream_samples import MS, START_NS, feed, frame, pair, reading, readings
+
+from atvio_ros.odometry.frame_pairs import FramePairer, Reason
+from atvio_ros.odometry.input_checks import (
+    BLANK,
+    FROZEN,
+    ClippingCheck,
+    GravityCheck,
+    SizeCheck,
+    blindness,
+    implausible,
+    is_blank,
+)
+from atvio_ros.types import CameraFrame, FramePair
+
+
+def noisy(level: float, spread: float, shape=(64, 208, 1), seed: int = 0) -> np.ndarray:
+    return np.clip(np.random.default_rng(seed).normal(level, spread, shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize('level', [0.0, 2.0, 120.0, 255.0])
+def test_an_image_of_one_grey_is_blank_its_noise_and_hot_pixels_aside(level):
+    image = noisy(level, 1.0)
+    image[3, 5] = 255 - image[3, 5]
+    assert is_blank(image)
+
+
+def test_a_picture_is_not_blank_though_it_is_dark_or_foggy():
+    fog = np.linspace(100, 125, 64)[:, None, None] + noisy(0, 1.0)
+    for image in (noisy(8, 4.0), fog.astype(np.uint8), noisy(90, 40.0, (64, 208, 3)), noisy(90, 40.0, (1, 2, 1))):
+        assert not is_blank(image)
+
+
+def test_black_and_frozen_pairs_show_no_motion_and_say_why():
+    good = pair(START_NS, START_NS + 100 * MS)
+    assert blindness(good) is None
+    black = CameraFrame(good.current.stamp_ns, np.zeros((4, 6, 1), np.uint8))
+    assert blindness(FramePair(good.previous, black, good.imu)) == BLANK
+    assert blindness(FramePair(black, good.current, good.imu)) == BLANK
+    same = CameraFrame(good.current.stamp_ns, good.previous.image.copy())
+    assert blindness(FramePair(good.previous, same, good.imu)) == FROZEN
+
+
+@pytest.mark.parametrize(
+    'force', [(0.0, 0.0, 9.81), (0.3, -0.2, 9.9), (6.0, 0.0, 8.0), (0.0, 9.0, 3.0), (0.0, 0.0, -9.8)]
+)
+def test_gravity_in_any_direction_passes(force):
+    check = GravityCheck()
+    assert [check.update(reading(START_NS + k * 10 * MS, force=force)) for k in range(300)] == [None] * 300
+
+
+@pytest.mark.parametrize(
+    ('force', 'advice'),
+    [
+        ((0.0, 0.0, 1.0), 'multiply by 9.81'),
+        ((0.01, 0.02, 0.0), 'removed gravity'),
+        ((0.0, 0.0, 9810.0), 'thousandths'),
+        ((0.0, 0.0, 1000.0), 'thousandths'),
+        ((0.0, 0.0, 5.0), 'check units'),
+        ((0.0, 0.0, 14.0), 'check units'),
+    ],
+)
+def test_wrong_units_are_said_every_second_and_with_what_to_do(force, advice):
+    check = GravityCheck()
+    texts = [check.update(reading(START_NS + k * 10 * MS, force=force)) for k in range(301)]
+    said = [text for text in texts if text]
+    assert len(said) == 3
+    assert all(advice in text for text in said)
+
+
+def test_gravity_is_a_mean_and_checked_at_the_start_only():
+    rng, check = np.random.default_rng(0), GravityCheck()
+    rough = [reading(START_NS + k * 10 * MS, force=rng.normal((0.0, 0.0, 9.81), 5.0)) for k in range(110)]
+    falling = [reading(START_NS + (110 + k) * 10 * MS, force=(0.0, 0.0, 0.0)) for k in range(300)]
+    assert not any(check.update(sample) for sample in [*rough, *falling])
+
+
+def test_gravity_is_judged_on_a_whole_second_though_stamps_jump():
+    check = GravityCheck()
+    stamps_ns = [START_NS + k * 10 * MS for k in range(50)] + [START_NS - 10**12 + k * 10 * MS for k in range(120)]
+    texts = [check.update(reading(stamp_ns, force=(0.0, 0.0, 1.0))) for stamp_ns in stamps_ns]
+    assert [k for k, text in enumerate(texts) if text] == [150]
+
+
+def test_readings_beyond_all_reason_are_dropped_counted_and_explained():
+    assert implausible(reading(0, gyro=(0.0, 0.0, 34.9), force=(0.0, 0.0, -159.0))) is None
+    degrees = implausible(reading(0, gyro=(0.0, 90.0, 0.0)))
+    assert degrees is not None
+    assert 'degrees per second' in degrees
+    assert 'm/s^2' in (implausible(reading(0, force=(0.0, 0.0, 981.0))) or '')
+    told = []
+    pairer = FramePairer(on_drop=lambda reason, detail: told.append((reason, detail)))
+    pairer.add_imu(reading(START_NS, gyro=(0.0, 0.0, -40.0)))
+    assert pairer.counts == {Reason.IMU_IMPLAUSIBLE: 1}
+    assert (pairer.imu_received, pairer.dropped_imu, pairer.dropped_images) == (1, 1, 0)
+    assert len(pairer.imu) == 0
+    assert told[0][0] is Reason.IMU_IMPLAUSIBLE
+
+
+def test_a_burst_of_impossible_readings_is_a_hole_and_not_a_turn():
+    stamps_ns = [START_NS + k * 100 * MS for k in range(4)]
+    samples = [
+        reading(s.stamp_ns, gyro=(0.0, 0.0, 50.0)) if START_NS + 110 * MS < s.stamp_ns < START_NS + 190 * MS else s
+        for s in readings(START_NS, START_NS + 310 * MS)
+    ]
+    pairer = FramePairer()
+    pairs = feed(pairer, sorted([*samples, *map(frame, stamps_ns)], key=lambda event: event.stamp_ns))
+    assert pairer.counts[Reason.IMU_GAP] == 1
+    assert len(pairs) == 2
+    assert max(np.abs(each.imu.values[:, :3]).max() for each in pairs) < 2.0
+
+
+@pytest.mark.parametrize(
+    ('gyro', 'force', 'sensor'),
+    [((0.1, 4.363, 0.2), (0.0, 0.0, 9.8), 'gyro'), ((0.0, 0.1, 0.2), (0.0, 0.0, 19.61), 'accelerometer')],
+)
+def test_an_axis_at_the_end_of_its_range_is_noticed(gyro, force, sensor):
+    check = ClippingCheck()
+    texts = [check.update(reading(START_NS + k * 10 * MS, gyro, force)) for k in range(8)]
+    assert texts[:4] == [None] * 4
+    assert all(sensor in text and 'range' in text for text in texts[4:])
+
+
+def test_readings_that_are_large_but_alive_or_constant_but_small_are_not_clipped():
+    rng, check = np.random.default_rng(0), ClippingCheck()
+    for k in range(100):
+        assert (
+            check.update(reading(START_NS + k, (0.0, 0.0, 6.0 + rng.normal(0, 0.1)), (0.0, 0.0, 25.0 + rng.normal())))
+            is None
+        )
+    assert not any(check.update(reading(START_NS + k)) for k in range(100))
+
+
+def test_the_pairer_passes_on_what_looks_wrong_but_is_used():
+    said = []
+    pairer = FramePairer(on_warning=said.append)
+    for k in range(120):
+        pairer.add_imu(reading(START_NS + k * 10 * MS, force=(0.0, 0.0, 1.0)))
+    assert len(said) == 1
+    assert 'multiply by 9.81' in said[0]
+    assert len(pairer.imu) == 120
+
+
+def test_a_change_of_image_size_is_said_once_each_time():
+    check = SizeCheck()
+    sizes = [(376, 1241)] * 3 + [(480, 640)] * 3 + [(376, 1241)]
+    texts = [check.update(*size) for size in sizes]
+    assert [text is not None for text in texts] == [False, False, False, True, False, False, True]
+    assert '640x480 now, 1241x376 before' in (texts[3] or '')
