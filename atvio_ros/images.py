@@ -19,7 +19,7 @@ from atvio_ros.types import ImageArray
 ImageData: TypeAlias = 'bytes | bytearray | memoryview | array.array[int] | ImageArray'
 Convert: TypeAlias = Callable[[ImageArray], ImageArray]
 
-MAX_PIXELS = 100_000_000  # a compressed image may claim any size; this is beyond every camera
+MAX_PIXELS = 50_000_000  # a compressed image may claim any size; with 16 bits and alpha this is 400 MB already
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def decode_image(encoding: str, height: int, width: int, step: int, is_bigendian
     form = _ENCODINGS.get(encoding)
     if form is None:
         raise ImageError(
-            f'The image encoding {encoding!r} is not known. Known: {", ".join(ENCODINGS)}. Convert it before, for '
+            f'The image encoding {encoding[:80]!r} is not known. Known: {", ".join(ENCODINGS)}. Convert it before, for '
             'example with image_proc.'
         )
     _check_size(encoding, form, height, width)
@@ -123,7 +123,8 @@ def decode_compressed(format: str, data: ImageData) -> ImageArray:
     size = _png_size(content) or _jpeg_size(content)
     if size is None:
         raise ImageError(
-            f'A compressed image (format {format!r}, {len(content)} bytes) is neither JPEG nor PNG, or it is cut short.'
+            f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is neither JPEG nor PNG, or it '
+            'is cut short.'
         )
     height, width = size
     if height * width > MAX_PIXELS:
@@ -131,9 +132,11 @@ def decode_compressed(format: str, data: ImageData) -> ImageArray:
     try:
         pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise ImageError(f'A compressed image (format {format!r}) cannot be decoded: {error.err}') from error
+        raise ImageError(f'A compressed image (format {format[:80]!r}) cannot be decoded: {error.err}') from error
     if pixels is None:
-        raise ImageError(f'A compressed image (format {format!r}, {len(content)} bytes) is damaged: OpenCV refuses it.')
+        raise ImageError(
+            f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is damaged: OpenCV refuses it.'
+        )
     if pixels.dtype == np.uint16:
         pixels = pixels // 256
     image = np.asarray(pixels, dtype=np.uint8)
@@ -155,10 +158,20 @@ def _check_size(encoding: str, form: _Encoding, height: int, width: int) -> None
 
 
 def _png_size(content: ImageArray) -> tuple[int, int] | None:
-    """(height, width) that a PNG states in its first chunk, or None (ISO/IEC 15948, 11.2.2)."""
+    """(height, width) that a PNG states in its first chunk, or None (ISO/IEC 15948, 5.3 and 11.2.2).
+
+    Every chunk must lie within the data, for OpenCV allocates what a chunk claims, and there is one picture only.
+    """
     head = content[:24].tobytes()
     if len(head) < 24 or head[:8] != b'\x89PNG\r\n\x1a\n' or head[12:16] != b'IHDR':
         return None
+    position, kind = 8, b''
+    while kind != b'IEND':
+        chunk = content[position : position + 8].tobytes()
+        kind = chunk[4:]
+        position += 12 + int.from_bytes(chunk[:4], 'big')  # length, type, data, checksum
+        if len(chunk) < 8 or position > len(content) or kind == b'acTL':
+            return None
     return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
 
 

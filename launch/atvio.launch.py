@@ -28,6 +28,12 @@ ARGUMENTS = (
         choices=['', 'auto', 'cuda', 'cpu'],
         description='Where the network runs; empty: as params_file says (auto by default).',
     ),
+    DeclareLaunchArgument(
+        'autostart',
+        default_value='',
+        choices=['', 'true', 'false'],
+        description='false: wait for lifecycle transitions from outside; empty: as params_file says (true by default).',
+    ),
     DeclareLaunchArgument('use_sim_time', default_value='false', description='Take time from /clock (replayed bags).'),
     DeclareLaunchArgument('rviz', default_value='false', description='Show the trajectory in RViz.'),
     DeclareLaunchArgument(
@@ -47,7 +53,9 @@ ARGUMENTS = (
 def odometry_node(context: LaunchContext) -> list[Node]:
     """atvio_node. Only arguments that were given override params_file and environment: no substitution says that."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ('model', 'device')}
-    overrides = {name: value for name, value in given.items() if value}
+    overrides: dict[str, str | bool] = {name: value for name, value in given.items() if value}
+    if autostart := LaunchConfiguration('autostart').perform(context):
+        overrides['autostart'] = autostart == 'true'
     profile = LaunchConfiguration('fastdds_profile').perform(context)
     sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
     return [

@@ -16,6 +16,8 @@ ARGUMENTS = (
     DeclareLaunchArgument('bag', description='Bag to play, as `atvio export-kitti` or `atvio synthesize` writes it.'),
     DeclareLaunchArgument('rate', default_value='1.0', description='Speed: 1.0 is real time.'),
     DeclareLaunchArgument('loop', default_value='false', description='Start again at the end.'),
+    DeclareLaunchArgument('image_topic', default_value='/camera/image_raw', description='Images in the bag.'),
+    DeclareLaunchArgument('imu_topic', default_value='/imu/data_raw', description='IMU readings in the bag.'),
     DeclareLaunchArgument('model', default_value='', description='Model file (.safetensors); empty: the default.'),
     DeclareLaunchArgument('device', default_value='', description='auto, cuda or cpu; empty: auto.'),
     DeclareLaunchArgument('rviz', default_value='true', description='Show the trajectory in RViz.'),
@@ -32,7 +34,10 @@ def generate_launch_description() -> LaunchDescription:
     odometry = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([SHARE, 'launch', 'atvio.launch.py'])),
         launch_arguments={
-            **{name: LaunchConfiguration(name) for name in ('model', 'device', 'rviz', 'params_file')},
+            **{
+                name: LaunchConfiguration(name)
+                for name in ('image_topic', 'imu_topic', 'model', 'device', 'rviz', 'params_file')
+            },
             'use_sim_time': 'true',
         }.items(),
     )
@@ -42,6 +47,8 @@ def generate_launch_description() -> LaunchDescription:
         parameters=[
             {
                 'bag': ParameterValue(LaunchConfiguration('bag'), value_type=str),
+                'image_topic': ParameterValue(LaunchConfiguration('image_topic'), value_type=str),
+                'imu_topic': ParameterValue(LaunchConfiguration('imu_topic'), value_type=str),
                 'rate': ParameterValue(LaunchConfiguration('rate'), value_type=float),
                 'loop': ParameterValue(LaunchConfiguration('loop'), value_type=bool),
             }

@@ -145,7 +145,7 @@ class Setup:
     def build_package(self, name: str, source: Path, unless_importable: str | None = None) -> None:
         """CMake configure, build and install into the venv, linking to the sources as colcon --symlink-install does."""
         texts = (source / name for name in ('CMakeLists.txt', 'package.xml', 'scripts/atvio.in'))
-        files = [*filter(Path.exists, texts), *sorted((source / 'msg').glob('*.msg'))]
+        files = [*filter(Path.exists, texts), *sorted(source.glob('msg/*.msg')), *sorted(source.glob('srv/*.srv'))]
         # New and removed files change what is linked; changed ones are seen through the links.
         linked = [
             str(path.relative_to(source))

@@ -13,15 +13,18 @@ from types import TracebackType
 from typing import Any
 
 import apsw
-from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection, ConnectionExtRosbag1, QosDurability, QosReliability
+from rosbags.rosbag1 import Reader as Rosbag1Reader
 from rosbags.rosbag1 import ReaderError as Rosbag1Error
 from rosbags.rosbag2 import Reader as Rosbag2Reader
 from rosbags.rosbag2 import ReaderError as Rosbag2Error
+from rosbags.rosbag2.reader import DirectoryReader
+from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
 from atvio_ros import messages
+from atvio_ros.data.bag_limits import check_chunks, check_files, expand_zstd
 from atvio_ros.data.rosbags_messages import TYPESTORE
 from atvio_ros.errors import BagError
 
@@ -33,7 +36,6 @@ else:
 # What rosbags and the libraries below it (sqlite, zstd, lz4, bz2, struct) were seen to raise on damaged files. Only
 # calls into them are guarded with this, so that it cannot hide an error of ours.
 DAMAGE = (
-    AnyReaderError,
     Rosbag1Error,
     Rosbag2Error,
     SerdeError,
@@ -78,22 +80,30 @@ class RawMessage:
 
 
 class BagStorage:
-    """Context manager over the connections and raw messages of one bag. Raises BagError on a missing or damaged one."""
+    """Context manager over the connections and raw messages of one bag. Raises BagError on a missing or damaged one.
+
+    The message definitions that bags carry are not used: rosbags would turn them into Python code and run it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connections: list[Connection] = []
+        self._messages_compressed = False
         _require_bag(path)
         with self._damage_reported():
-            self._reader = AnyReader([path], default_typestore=TYPESTORE)
-            if path.is_dir() and not self._reader.is2:  # a folder named x.bag, which AnyReader takes for ROS 1
-                self._reader.is2 = True
-                self._reader.readers = [Rosbag2Reader(path)]
+            check_files(path)
+            is_ros1 = path.is_file() and path.suffix == '.bag'
+            self._reader: Rosbag1Reader | Rosbag2Reader = Rosbag1Reader(path) if is_ros1 else Rosbag2Reader(path)
 
     def __enter__(self) -> BagStorage:
         with self._damage_reported():
             self._reader.open()
-            self.connections = list(self._reader.connections)
+        try:
+            with self._damage_reported():
+                self._prepare()
+        except BagError:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -108,7 +118,7 @@ class BagStorage:
     @property
     def is_ros1(self) -> bool:
         """Whether it is a ROS 1 bag; its messages are handed out in ROS 2's form nevertheless."""
-        return not self._reader.is2
+        return isinstance(self._reader, Rosbag1Reader)
 
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """(connection, log stamp [ns], CDR bytes) of these connections, in the order of the log stamps.
@@ -130,6 +140,9 @@ class BagStorage:
                 break
             connection, stamp_ns, raw = entry
             found[connection.topic] += 1
+            if self._messages_compressed:
+                with self._damage_reported():
+                    raw = expand_zstd(raw)
             if self.is_ros1:
                 with self._damage_reported():
                     raw = TYPESTORE.ros1_to_cdr(raw, connection.msgtype).tobytes()
@@ -157,9 +170,25 @@ class BagStorage:
 
     def deserialize(self, connection: Connection, cdr: bytes) -> Any:
         """A message from its CDR bytes. Raises one of DAMAGE when they do not fit the type."""
-        if self.is_ros1:
-            return TYPESTORE.deserialize_cdr(cdr, connection.msgtype)
-        return self._reader.deserialize(cdr, connection.msgtype)
+        return TYPESTORE.deserialize_cdr(cdr, connection.msgtype)
+
+    def _prepare(self) -> None:
+        self.connections = list(self._reader.connections)
+        for connection in self.connections:
+            if not (isinstance(connection.topic, str) and isinstance(connection.msgtype, str)):
+                raise BagError(f'{self.path} has a topic whose name or type is not text. Its index is damaged.')
+            if not (isinstance(connection.msgcount, int) and connection.msgcount >= 0):
+                raise BagError(f'{self.path} counts {connection.msgcount!r:.40} messages on {connection.topic}.')
+        if isinstance(self._reader, Rosbag1Reader):
+            return
+        storage = self._reader.storage
+        parts = storage.storages if isinstance(storage, DirectoryReader) else [storage]
+        for part in parts:
+            if isinstance(part, McapReader):
+                check_chunks(self.path, part.chunks)
+        if isinstance(storage, DirectoryReader) and storage.metadata.compression_mode == 'message':
+            self._messages_compressed = True
+            storage.metadata = storage.metadata._replace(compression_mode=None)  # rosbags would unpack without limit
 
     @contextmanager
     def _damage_reported(self) -> Iterator[None]:

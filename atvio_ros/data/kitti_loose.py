@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from atvio_ros.data.kitti import (
     T_BASE_CAMERA_NOMINAL,
@@ -20,10 +17,12 @@ from atvio_ros.data.kitti import (
     ground_truth,
     read_text,
 )
+from atvio_ros.data.mat_file import read_matrix
 from atvio_ros.errors import DatasetError
 from atvio_ros.trajectory_files import read_kitti_poses
 from atvio_ros.types import NANOSECONDS, FloatArray
 
+LARGEST_TIME_S = 10**10  # 300 years; int() of a large power of ten takes for ever
 # KITTI's odometry times begin at 0; stamps count from 2011-10-03 00:00:00 UTC, so that they look like stamps.
 EPOCH_NS = 1_317_600_000 * NANOSECONDS
 IMU_PER_IMAGE = 10
@@ -95,10 +94,13 @@ def read_times(path: Path) -> NDArray[np.int64]:
         if not line.strip() or line.lstrip().startswith('#'):
             continue
         try:
-            stamp_ns = EPOCH_NS + int((Decimal(line.strip()) * NANOSECONDS).to_integral_value())
-        except (InvalidOperation, ValueError, OverflowError):
+            seconds = Decimal(line.strip())
+            if not abs(seconds) < LARGEST_TIME_S:
+                raise ValueError('too large')
+            stamp_ns = EPOCH_NS + int((seconds * NANOSECONDS).to_integral_value())
+        except (ArithmeticError, ValueError):  # decimal's are ArithmeticErrors
             raise DatasetError(f'{path}, line {number}: {line.strip()[:50]!r} is not a number of seconds.') from None
-        if stamp_ns >= 2**63 or (stamps_ns and stamp_ns <= stamps_ns[-1]):
+        if abs(stamp_ns) >= 2**63 or (stamps_ns and stamp_ns <= stamps_ns[-1]):
             raise DatasetError(f'{path}, line {number}: times must increase; {line.strip()[:50]} s does not fit.')
         stamps_ns.append(stamp_ns)
     if not stamps_ns:
@@ -109,7 +111,7 @@ def read_times(path: Path) -> NDArray[np.int64]:
 def read_imu_table(path: Path) -> FloatArray:
     """(M, 6) readings ax ay az wx wy wz of a .mat or text file. Raises DatasetError unless they are finite numbers."""
     if path.suffix == '.mat':
-        table = _read_mat(path)
+        table = read_matrix(path, MAT_KEY)
     else:
         try:
             table = np.loadtxt(read_text(path, 'a table of ax ay az wx wy wz').splitlines(), ndmin=2)
@@ -121,24 +123,6 @@ def read_imu_table(path: Path) -> FloatArray:
     if len(bad):
         raise DatasetError(f'{path}, row {bad[0]}: a reading is NaN or infinite ({len(bad)} rows are).')
     return table
-
-
-def _read_mat(path: Path) -> FloatArray:
-    try:
-        content = loadmat(path)
-    except FileNotFoundError:
-        raise DatasetError(f'There is no IMU file {path}.') from None
-    except NotImplementedError as error:  # HDF5
-        raise DatasetError(f'{path} is a MATLAB 7.3 file. Save it with -v7 or as a text table.') from error
-    except (MatReadError, OSError, ValueError, TypeError, LookupError, EOFError, zlib.error, MemoryError) as error:
-        raise DatasetError(f'{path} cannot be read as a MATLAB file: {error}.') from error
-    if MAT_KEY not in content:
-        found = ', '.join(key for key in content if not key.startswith('__')) or 'nothing'
-        raise DatasetError(f'{path} has no {MAT_KEY}; it holds {found}.')
-    try:
-        return np.asarray(content[MAT_KEY], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f'{path}: {MAT_KEY} is not a table of numbers.') from error
 
 
 def _interpolation_note(values: FloatArray) -> tuple[str, ...]:

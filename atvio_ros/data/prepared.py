@@ -88,7 +88,7 @@ class PreparedSequence:
     def _load(self, name: str, kind: type, shape: tuple[int, ...] | None, mapped: bool = False) -> Any:
         path = self.folder / f'{name}.npy'
         try:
-            array = np.load(path, mmap_mode='r' if mapped else None, allow_pickle=False)
+            array = np.load(path, mmap_mode='r', allow_pickle=False)  # mapped first: its header may claim any size
         except (OSError, ValueError, EOFError) as error:
             raise DatasetError(f'{path} cannot be read ({error}). Prepare the sequence again.') from error
         if array.dtype != kind or (shape is not None and array.shape != shape):
@@ -96,7 +96,7 @@ class PreparedSequence:
                 f'{path} holds {array.dtype} {array.shape}, not {np.dtype(kind)} {shape} as {META_FILE} says. '
                 'Prepare the sequence again.'
             )
-        return array
+        return array if mapped else np.array(array)
 
 
 class SequenceWriter:
@@ -244,8 +244,11 @@ def read_meta(folder: Path) -> SequenceMeta:
     """meta.json of a prepared sequence. Raises DatasetError."""
     path = folder / META_FILE
     try:
-        meta = from_mapping(SequenceMeta, json.loads(path.read_text()), META_FILE)
-    except (OSError, ValueError, AttributeError, SettingsError) as error:
+        values = json.loads(path.read_text())
+        if not isinstance(values, dict):
+            raise ValueError('it is not a JSON object')
+        meta = from_mapping(SequenceMeta, values, META_FILE)
+    except (OSError, ValueError, RecursionError, SettingsError) as error:
         raise DatasetError(f'{path} does not describe a prepared sequence: {error}') from error
     if (meta.format, meta.version) != (FORMAT, FORMAT_VERSION):
         raise DatasetError(

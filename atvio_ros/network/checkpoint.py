@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from atvio_ros.errors import ModelError, SettingsError
+from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio
-from atvio_ros.network.config import AtvioConfig
+from atvio_ros.network.config import MAX_STAGES, AtvioConfig
 from atvio_ros.network.config import variant as variant_config
 from atvio_ros.resources import find_resource
 from atvio_ros.settings import from_mapping, setting
@@ -27,6 +29,8 @@ FORMAT_VERSION = '1'
 DEFAULT_MODEL_NAME = 'ca_a_gyro.safetensors'
 
 _MAX_FILE_BYTES = 1 << 30  # our largest variant is 40 MB
+_MAX_METADATA_BYTES = 1 << 20  # of configuration and card together; ours have some kilobytes
+_MAX_FEATURES = 1 << 27  # of all stages of the visual encoder for one image: 512 MB; ours have less than a hundredth
 _STORED_TYPES = (torch.float32, torch.float16)
 
 
@@ -40,6 +44,7 @@ class ModelCard:
     seed: int | None = setting(None, 'Random seed of the training run.')
     commit: str = setting('', 'Commit of this package that trained it.')
     figures: tuple[tuple[str, float], ...] = setting((), 'Measured figures: (name with its unit, value).')
+    noise: MotionNoise = dataclasses.field(default_factory=MotionNoise)  # how far its motions are off, for covariances
 
 
 def save_model(path: Path, model: Atvio, card: ModelCard, *, half: bool = False) -> None:
@@ -50,10 +55,25 @@ def save_model(path: Path, model: Atvio, card: ModelCard, *, half: bool = False)
     """
     tensors = {name: _stored(tensor, half) for name, tensor in model.state_dict().items()}
     _check_finite(tensors, 'This model')
+    _write(path, tensors, model.config, card)
+
+
+def save_with_card(path: Path, source: Path, card: ModelCard) -> None:
+    """Write the model file `source` to `path`, which may be the same, with another card and the very same weights.
+
+    Raises ModelError as load_model does, and when the file cannot be written.
+    """
+    model, _ = load_model(source)
+    with safe_open(source, framework='pt') as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _write(path, tensors, model.config, card)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], config: AtvioConfig, card: ModelCard) -> None:
     metadata = {
         'format': FORMAT,
         'format_version': FORMAT_VERSION,
-        'config': json.dumps(dataclasses.asdict(model.config)),
+        'config': json.dumps(dataclasses.asdict(config)),
         'card': json.dumps(dataclasses.asdict(card)),
     }
     try:
@@ -80,6 +100,7 @@ def load_model(path: Path, device: str | torch.device = 'cpu') -> tuple[Atvio, M
             config, card = _read_metadata(path, file.metadata() or {})
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             _check_shapes(path, found, _expected_shapes(path, config))
+            _check_cost(path, config)
             tensors = {name: file.get_tensor(name) for name in found}
     except (OSError, SafetensorError) as error:
         raise ModelError(
@@ -130,6 +151,9 @@ def _check_finite(tensors: dict[str, Tensor], what: str) -> None:
 
 
 def _read_metadata(path: Path, metadata: dict[str, str]) -> tuple[AtvioConfig, ModelCard]:
+    size = sum(len(key) + len(value) for key, value in metadata.items())
+    if size > _MAX_METADATA_BYTES:
+        raise ModelError(f'{path} has {size} characters of metadata; at most {_MAX_METADATA_BYTES} are accepted.')
     if metadata.get('format') != FORMAT:
         raise ModelError(f'{path} is a safetensors file of something else: its metadata lack format: {FORMAT}.')
     version = metadata.get('format_version')
@@ -144,6 +168,14 @@ def _read_metadata(path: Path, metadata: dict[str, str]) -> tuple[AtvioConfig, M
     except (SettingsError, ValueError, RecursionError) as error:
         raise ModelError(f'{path} describes no network of this package: {_one_line(error)}') from error
     return config, card
+
+
+def _check_cost(path: Path, config: AtvioConfig) -> None:
+    """Refuse small weights that ask for huge images or features: their cost shows only when the network runs."""
+    stages = (dataclasses.replace(config, visual_widths=config.visual_widths[:i]) for i in range(1, 1 + MAX_STAGES))
+    features = sum(math.prod(stage.feature_shape) for stage, _ in zip(stages, config.visual_widths, strict=False))
+    if features > _MAX_FEATURES:
+        raise ModelError(f'{path} describes a network of {features} features an image; {_MAX_FEATURES} are accepted.')
 
 
 def _json_object(metadata: dict[str, str], key: str) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image, Imu
 
+from atvio_ros.errors import SettingsError
+from atvio_ros.geometry import from_quaternion, transform
 from atvio_ros.images import decode_compressed, decode_image
 from atvio_ros.preprocessing import scale_image
-from atvio_ros.types import NANOSECONDS, CameraFrame, ImuSample
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, ImuSample
 
 
 def make_message(type_name: str, /, **fields: Any) -> Any:
@@ -53,3 +56,15 @@ def camera_frame(message: Image | CompressedImage, received_ns: int, height_px: 
             message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
         )
     return CameraFrame(stamp_ns(message.header.stamp), scale_image(pixels, height_px, width_px), received_ns)
+
+
+def pose_from_numbers(numbers: Sequence[float], name: str) -> FloatArray:
+    """Pose (4, 4) from x y z [m], qx qy qz qw. Raises SettingsError, beginning with `name`, on what is no pose."""
+    if len(numbers) != 7:
+        raise SettingsError(f'{name} must be 7 numbers, x y z qx qy qz qw, not {len(numbers)}.')
+    if not np.isfinite(numbers).all():
+        raise SettingsError(f'{name} must hold finite numbers, not {", ".join(map(str, numbers))}.')
+    length = float(np.linalg.norm(numbers[3:]))
+    if abs(length - 1.0) > 1e-3:
+        raise SettingsError(f'{name} must end in a unit quaternion qx qy qz qw; its length is {length:.3f}.')
+    return transform(from_quaternion(*numbers[3:]), np.array(numbers[:3]))

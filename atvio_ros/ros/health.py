@@ -13,14 +13,16 @@ from rclpy.qos import ReliabilityPolicy
 from std_msgs.msg import Header
 
 from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.types import FramePair
+
+WINDOW = 300  # newest frames that percentiles are taken over
 
 
 @dataclass(frozen=True)
 class Report:
     """What is known at one tick."""
 
-    message: str  # empty when nothing is wrong
-    missing: bool  # an input is missing: no odometry can come
+    missing: str  # which inputs, and why; empty when none is
     images_per_s: float
     imu_per_s: float
 
@@ -43,10 +45,14 @@ class Health:
         self._pairer = pairer
         self._inputs = {'images': images, 'IMU': imu}
         self._received = {'images': 0, 'IMU': 0}
-        self._dropped = 0
         self._ticked_s = time.monotonic()
-        self._inference_s: deque[float] = deque(maxlen=300)
-        self._latency_s: deque[float] = deque(maxlen=300)
+        self._imu_per_pair: deque[int] = deque(maxlen=WINDOW)
+        self._inference_s: deque[float] = deque(maxlen=WINDOW)
+        self._latency_s: deque[float] = deque(maxlen=WINDOW)
+
+    def add_pair(self, pair: FramePair) -> None:
+        """Remember how many IMU readings a pair came with."""
+        self._imu_per_pair.append(len(pair.imu.stamps_ns))
 
     def add_latency(self, inference_s: float, latency_s: float) -> None:
         """Remember how long one frame took: the network alone, and from arrival to publishing."""
@@ -59,34 +65,24 @@ class Health:
         elapsed_s = max(now_s - self._ticked_s, 1e-3)
         totals = {'images': self._pairer.images_received, 'IMU': self._pairer.imu_received}
         rates = {name: (totals[name] - self._received[name]) / elapsed_s for name in totals}
-        dropped = self._pairer.dropped_images
-        recently_dropped, self._dropped = dropped - self._dropped, dropped
         self._received, self._ticked_s = totals, now_s
-        silent = [name for name, rate in rates.items() if rate == 0.0]
-        message = '; '.join(self._absence(name) for name in silent)
-        if not silent and recently_dropped:
-            message = f'{recently_dropped} images gave no odometry in the last {elapsed_s:.0f} s'
-        return Report(message, bool(silent), rates['images'], rates['IMU'])
+        missing = '; '.join(self._absence(name) for name, rate in rates.items() if rate == 0.0)
+        return Report(missing, rates['images'], rates['IMU'])
 
-    def diagnostics(self, report: Report, level: bytes, text: str, details: dict[str, str]) -> DiagnosticArray:
-        """The same for /diagnostics, with latencies and drops by reason."""
-        values = {
+    def values(self, report: Report) -> dict[str, str]:
+        """What /diagnostics tells in figures."""
+        samples = list(self._imu_per_pair)
+        return {
             'image rate [Hz]': f'{report.images_per_s:.1f}',
             'IMU rate [Hz]': f'{report.imu_per_s:.1f}',
+            'IMU samples per pair': f'{min(samples)} to {max(samples)}' if samples else 'none yet',
+            'images waiting for IMU': str(self._pairer.waiting),
             'inference p50 / p99 [ms]': _percentiles_ms(self._inference_s),
             'end-to-end p50 / p99 [ms]': _percentiles_ms(self._latency_s),
-            'images waiting for IMU': str(self._pairer.waiting),
-            **details,
+            'images received': str(self._pairer.images_received),
+            'IMU readings received': str(self._pairer.imu_received),
             **{f'dropped: {reason.value}': str(count) for reason, count in dict(self._pairer.counts).items()},
         }
-        status = DiagnosticStatus(
-            level=level,
-            name=f'{self._node.get_name()}: odometry',
-            message=text,
-            hardware_id='',
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
-        )
-        return DiagnosticArray(header=Header(stamp=self._node.get_clock().now().to_msg()), status=[status])
 
     def _absence(self, name: str) -> str:
         given = self._inputs[name]
@@ -99,6 +95,18 @@ class Health:
         if given.reliability == 'reliable' and best_effort:
             return f'{text}; publisher is best effort, subscription is reliable: set {given.parameter} to best_effort'
         return text
+
+
+def diagnostic_array(node: Node, level: bytes, text: str, values: dict[str, str]) -> DiagnosticArray:
+    """One status named after the node, for /diagnostics."""
+    status = DiagnosticStatus(
+        level=level,
+        name=f'{node.get_fully_qualified_name().removeprefix("/")}: odometry',
+        message=text,
+        hardware_id='',
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+    return DiagnosticArray(header=Header(stamp=node.get_clock().now().to_msg()), status=[status])
 
 
 def _percentiles_ms(values_s: deque[float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from nav_msgs.msg import Odometry, Path
@@ -12,6 +13,7 @@ from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 
 from atvio_ros import messages
+from atvio_ros.geometry import inverse
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.ros.conversions import make_message, stamp_from_ns
@@ -19,11 +21,24 @@ from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.types import OdometryEstimate
 
 
+@dataclass(frozen=True)
+class Processed:
+    """The newest image that gave odometry, as status tells it; the defaults are what it tells before the first."""
+
+    count: int = 0  # images processed so far
+    stamp_ns: int = 0
+    attention_visual: float = float('nan')
+    attention_inertial: float = float('nan')
+    inference_s: float = 0.0
+    latency_s: float = 0.0
+
+
 class Outputs:
-    """The publishers. Every stamp is the image's."""
+    """The publishers. Every stamp is the image's. `parameters` may be replaced while others publish."""
 
     def __init__(self, node: Node, parameters: NodeParameters) -> None:
         self.parameters = parameters
+        self._node = node
         self._odometry = node.create_publisher(Odometry, 'odometry', QoSProfile(depth=50))
         self._path = node.create_publisher(Path, 'path', QoSProfile(depth=1))
         self._status = node.create_publisher(OdometryStatus, 'status', QoSProfile(depth=10))
@@ -32,54 +47,48 @@ class Outputs:
 
     def publish(self, estimate: OdometryEstimate) -> None:
         """Send one estimate: odometry first, then what shows it."""
-        frames = self.parameters.odom_frame, self.parameters.base_frame
-        stamp_ns, T = estimate.stamp_ns, estimate.T_odom_base
-        self._odometry.publish(messages.odometry(make_message, estimate, *frames))
-        if self.parameters.publish_tf:
-            self._broadcaster.sendTransform(messages.transform_stamped(make_message, stamp_ns, *frames, T))
-        if self.parameters.publish_path:
-            if self._poses.maxlen != self.parameters.path_length:
-                self._poses = deque(self._poses, maxlen=self.parameters.path_length)
-            self._poses.append(messages.pose_stamped(make_message, stamp_ns, frames[0], T))
+        parameters = self.parameters  # may be replaced by another thread meanwhile
+        odom, base = parameters.odom_frame, parameters.base_frame
+        stamp_ns, T_odom_base = estimate.stamp_ns, estimate.T_odom_base
+        self._odometry.publish(messages.odometry(make_message, estimate, odom, base))
+        if parameters.publish_tf:
+            parent, child, T = (base, odom, inverse(T_odom_base)) if parameters.invert_tf else (odom, base, T_odom_base)
+            self._broadcaster.sendTransform(messages.transform_stamped(make_message, stamp_ns, parent, child, T))
+        if parameters.publish_path:
+            if self._poses.maxlen != parameters.path_length:
+                self._poses = deque(self._poses, maxlen=parameters.path_length)
+            self._poses.append(messages.pose_stamped(make_message, stamp_ns, odom, T_odom_base))
             if self._path.get_subscription_count():  # its size grows with the drive: build it for someone only
-                self._path.publish(messages.path(make_message, stamp_ns, frames[0], list(self._poses)))
+                self._path.publish(messages.path(make_message, stamp_ns, odom, list(self._poses)))
 
-    def publish_status(self, status: OdometryStatus) -> None:
-        """Send the health of the odometry."""
-        self._status.publish(status)
+    def publish_status(self, state: int, text: str, pairer: FramePairer, newest: Processed) -> None:
+        """Send what the odometry is doing, with the counts so far and what is known of the newest image."""
+        counts = dict(pairer.counts)
+        header = Header(stamp=stamp_from_ns(newest.stamp_ns), frame_id=self.parameters.odom_frame)
+        self._status.publish(
+            OdometryStatus(
+                header=header,
+                state=state,
+                message=text,
+                attention_visual=newest.attention_visual,
+                attention_inertial=newest.attention_inertial,
+                inference_latency=newest.inference_s,
+                end_to_end_latency=newest.latency_s,
+                images_received=pairer.images_received,
+                imu_received=pairer.imu_received,
+                frames_processed=newest.count,
+                frames_dropped=pairer.dropped_images,
+                imu_dropped=pairer.dropped_imu,
+                drop_reasons=[reason.value for reason in counts],
+                drop_counts=list(counts.values()),
+            )
+        )
 
     def clear_path(self) -> None:
         """Start a new path."""
-        self._poses.clear()
+        self._poses = deque(maxlen=self.parameters.path_length)
 
-
-def status_message(
-    state: int,
-    text: str,
-    stamp_ns: int,
-    frame_id: str,
-    pairer: FramePairer,
-    processed: int,
-    estimate: OdometryEstimate | None,
-    inference_s: float,
-    latency_s: float,
-) -> OdometryStatus:
-    """OdometryStatus from the counts so far and the newest estimate."""
-    counts = dict(pairer.counts)
-    nothing = float('nan')
-    return OdometryStatus(
-        header=Header(stamp=stamp_from_ns(stamp_ns), frame_id=frame_id),
-        state=state,
-        message=text,
-        attention_visual=estimate.motion.attention_visual if estimate else nothing,
-        attention_inertial=estimate.motion.attention_inertial if estimate else nothing,
-        inference_latency=inference_s,
-        end_to_end_latency=latency_s,
-        images_received=pairer.images_received,
-        imu_received=pairer.imu_received,
-        frames_processed=processed,
-        frames_dropped=pairer.dropped_images,
-        imu_dropped=pairer.dropped_imu,
-        drop_reasons=[reason.value for reason in counts],
-        drop_counts=list(counts.values()),
-    )
+    def close(self) -> None:
+        """Take the publishers out of the graph."""
+        for publisher in (self._odometry, self._path, self._status, self._broadcaster.pub_tf):
+            self._node.destroy_publisher(publisher)

@@ -1,4 +1,8 @@
-"""The node's parameters: declared once here, with meaning and range; ROS learns them from the declaration."""
+"""The node's parameters: declared once here, with meaning and range; ROS learns them from the declaration.
+
+`read_only` ones are read when the node is configured. They may be set before that, so that a configuration that failed
+can be put right, and are refused with the reason afterwards. Only `autostart` is read-only to ROS, too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
@@ -19,18 +22,23 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from atvio_ros import geometry
 from atvio_ros.errors import SettingsError
+from atvio_ros.odometry.frame_pairs import PairingLimits
+from atvio_ros.ros.conversions import pose_from_numbers
 from atvio_ros.settings import check, setting
-from atvio_ros.types import FloatArray
+from atvio_ros.types import NANOSECONDS, FloatArray
 
 RELIABILITY = ('best_effort', 'reliable')
 
 
 @dataclass(frozen=True)
 class NodeParameters:
-    """Everything that can be set on atvio_node. `read_only` ones are fixed once it runs."""
+    """Everything that can be set on atvio_node. Raises SettingsError where values contradict each other."""
 
+    autostart: bool = setting(
+        True, 'Configure and activate at start. false: wait for transitions from outside (ros2 lifecycle set).',
+        read_only=True,
+    )  # fmt: skip
     model: str = setting('', 'Model file (.safetensors); empty: the shipped default.', read_only=True)
     device: str = setting(
         'auto', 'Where the network runs; auto takes CUDA if there is one.',
@@ -52,9 +60,21 @@ class NodeParameters:
         'Pose of the IMU frame in base_frame: x y z [m], qx qy qz qw. Its rotation turns the readings into base axes.',
         read_only=True,
     )
+    extrinsics_from_tf: bool = setting(
+        False,
+        'Take the poses of camera and IMU from /tf_static instead; their frames are those of their messages.',
+        read_only=True,
+    )
     publish_tf: bool = setting(True, 'Broadcast odom_frame -> base_frame. Turn off when an EKF does it.')
+    invert_tf: bool = setting(
+        False, 'Broadcast base_frame -> odom_frame instead, for trees in which base_frame has another parent already.'
+    )
     publish_path: bool = setting(True, 'Publish the path for RViz.')
     path_length: int = setting(2000, 'Poses kept in the published path.', minimum=1, maximum=100_000)
+    standstill_detection: bool = setting(
+        True, 'Hold the pose while the robot stands. Off, every motion is what the network says, as in the paper.',
+        read_only=True,
+    )  # fmt: skip
     compressed_image: bool = setting(
         False, 'Take sensor_msgs/CompressedImage on the image topic instead of sensor_msgs/Image.', read_only=True
     )
@@ -88,15 +108,38 @@ class NodeParameters:
         minimum=-10.0, maximum=10.0, read_only=True,
     )  # fmt: skip
 
+    def __post_init__(self) -> None:
+        _ = self.T_base_camera, self.R_base_imu  # refuse bad poses now, not at the first image
+        for name in ('odom_frame', 'base_frame'):
+            frame = getattr(self, name)
+            if not frame or frame.startswith('/') or frame != frame.strip():
+                raise SettingsError(f"{name} must be a frame's name without a leading /, not {frame!r}.")
+        if self.odom_frame == self.base_frame:
+            raise SettingsError(f'odom_frame and base_frame are both {self.odom_frame!r}. Give them different names.')
+        if self.max_imu_gap >= self.max_image_gap:
+            raise SettingsError(
+                f'max_imu_gap ({self.max_imu_gap} s) must be below max_image_gap ({self.max_image_gap} s): '
+                'frame pairs without any IMU reading would be accepted. Lower max_imu_gap.'
+            )
+
     @property
     def T_base_camera(self) -> FloatArray:  # noqa: N802 (the field's notation)
         """base_to_camera as a pose (4, 4)."""
-        return _pose(self.base_to_camera, 'base_to_camera')
+        return pose_from_numbers(self.base_to_camera, 'base_to_camera')
 
     @property
     def R_base_imu(self) -> FloatArray:  # noqa: N802 (the field's notation)
         """Rotation part (3, 3) of base_to_imu."""
-        return _pose(self.base_to_imu, 'base_to_imu')[:3, :3]
+        return pose_from_numbers(self.base_to_imu, 'base_to_imu')[:3, :3]
+
+    @property
+    def limits(self) -> PairingLimits:
+        """How much irregularity of the streams is bridged."""
+        return PairingLimits(
+            max_imu_gap_ns=round(self.max_imu_gap * NANOSECONDS),
+            max_image_gap_ns=round(self.max_image_gap * NANOSECONDS),
+            max_wait_ns=round(self.max_wait * NANOSECONDS),
+        )
 
 
 def declare_parameters(node: Node) -> NodeParameters:
@@ -111,40 +154,45 @@ def declare_parameters(node: Node) -> NodeParameters:
             raise SettingsError(f'Parameter {field.name}: {" ".join(str(error).split())}') from error
         given = list(given) if isinstance(default, list) else given
         values[field.name] = check(given, types[field.name], field.metadata, field.name)
-    parameters = NodeParameters(**values)
-    _ = parameters.T_base_camera, parameters.R_base_imu  # refuse bad poses now, not at the first image
-    return parameters
+    return NodeParameters(**values)
 
 
-def updated(parameters: NodeParameters, changes: list[Parameter]) -> tuple[NodeParameters, SetParametersResult]:
-    """The parameters with run-time changes, and ROS's answer; on a refusal they stay as they were."""
+def updated(
+    parameters: NodeParameters, changes: list[Parameter], configured: bool = True
+) -> tuple[NodeParameters, SetParametersResult]:
+    """The parameters with changes, and ROS's answer; on a refusal they stay as they were."""
     types = typing.get_type_hints(NodeParameters)
     fields = {field.name: field for field in dataclasses.fields(NodeParameters)}
+    checked = {}
     try:
-        checked = {
-            change.name: check(change.value, types[change.name], fields[change.name].metadata, change.name)
-            for change in changes
-            if change.name in fields  # others (use_sim_time) are not ours to judge
-        }
+        for change in changes:
+            if change.name not in fields:
+                continue  # others (use_sim_time) are not ours to judge
+            field = fields[change.name]
+            given = list(change.value) if isinstance(field.default, tuple) else change.value
+            value = check(given, types[field.name], field.metadata, field.name)
+            if configured and field.metadata['read_only'] and value != getattr(parameters, field.name):
+                raise SettingsError(
+                    f'{field.name} is read when the node is configured. `ros2 lifecycle set NODE deactivate`, then '
+                    '`cleanup`, set it and configure again; or give it at start.'
+                )
+            checked[field.name] = value
+        return dataclasses.replace(parameters, **checked), SetParametersResult(successful=True)
     except SettingsError as error:
         return parameters, SetParametersResult(successful=False, reason=str(error))
-    return dataclasses.replace(parameters, **checked), SetParametersResult(successful=True)
-
-
-def _pose(numbers: tuple[float, ...], name: str) -> FloatArray:
-    if len(numbers) != 7:
-        raise SettingsError(f'{name} must be 7 numbers, x y z qx qy qz qw, not {len(numbers)}.')
-    length = float(np.linalg.norm(numbers[3:]))
-    if abs(length - 1.0) > 1e-3:
-        raise SettingsError(f'{name} must end in a unit quaternion qx qy qz qw; its length is {length:.3f}.')
-    return geometry.transform(geometry.from_quaternion(*numbers[3:]), np.array(numbers[:3]))
 
 
 def _descriptor(field: dataclasses.Field[Any], expected: Any) -> ParameterDescriptor:
     metadata = field.metadata
     choices = metadata['choices']
-    descriptor = ParameterDescriptor(description=metadata['description'], read_only=metadata['read_only'])
-    descriptor.additional_constraints = f'one of: {", ".join(choices)}' if choices else ''
+    constraints = [f'one of: {", ".join(choices)}'] if choices else []
+    if metadata['read_only']:
+        constraints.append('read when the node is configured')
+    descriptor = ParameterDescriptor(
+        description=metadata['description'],
+        additional_constraints='; '.join(constraints),
+        read_only=field.name == 'autostart',
+    )
     if metadata['minimum'] is not None:
         low, high = metadata['minimum'], metadata['maximum']
         if expected is int:

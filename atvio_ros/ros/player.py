@@ -19,7 +19,7 @@ from rosgraph_msgs.msg import Clock
 from atvio_ros import messages
 from atvio_ros.data.bag_reader import BagReader
 from atvio_ros.data.bag_storage import RawMessage
-from atvio_ros.data.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, STATIC_TRANSFORM_TOPIC
+from atvio_ros.data.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, STATIC_TRANSFORM_TOPIC, Topics
 from atvio_ros.errors import AtvioError, NodeError
 from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
 from atvio_ros.types import NANOSECONDS
@@ -106,13 +106,15 @@ def main() -> None:
 def _play(node: Node) -> None:
     bag = str(node.declare_parameter('bag', '').value)
     rate = float(node.declare_parameter('rate', 1.0).value)
+    image = str(node.declare_parameter('image_topic', '').value) or None  # found in the bag where not given
+    imu = str(node.declare_parameter('imu_topic', '').value) or None
     loop = bool(node.declare_parameter('loop', False).value)
     wait_s = float(node.declare_parameter('wait_for_subscribers', 30.0).value)
     if not bag:
         raise NodeError('the parameter `bag` names no bag. Use --ros-args -p bag:=PATH.')
     if rate <= 0.0:
         raise NodeError(f'the parameter `rate` must be above 0, not {rate}.')
-    with BagReader(Path(bag)) as reader:
+    with BagReader(Path(bag), Topics(image, imu)) as reader:
         player = BagPlayer(node, reader)
         player.publish_truth_path()
         if not player.wait_for_subscribers(wait_s, rclpy.ok):

@@ -9,8 +9,9 @@ from typing import Any
 from message_filters import SimpleFilter
 
 from atvio_ros.errors import ImageError
-from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.odometry.frame_pairs import FramePairer, Reason
 from atvio_ros.ros.conversions import imu_sample
+from atvio_ros.ros.static_transforms import ExtrinsicsFromTf
 from atvio_ros.types import CameraFrame
 
 
@@ -18,8 +19,9 @@ class FramePairSynchronizer(SimpleFilter):  # type: ignore[misc]
     """Signals one FramePair for every image that the IMU has passed.
 
     message_filters' own synchronisers pair one image with one IMU message; this network takes all the readings between
-    two images. `decode(message, received_ns)` gives the CameraFrame or raises ImageError. Nothing that is wrong with a
-    message leaves the callbacks: message_filters calls them under a lock that an exception would never give back.
+    two images. `decode(message, received_ns)` gives the CameraFrame or raises ImageError. While `extrinsics` are not
+    known, images are counted and go no further. Nothing that is wrong with a message leaves the callbacks:
+    message_filters calls them under a lock that an exception would never give back.
     """
 
     def __init__(
@@ -28,10 +30,12 @@ class FramePairSynchronizer(SimpleFilter):  # type: ignore[misc]
         imu: SimpleFilter,
         pairer: FramePairer,
         decode: Callable[[Any, int], CameraFrame],
+        extrinsics: ExtrinsicsFromTf | None = None,
     ) -> None:
         super().__init__()
         self.pairer = pairer
         self._decode = decode
+        self._extrinsics = extrinsics
         images.registerCallback(self._on_image)
         imu.registerCallback(self._on_imu)
 
@@ -41,6 +45,10 @@ class FramePairSynchronizer(SimpleFilter):  # type: ignore[misc]
             self.signalMessage(pair)
 
     def _on_image(self, message: Any) -> None:
+        if self._extrinsics and not self._extrinsics.known_with('camera', message.header.frame_id):
+            self.pairer.images_received += 1
+            self.pairer.drop(Reason.NO_TRANSFORM, self._extrinsics.missing)
+            return
         try:
             frame = self._decode(message, time.monotonic_ns())
         except ImageError as error:
@@ -50,6 +58,9 @@ class FramePairSynchronizer(SimpleFilter):  # type: ignore[misc]
         self._release()
 
     def _on_imu(self, message: Any) -> None:
+        if self._extrinsics and not self._extrinsics.known_with('IMU', message.header.frame_id):
+            self.pairer.imu_received += 1
+            return
         self.pairer.add_imu(imu_sample(message))
         self._release()
 

@@ -1,0 +1,248 @@
+"""The odometry of a configured node: from loading the model to freeing it, through any number of activations."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from message_filters import Subscriber
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image, Imu
+
+from atvio_ros.errors import NodeError
+from atvio_ros.msg import OdometryStatus
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
+from atvio_ros.odometry.pipeline import Mounting, make_engine, make_pairer
+from atvio_ros.ros.conversions import camera_frame
+from atvio_ros.ros.health import Health, Input, Report
+from atvio_ros.ros.outputs import Outputs, Processed
+from atvio_ros.ros.parameters import NodeParameters
+from atvio_ros.ros.services import Services
+from atvio_ros.ros.static_transforms import ExtrinsicsFromTf
+from atvio_ros.ros.synchronizer import FramePairSynchronizer
+from atvio_ros.ros.worker import InferenceWorker
+from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, OdometryEstimate
+
+STATES = {
+    TrackingState.WAITING: (OdometryStatus.STATE_WAITING, DiagnosticStatus.WARN),
+    TrackingState.TRACKING: (OdometryStatus.STATE_TRACKING, DiagnosticStatus.OK),
+    TrackingState.DEGRADED: (OdometryStatus.STATE_DEGRADED, DiagnosticStatus.WARN),
+    TrackingState.STATIONARY: (OdometryStatus.STATE_STATIONARY, DiagnosticStatus.OK),
+    TrackingState.LOST: (OdometryStatus.STATE_LOST, DiagnosticStatus.ERROR),
+}
+EXPECTED = {Reason.FIRST_IMAGE, Reason.PAUSED, Reason.RESET, Reason.INACTIVE}  # asked for: no word in the log
+STATUS_PERIOD_S = 1.0
+EXPIRY_PERIOD_S = 0.1
+WARNING_PERIOD_S = 5.0
+
+
+class Session:
+    """Publishers, services and the thread of the network live as long as this; subscriptions while it is active."""
+
+    def __init__(self, node: Node, parameters: NodeParameters, estimator: NetworkEstimator) -> None:
+        self._node = node
+        self._parameters = parameters
+        self._estimator = estimator
+        mounting = Mounting(parameters.T_base_camera, parameters.R_base_imu, parameters.imu_time_offset)
+        self._pairer = make_pairer(estimator, mounting, parameters.limits, self._on_drop, self._on_warning)
+        lost_after_s = max(MonitorLimits.lost_after_s, 2.0 * parameters.max_image_gap)
+        self._monitor = TrackingMonitor(MonitorLimits(lost_after_s=lost_after_s))
+        self._monitor_lock = threading.Lock()  # two threads tell it what happens
+        self._health = Health(node, self._pairer, *_inputs(node, parameters))
+        self._start: tuple[FloatArray | None, FloatArray | None] = (None, None)  # pose and covariance of a reset
+        self._newest = Processed()
+        self._published_s = 0.0
+        self._paused = False
+        self._warned_s: dict[str, float] = {}
+        self._connections: list[Any] = []  # subscriptions and timers while active
+        self._outputs = Outputs(node, parameters)
+        self._services = Services(node, self)
+        self._extrinsics = (
+            ExtrinsicsFromTf(node, parameters.base_frame, self._on_extrinsics)
+            if parameters.extrinsics_from_tf
+            else None
+        )
+        engine = make_engine(estimator, mounting, parameters.standstill_detection)
+        self._worker = InferenceWorker(engine, parameters.queue_limit, self._on_estimate, self._pairer.drop)
+
+    def activate(self) -> None:
+        """Subscribe. Odometry goes on from where it was."""
+        node, parameters = self._node, self._parameters
+        image_type = CompressedImage if parameters.compressed_image else Image
+        images = Subscriber(
+            node, image_type, 'image', qos_profile=_qos(parameters.image_reliability, parameters.image_depth)
+        )
+        imu = Subscriber(node, Imu, 'imu', qos_profile=_qos(parameters.imu_reliability, parameters.imu_depth))
+        config = self._estimator.config
+        decode = partial(camera_frame, height_px=config.image_height_px, width_px=config.image_width_px)
+        synchronizer = FramePairSynchronizer(images, imu, self._pairer, decode, self._extrinsics)
+        synchronizer.registerCallback(self._on_pair)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still; waiting must end
+        expiry = node.create_timer(EXPIRY_PERIOD_S, synchronizer.release_expired, clock=steady)
+        self._connections = [images.sub, imu.sub, expiry]
+        self._forget_state()
+
+    def deactivate(self) -> None:
+        """Unsubscribe; what waits is counted and forgotten."""
+        if not self._connections:
+            return
+        images, imu, expiry = self._connections
+        self._connections = []
+        self._node.destroy_subscription(images)
+        self._node.destroy_subscription(imu)
+        self._node.destroy_timer(expiry)
+        self._forget(Reason.INACTIVE, 'The node was deactivated.')
+
+    def close(self) -> None:
+        """Free everything; waits for the inference that runs."""
+        self.deactivate()
+        self._worker.forget(Reason.INACTIVE, 'The node is being cleaned up.')
+        self._worker.close()
+        self._services.close()
+        self._outputs.close()
+        if self._extrinsics:
+            self._extrinsics.close()
+
+    def change(self, parameters: NodeParameters) -> None:
+        """Take parameters that may change while this lives."""
+        self._parameters = self._outputs.parameters = parameters
+
+    def reset(self, T_odom_base: FloatArray | None = None, pose_covariance: FloatArray | None = None) -> None:
+        """Start again at a pose (4, 4) with its covariance (6, 6); None: at the origin, which is known exactly.
+
+        Raises SettingsError, and changes nothing, where they are no pose and no covariance.
+        """
+        self._worker.reset(T_odom_base, pose_covariance)
+        self._start = (T_odom_base, pose_covariance)
+        self._pairer.reset()
+        self._outputs.clear_path()
+        self._forget_state()
+
+    def pause(self, paused: bool) -> None:
+        """Drop and count what comes, or go on."""
+        if paused != self._paused:
+            self._paused = paused
+            self._forget(Reason.PAUSED, 'The odometry is paused.')
+            self._forget_state()
+
+    def tick(self) -> tuple[bytes, str, dict[str, str]]:
+        """Call it once a second: publishes status where no odometry does, and gives what /diagnostics is to say.
+
+        Level of DiagnosticStatus, text, figures. Raises NodeError when the thread of the network has died of a bug.
+        """
+        if not self._worker.alive:
+            raise NodeError('The thread of the network has ended with the error above. Please report it.')
+        report = self._health.tick()
+        values = {
+            'model': self._estimator.name,
+            'device': str(self._estimator.device),
+            **self._health.values(report),
+            'frames processed': str(self._newest.count),
+            'frame pairs waiting': str(self._worker.waiting),
+            'age of the oldest [ms]': f'{self._worker.oldest_age_s * 1e3:.0f}',
+        }
+        if not self._connections:
+            return DiagnosticStatus.WARN, 'inactive; activate the node to have odometry', values
+        state, level, text = self._judge(report)
+        if state in (OdometryStatus.STATE_WAITING, OdometryStatus.STATE_LOST):
+            self._warn('waiting' if state == OdometryStatus.STATE_WAITING else 'lost', text)
+        if time.monotonic() - self._published_s > STATUS_PERIOD_S:
+            self._outputs.publish_status(state, text, self._pairer, self._newest)
+        return level, text, values
+
+    def _judge(self, report: Report) -> tuple[int, bytes, str]:
+        """State of OdometryStatus, level of DiagnosticStatus, and why in words."""
+        if self._paused:
+            return OdometryStatus.STATE_PAUSED, DiagnosticStatus.OK, 'paused; call ~/pause with data: false to go on'
+        with self._monitor_lock:
+            tracking, reason = self._monitor.state(time.monotonic())
+        missing = '; '.join(filter(None, (report.missing, self._extrinsics.missing if self._extrinsics else '')))
+        if missing and tracking is TrackingState.TRACKING:
+            tracking = TrackingState.DEGRADED
+        state, level = STATES[tracking]
+        return state, DiagnosticStatus.ERROR if missing else level, missing or reason or tracking.value
+
+    def _on_extrinsics(self, T_base_camera: FloatArray, R_base_imu: FloatArray) -> None:
+        mounting = Mounting(T_base_camera, R_base_imu, self._parameters.imu_time_offset)
+        self._pairer.imu = make_pairer(self._estimator, mounting).imu
+        self._worker.engine = make_engine(self._estimator, mounting, self._parameters.standstill_detection)
+        self._worker.reset(*self._start)
+        self._node.get_logger().info('extrinsics of camera and IMU taken from /tf_static')
+
+    def _on_pair(self, pair: FramePair) -> None:
+        self._health.add_pair(pair)
+        if self._paused:
+            self._pairer.drop(Reason.PAUSED, 'The odometry is paused.')
+        elif self._worker.put(pair):
+            self._pairer.drop(
+                Reason.OVERLOAD, 'The network does not keep up with the images: one was skipped. Lower the image rate.'
+            )
+
+    def _on_estimate(self, pair: FramePair, estimate: OdometryEstimate, inference_s: float) -> None:
+        if not self._node.context.ok():  # shut down during the inference
+            return
+        self._outputs.publish(estimate)
+        self._published_s = time.monotonic()
+        latency_s = self._published_s - pair.current.received_ns / NANOSECONDS
+        self._health.add_latency(inference_s, latency_s)
+        motion = estimate.motion
+        self._newest = Processed(
+            self._newest.count + 1,
+            estimate.stamp_ns,
+            motion.attention_visual,
+            motion.attention_inertial,
+            inference_s,
+            latency_s,
+        )
+        with self._monitor_lock:
+            self._monitor.on_estimate(estimate, self._published_s)
+            tracking, reason = self._monitor.state(self._published_s)
+        self._outputs.publish_status(STATES[tracking][0], reason, self._pairer, self._newest)
+        if estimate.warnings:
+            self._warn('input', '; '.join(estimate.warnings))
+
+    def _on_drop(self, reason: Reason, detail: str) -> None:
+        with self._monitor_lock:
+            self._monitor.on_drop(reason, time.monotonic(), detail)
+        if reason not in EXPECTED:
+            self._warn(reason.value, detail)
+
+    def _on_warning(self, text: str) -> None:
+        with self._monitor_lock:
+            self._monitor.on_warning(text, time.monotonic())
+        self._warn('input', text)
+
+    def _warn(self, kind: str, text: str) -> None:
+        """Log it, each kind at most every few seconds: inputs come at hundreds of Hz."""
+        now_s = time.monotonic()
+        if now_s - self._warned_s.get(kind, -WARNING_PERIOD_S) >= WARNING_PERIOD_S:
+            self._warned_s[kind] = now_s
+            self._node.get_logger().warning(f'{kind}: {text}')
+
+    def _forget_state(self) -> None:
+        with self._monitor_lock:
+            self._monitor.reset()
+
+    def _forget(self, reason: Reason, detail: str) -> None:
+        self._pairer.reset(reason, detail)
+        self._worker.forget(reason, detail)
+
+
+def _inputs(node: Node, parameters: NodeParameters) -> tuple[Input, Input]:
+    image_type = 'sensor_msgs/msg/CompressedImage' if parameters.compressed_image else 'sensor_msgs/msg/Image'
+    image_topic, imu_topic = node.resolve_topic_name('image'), node.resolve_topic_name('imu')
+    return (
+        Input(image_topic, image_type, parameters.image_reliability, 'image_reliability'),
+        Input(imu_topic, 'sensor_msgs/msg/Imu', parameters.imu_reliability, 'imu_reliability'),
+    )
+
+
+def _qos(reliability: str, depth: int) -> QoSProfile:
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy[reliability.upper()])

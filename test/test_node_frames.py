@@ -1,0 +1,98 @@
+"""Where the sensors sit, learned from /tf_static, and which way round the node's own transform is."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
+
+from geometry_msgs.msg import TransformStamped
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_graph import graph
+from tf2_msgs.msg import TFMessage
+
+from atvio_ros.errors import SettingsError
+from atvio_ros.geometry import from_quaternion, inverse, transform
+from atvio_ros.msg import OdometryStatus
+from atvio_ros.ros.static_transforms import TransformTree
+
+HALF = float(np.sqrt(0.5))
+
+# A node whose network sees one metre along the optical axis in every frame pair.
+FORWARD = """
+from atvio_ros.geometry import translation
+from atvio_ros.ros import node
+from atvio_ros.types import RelativeMotion
+
+def forward(parameters):
+    estimator = node.load_network(parameters)
+    estimator.predict = lambda pair: RelativeMotion(translation(0.0, 0.0, 1.0))
+    return estimator
+
+node.main(forward)
+"""
+
+
+def link(parent: str, child: str, xyz=(0.0, 0.0, 0.0), q=(0.0, 0.0, 0.0, 1.0)) -> TransformStamped:
+    stamped = TransformStamped(child_frame_id=child)
+    stamped.header.frame_id = parent
+    t, r = stamped.transform.translation, stamped.transform.rotation
+    t.x, t.y, t.z = xyz
+    r.x, r.y, r.z, r.w = q
+    return stamped
+
+
+def pose(p, q) -> np.ndarray:
+    return transform(from_quaternion(q.x, q.y, q.z, q.w), np.array([p.x, p.y, p.z]))
+
+
+def test_with_extrinsics_from_tf_it_says_which_transform_is_missing_and_then_takes_it():
+    arguments = ['extrinsics_from_tf:=true', 'invert_tf:=true', 'standstill_detection:=false', 'device:=cpu']
+    with graph(*itertools.chain.from_iterable(('-p', each) for each in arguments), code=FORWARD) as peer:
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        peer.node.create_publisher(TFMessage, '/tf_static', latched).publish(
+            TFMessage(transforms=[link('base_link', 'imu_link'), link('mast', 'camera', q=(-HALF, 0.0, 0.0, HALF))])
+        )
+        peer.drive(0, 3)
+        peer.wait_for(lambda: 'base_link -> camera' in peer.status.message, 'status does not name the transform')
+        peer.wait_for(lambda: 'base_link -> camera' in peer.diagnostics.get('', ''), '/diagnostics do not either')
+        assert peer.status.state == OdometryStatus.STATE_WAITING
+        assert peer.counts() == {'no_transform': 3}
+        assert not peer.odometry
+
+        rest = peer.node.create_publisher(TFMessage, '/tf_static', latched)
+        rest.publish(TFMessage(transforms=[link('base_link', 'mast', xyz=(0.5, 0.0, 1.0))]))
+        peer.wait_for(lambda: 'base_link' not in peer.status.message, 'the transform was not taken')
+        peer.drive(10, 4)
+        peer.wait_for(lambda: len(peer.odometry) >= 3 and len(peer.transforms) >= 3, 'no odometry, or no TF')
+        poses = [pose(m.pose.pose.position, m.pose.pose.orientation) for m in peer.odometry]
+        np.testing.assert_allclose([T[:3, 3] for T in poses], [[0, 1, 0], [0, 2, 0], [0, 3, 0]], atol=1e-6)
+        for T_odom_base, stamped in zip(poses, peer.transforms, strict=True):
+            assert (stamped.header.frame_id, stamped.child_frame_id) == ('base_link', 'odom')
+            T = pose(stamped.transform.translation, stamped.transform.rotation)
+            np.testing.assert_allclose(T, inverse(T_odom_base), atol=1e-9)
+
+
+def test_a_look_up_goes_through_the_common_ancestor():
+    tree = TransformTree()
+    tree.add(link('footprint', 'base_link', xyz=(0.0, 0.0, 0.2)))
+    tree.add(link('footprint', 'mast', xyz=(1.0, 0.0, 0.0), q=(0.0, 0.0, HALF, HALF)))
+    assert tree.lookup('base_link', 'camera') is None
+    tree.add(link('/mast', 'camera', xyz=(1.0, 0.0, 1.0)))
+    T_base_camera = tree.lookup('base_link', 'camera')
+    np.testing.assert_allclose(T_base_camera[:3, 3], [1.0, 1.0, 0.8], atol=1e-9)
+    np.testing.assert_allclose(T_base_camera[:3, 0], [0.0, 1.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(tree.lookup('camera', 'base_link'), inverse(T_base_camera), atol=1e-9)
+
+
+def test_a_tree_that_bites_its_tail_is_searched_once():
+    tree = TransformTree()
+    tree.add(link('a', 'b'))
+    tree.add(link('b', 'a'))
+    assert tree.lookup('a', 'elsewhere') is None
+
+
+def test_a_transform_without_rotation_is_refused_by_name():
+    with pytest.raises(SettingsError, match='mast -> camera must end in a unit quaternion'):
+        TransformTree().add(link('mast', 'camera', q=(0.0, 0.0, 0.0, 0.0)))
