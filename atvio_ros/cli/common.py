@@ -114,3 +114,13 @@ def show_result(
         for remark in result.remarks():
             console.print(remark)
     print(f'Trajectory, figures, pictures and odometry.mcap are in {arguments.out}')
+
+
+def size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT of --size as (width, height) [px]. Raises SettingsError."""
+    from atvio_ros.errors import SettingsError
+
+    width, _, height = text.partition('x')
+    if not (width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0):
+        raise SettingsError(f'--size must be WIDTHxHEIGHT in pixels, such as 416x128, not {text!r}.')
+    return int(width), int(height)

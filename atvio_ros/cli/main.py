@@ -17,6 +17,7 @@ from atvio_ros.errors import AtvioError
 COMMANDS = {
     'export-kitti': 'write a KITTI drive, or loose images and IMU files, as a rosbag2',
     'synthesize': 'render a drive with ground truth as a rosbag2',
+    'synthesize-set': "render a whole training set: KITTI's motion and procedural drives through many worlds",
     'prepare': 'turn bags into training data',
     'train': 'train a network on prepared data',
     'ablation': "train and evaluate the networks of the paper's Table 2",

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.run import bag_mounting
 
     console = common.note_console()
-    width_px, height_px = _size(arguments.size)
+    width_px, height_px = common.size(arguments.size)
     exclusions = load_exclusions(arguments.exclude) if arguments.exclude else {}
     names = [bag.stem for bag in arguments.bags]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -67,12 +67,3 @@ def run(arguments: argparse.Namespace) -> None:
             console.print(f'{name}: {note}')
         console.print(f'{name}: {len(sequence)} images, {sequence.meta.length_m:.0f} m')
     print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')
-
-
-def _size(text: str) -> tuple[int, int]:
-    from atvio_ros.errors import SettingsError
-
-    width, _, height = text.partition('x')
-    if not (width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0):
-        raise SettingsError(f'--size must be WIDTHxHEIGHT in pixels, such as 416x128, not {text!r}.')
-    return int(width), int(height)

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--poses', type=Path, help='KITTI pose file to drive along, instead of a procedural route')
     parser.add_argument('--times', type=Path, help='image times of --poses [s], one a line')
     parser.add_argument('--imu', type=Path, help='recorded IMU of --poses (.mat or text), instead of a simulated one')
+    parser.add_argument('--images', metavar='FIRST:LAST', help='only these images of --poses, both included')
     parser.add_argument('--grey', action='store_true', help='grey images (mono8) instead of colour (rgb8)')
     parser.add_argument('--width', type=int, default=416, help='image width [px] (default 416)')
     parser.add_argument('--height', type=int, default=128, help='image height [px] (default 128)')
@@ -32,7 +33,8 @@ def run(args: argparse.Namespace) -> None:
 
     values = {'seed': args.seed, 'length': args.length, 'width': args.width, 'height': args.height}
     values |= {'color': not args.grey, 'jitter': not args.no_jitter, 'poses': args.poses, 'times': args.times}
-    values |= {'imu': args.imu, 'intrinsics': _intrinsics(args.intrinsics)}
+    values |= {'imu': args.imu, 'intrinsics': _numbers('--intrinsics', args.intrinsics, ',', float)}
+    values |= {'images': _numbers('--images', args.images, ':', int)}
     drive = synthesize(from_mapping(DriveSettings, values, 'synthesize'))
     with BagWriter(args.out) as bag, common.progress_bar() as progress:
         task = progress.add_task('rendering', total=len(drive), unit='images')
@@ -52,12 +54,12 @@ def run(args: argparse.Namespace) -> None:
     print(f'Wrote {len(drive)} images of {drive.length_m:.0f} m with ground truth to {args.out}')
 
 
-def _intrinsics(text: str | None) -> tuple[float, ...]:
+def _numbers(option: str, text: str | None, separator: str, kind: type[int] | type[float]) -> tuple[float, ...]:
     from atvio_ros.errors import SettingsError
 
     if text is None:
         return ()
     try:
-        return tuple(float(word) for word in text.split(','))
+        return tuple(kind(word) for word in text.split(separator))
     except ValueError:
-        raise SettingsError(f'--intrinsics must be four numbers FX,FY,CX,CY, not {text!r}.') from None
+        raise SettingsError(f'{option} must be numbers with {separator!r} between them, not {text!r}.') from None

@@ -91,10 +91,16 @@ def prepare_bag(
 
 
 def prepare_drive(
-    drive: Drive, folder: Path, *, source: str = 'rendered drive', on_progress: Callable[[], None] = lambda: None
+    drive: Drive,
+    folder: Path,
+    *,
+    source: str = 'rendered drive',
+    size_px: tuple[int, int] = (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX),
+    excluded: Ranges = (),
+    on_progress: Callable[[], None] = lambda: None,
 ) -> PreparedSequence:
     """Render a synthetic drive straight into a prepared sequence. Raises RenderError where there is no EGL."""
-    with SequenceWriter(folder) as writer:
+    with SequenceWriter(folder, *size_px) as writer:
         for stamp_ns, image in drive.images():
             writer.add_image(stamp_ns, image)
             on_progress()
@@ -104,7 +110,7 @@ def prepare_drive(
             drive.poses,
             drive.T_base_camera,
             drive.T_base_imu[:3, :3],
-            SequenceMeta(source=source),
+            SequenceMeta(source=source, excluded=excluded),
             drive.intrinsics,
         )
 

@@ -41,6 +41,7 @@ class DriveSettings:
     poses: Path | None = None  # KITTI pose file: rows of 12 numbers, left camera in the first camera's frame
     times: Path | None = None  # image times [s], one a line
     imu: Path | None = None  # recorded IMU in place of the simulated one
+    images: tuple[int, ...] = ()  # first and last image of the files to draw, both included; none: all
     width: int = setting(416, 'Image width [px].', minimum=16)
     height: int = setting(128, 'Image height [px].', minimum=16)
     intrinsics: tuple[float, ...] = ()  # fx fy cx cy [px]; none: KITTI's, scaled to the size
@@ -49,7 +50,8 @@ class DriveSettings:
     supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
     camera_height: float = setting(1.65, 'Height of the camera above the road [m].', minimum=0.3)
     camera_translation: tuple[float, float, float] = (1.08, -0.32, 0.73)  # m, camera in base_link, KITTI's
-    camera_mounting_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rotation vector from the nominal optical axes
+    # Rotation vector from the nominal optical axes; the default is what KITTI's gyro and ground truth say of its camera.
+    camera_mounting_deg: tuple[float, float, float] = (-0.55, -0.04, -0.39)
     imu_errors: ImuSettings = field(default_factory=ImuSettings)
 
 
@@ -119,7 +121,8 @@ class Drive:
 
     def _imu(self, rng: np.random.Generator) -> FloatArray:
         if self.settings.imu is not None:
-            return read_imu(self.settings.imu, len(self.stamps_ns))
+            first = self.settings.images[0] if self.settings.images else 0
+            return read_imu(self.settings.imu, len(self.stamps_ns), first)
         return simulate_imu(self.motion, self.imu_stamps_ns, self.settings.imu_errors, rng)
 
 
@@ -128,10 +131,15 @@ def synthesize(settings: DriveSettings) -> Drive:
     return Drive(settings)
 
 
-def kitti_intrinsics(width: int, height: int) -> tuple[float, float, float, float]:
-    """KITTI's left camera scaled, each axis on its own, to an image size: fx, fy, cx, cy [px]."""
-    x, y = width / KITTI_SIZE[0], height / KITTI_SIZE[1]
-    fx, fy, cx, cy = KITTI_INTRINSICS
+def kitti_intrinsics(
+    width: int,
+    height: int,
+    intrinsics: tuple[float, float, float, float] = KITTI_INTRINSICS,
+    size: tuple[int, int] = KITTI_SIZE,
+) -> tuple[float, float, float, float]:
+    """A camera of `intrinsics` at `size`, KITTI's left, scaled, each axis on its own: fx, fy, cx, cy [px]."""
+    x, y = width / size[0], height / size[1]
+    fx, fy, cx, cy = intrinsics
     return fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5  # half a pixel: scaled by area
 
 
@@ -141,6 +149,8 @@ def _motion(
     if (settings.poses is None) != (settings.times is None):
         raise SettingsError('--poses and --times belong together: give both, or neither for a procedural drive.')
     if settings.poses is None or settings.times is None:
+        if settings.images:
+            raise SettingsError('--images chooses from --poses and --times: give them, or --length instead.')
         if settings.imu is not None:
             raise SettingsError(
                 '--imu needs --poses and --times: a recorded IMU fits only the drive it was recorded on.'
@@ -154,6 +164,21 @@ def _motion(
             f'{settings.poses} has {len(poses)} poses but {settings.times} has {len(times_s)} times; '
             'both must have one line per image.'
         )
-    offsets_ns = np.round(times_s * NANOSECONDS).astype(np.int64)
+    chosen = _chosen(settings, len(poses))
+    poses, times_s = poses[chosen], times_s[chosen]
+    offsets_ns = np.round((times_s - times_s[0]) * NANOSECONDS).astype(np.int64)
     motion = motion_from_camera(offsets_ns / NANOSECONDS, poses, T_base_camera)
     return motion, START_NS + offsets_ns
+
+
+def _chosen(settings: DriveSettings, count: int) -> slice:
+    """The stretch of the files' images that `images` names."""
+    if not settings.images:
+        return slice(0, count)
+    if len(settings.images) != 2 or not 0 <= settings.images[0] < settings.images[1] < count:
+        raise SettingsError(
+            f'--images must be FIRST:LAST with 0 <= FIRST < LAST < {count}, the number of poses, not '
+            f'{":".join(map(str, settings.images))}.'
+        )
+    first, last = settings.images
+    return slice(first, last + 1)

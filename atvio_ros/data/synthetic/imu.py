@@ -59,17 +59,20 @@ def simulate_imu(
     return np.concatenate((gyro, force), axis=1)
 
 
-def read_imu(path: Path, images: int) -> FloatArray:
-    """Recorded readings (10 (images - 1) + 1, 6), gyro first, from a .mat file or a table of text.
+def read_imu(path: Path, images: int, first: int = 0) -> FloatArray:
+    """Recorded readings (10 (images - 1) + 1, 6), gyro first, of the images from `first` on.
 
-    The file has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at image i.
+    The file, .mat or text, has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at image i.
     Raises DatasetError when it is missing or malformed, ImuError when it is too short.
     """
     table = read_imu_table(path)
-    needed = SAMPLES_PER_IMAGE * (images - 1) + 1
-    if len(table) < needed:
-        raise ImuError(f'{path} holds {len(table)} readings; {images} images need {needed}, ten per image interval.')
-    return table[:needed, [3, 4, 5, 0, 1, 2]]
+    begin = SAMPLES_PER_IMAGE * first
+    end = begin + SAMPLES_PER_IMAGE * (images - 1) + 1
+    if len(table) < end:
+        raise ImuError(
+            f'{path} holds {len(table)} readings; {first + images} images need {end}, ten per image interval.'
+        )
+    return table[begin:end, [3, 4, 5, 0, 1, 2]]
 
 
 def _vibration(samples: int, rng: np.random.Generator) -> FloatArray:

@@ -87,12 +87,16 @@ def read_times(path: Path) -> FloatArray:
 
 
 def motion_from_camera(times_s: FloatArray, T_first_camera: FloatArray, T_base_camera: FloatArray) -> Motion:
-    """The motion through given camera poses (N, 4, 4), in a world levelled so that the base is upright on average.
+    """The motion through given camera poses (N, 4, 4), in a world levelled so that the car is upright on average.
 
-    A car tilts to all sides alike, so its mean upward axis over a drive is close to the vertical.
+    A car tilts to all sides alike, so its mean upward axis over a drive is close to the vertical. That axis is square
+    to the way the car moves, not to the base, which may sit in it nose down: KITTI's does, by half a degree.
     """
     T_odom_base = T_base_camera @ T_first_camera @ inverse(T_base_camera)
-    up = T_odom_base[:, :3, 2].mean(axis=0)
+    R_odom_base = T_odom_base[:, :3, :3]
+    steps = np.einsum('nji,nj->ni', R_odom_base[:-1], np.diff(T_odom_base[:, :3, 3], axis=0))  # in base axes
+    ahead = steps.mean(axis=0) / max(float(np.linalg.norm(steps.mean(axis=0))), 1e-9)
+    up = (R_odom_base @ (np.array([0.0, 0.0, 1.0]) - ahead[2] * ahead)).mean(axis=0)
     level, _ = Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])
     return Motion(times_s, transform(level.as_matrix(), np.zeros(3)) @ T_odom_base)
 

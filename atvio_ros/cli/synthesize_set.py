@@ -1,0 +1,55 @@
+"""`atvio synthesize-set`: render a whole training set."""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from atvio_ros.cli import common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('--kitti', type=Path, required=True, metavar='DIR', help='holds poses/, times/ and imu100/')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each sequence')
+    parser.add_argument('--held-out', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to validate on')
+    parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to leave out')
+    parser.add_argument('--passes', type=int, default=3, help='worlds each image is seen in (default: %(default)s)')
+    parser.add_argument('--drives', type=int, default=20, help='procedural drives (default: %(default)s)')
+    parser.add_argument('--length', type=float, default=500.0, help='of each of them [m] (default: %(default)s)')
+    parser.add_argument('--size', default='416x128', metavar='WxH', help='stored size [px] (default: %(default)s)')
+    parser.add_argument('--grey', action='store_true', help='grey images')
+    parser.add_argument('--processes', type=int, default=2, help='that render at a time (default: %(default)s)')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Render what is not there yet; an interrupted run goes on where it was."""
+    from atvio_ros.data.prepare import load_exclusions
+    from atvio_ros.data.synthetic.training_set import SetSettings, plan_set, render
+    from atvio_ros.errors import SettingsError
+    from atvio_ros.settings import from_mapping
+
+    if args.processes < 1:
+        raise SettingsError(f'--processes must be at least 1, not {args.processes}.')
+    width, height = common.size(args.size)
+    values = {'passes': args.passes, 'drives': args.drives, 'drive_length': args.length, 'grey': args.grey}
+    settings = from_mapping(SetSettings, {**values, 'width': width, 'height': height}, 'synthesize-set')
+    held_out, excluded = (load_exclusions(path) if path else {} for path in (args.held_out, args.exclude))
+    jobs = plan_set(settings, args.kitti, held_out, excluded)
+    images = 0
+    with (
+        ProcessPoolExecutor(args.processes, mp_context=get_context('spawn')) as processes,
+        common.progress_bar() as progress,
+    ):
+        task = progress.add_task('rendering', total=len(jobs), unit='sequences')
+        running = [processes.submit(render, job, args.out, settings) for job in jobs]
+        try:
+            for done in as_completed(running):
+                images += done.result()
+                progress.advance(task)
+        except BaseException:
+            processes.shutdown(cancel_futures=True)
+            raise
+    print(f'{len(jobs)} sequences with {images} images are in {args.out}')
