@@ -77,6 +77,6 @@ def test_what_cannot_be_is_refused(kitti):
         plan_set(settings(), kitti, {'05': ((0, 9),)}, {})
     with pytest.raises(DatasetError, match='poses/, times/ and imu100/'):
         plan_set(settings(), kitti / 'poses', {}, {})
+    files = {'poses': kitti / 'poses/09.txt', 'times': kitti / 'times/09.txt'}
     with pytest.raises(SettingsError, match='FIRST:LAST'):
-        files = {'poses': kitti / 'poses/09.txt', 'times': kitti / 'times/09.txt'}
         synthesize(DriveSettings(images=(90, 100), **files))

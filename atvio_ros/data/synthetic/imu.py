@@ -62,7 +62,8 @@ def simulate_imu(
 def read_imu(path: Path, images: int, first: int = 0) -> FloatArray:
     """Recorded readings (10 (images - 1) + 1, 6), gyro first, of the images from `first` on.
 
-    The file, .mat or text, has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at image i.
+    The file, .mat or text, has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at
+    image i.
     Raises DatasetError when it is missing or malformed, ImuError when it is too short.
     """
     table = read_imu_table(path)

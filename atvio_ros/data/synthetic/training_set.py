@@ -6,6 +6,7 @@ see motion rather than scenery needs many sceneries. Held-out stretches become v
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,10 +74,10 @@ def plan_set(
     look = DriveSettings(color=not settings.grey)
     jobs: list[Job] = []
     for s, sequence in enumerate(settings.sequences):
-        files = _files(kitti, sequence)
-        with files['poses'].open() as file:
+        poses, times, imu = _files(kitti, sequence)
+        with poses.open() as file:
             count = sum(1 for line in file if line.strip())
-        whole = replace(look, **files, intrinsics=_intrinsics(sequence, look))
+        whole = replace(look, poses=poses, times=times, imu=imu, intrinsics=_intrinsics(sequence, look))
         bad = excluded.get(sequence, ())
         kept_out = held_out.get(sequence, ())
         for k, (first, last) in enumerate(kept_out):
@@ -109,16 +110,14 @@ def render(job: Job, out: Path, settings: SetSettings) -> int:
     return len(prepare_drive(synthesize(job.drive), folder, source=job.source, size_px=size_px, excluded=job.excluded))
 
 
-def _files(kitti: Path, sequence: str) -> dict[str, Path]:
-    files = {
-        'poses': kitti / 'poses' / f'{sequence}.txt',
-        'times': kitti / 'times' / f'{sequence}.txt',
-        'imu': kitti / 'imu100' / f'{sequence}.mat',
-    }
-    missing = next((path for path in files.values() if not path.is_file()), None)
+def _files(kitti: Path, sequence: str) -> tuple[Path, Path, Path]:
+    """Poses, image times and IMU."""
+    poses, times = (kitti / name / f'{sequence}.txt' for name in ('poses', 'times'))
+    imu = kitti / 'imu100' / f'{sequence}.mat'
+    missing = next((path for path in (poses, times, imu) if not path.is_file()), None)
     if missing:
         raise DatasetError(f'There is no {missing}. --kitti must name a folder with poses/, times/ and imu100/.')
-    return files
+    return poses, times, imu
 
 
 def _intrinsics(sequence: str, look: DriveSettings) -> tuple[float, ...]:
@@ -130,11 +129,11 @@ def _intrinsics(sequence: str, look: DriveSettings) -> tuple[float, ...]:
 def _stretches(count: int, kept_out: Ranges, length: int, shift: int) -> Iterator[tuple[int, int]]:
     """First and last images of stretches of `length` that avoid `kept_out`; boundaries move by `shift`."""
     edges = sorted({0, *(edge for first, last in kept_out for edge in (first, last + 1)), count})
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges):
         if any(first <= begin <= last for first, last in kept_out):
             continue
         cuts = [begin, *(cut for cut in range(begin + shift, end, length) if cut > begin), end]
-        for first, after in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, after in itertools.pairwise(cuts):
             if after - first >= SHORTEST_STRETCH:
                 yield first, after - 1
 
