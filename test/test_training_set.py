@@ -52,6 +52,11 @@ def test_every_image_is_in_as_many_worlds_as_passes_and_a_held_out_one_only_in_v
     assert sum(job.drive.poses is None for job in jobs) == 2
 
 
+def test_stretches_can_be_made_to_look_alike(kitti):
+    seeds = {job.drive.seed for job in plan_set(settings(appearances=2), kitti, {}, {}) if job.drive.poses}
+    assert len(seeds) == 2
+
+
 def test_stretches_to_leave_out_are_counted_from_the_stretch_they_fall_into(kitti):
     jobs = plan_set(settings(passes=1), kitti, {}, {'09': ((38, 45),)})
     assert [job.excluded for job in jobs if job.name.startswith('09_')] == [((38, 39),), ((0, 5),)]

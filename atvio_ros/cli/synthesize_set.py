@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--held-out', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to validate on')
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to leave out')
     parser.add_argument('--passes', type=int, default=3, help='worlds each image is seen in (default: %(default)s)')
+    parser.add_argument(
+        '--appearances', type=int, default=0, metavar='N', help='seeds the stretches share (default: each its own)'
+    )
     parser.add_argument('--drives', type=int, default=20, help='procedural drives (default: %(default)s)')
     parser.add_argument('--length', type=float, default=500.0, help='of each of them [m] (default: %(default)s)')
     parser.add_argument('--size', default='416x128', metavar='WxH', help='stored size [px] (default: %(default)s)')
@@ -34,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     if args.processes < 1:
         raise SettingsError(f'--processes must be at least 1, not {args.processes}.')
     width, height = common.size(args.size)
-    values = {'passes': args.passes, 'drives': args.drives, 'drive_length': args.length, 'grey': args.grey}
+    values = {'passes': args.passes, 'appearances': args.appearances, 'drives': args.drives, 'drive_length': args.length, 'grey': args.grey}
     settings = from_mapping(SetSettings, {**values, 'width': width, 'height': height}, 'synthesize-set')
     held_out, excluded = (load_exclusions(path) if path else {} for path in (args.held_out, args.exclude))
     jobs = plan_set(settings, args.kitti, held_out, excluded)

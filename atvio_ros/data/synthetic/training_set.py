@@ -33,6 +33,7 @@ class SetSettings:
     sequences: tuple[str, ...] = SEQUENCES
     passes: int = setting(3, 'Worlds that each image of a sequence is seen in.', minimum=0)
     images_per_world: int = setting(350, 'Images of a stretch that gets a world of its own.', minimum=SHORTEST_STRETCH)
+    appearances: int = setting(0, 'Seeds that the stretches share; 0: each has its own.', minimum=0)
     drives: int = setting(20, 'Procedural drives to train on.', minimum=0)
     validation_drives: int = setting(2, 'Procedural drives to validate on.', minimum=0)
     drive_length: float = setting(500.0, 'Length of a procedural drive [m].', minimum=30.0)
@@ -88,6 +89,8 @@ def plan_set(
             stretches = _stretches(count, kept_out, settings.images_per_world, shift)
             for k, stretch in enumerate(stretches):
                 seed = _PASS_SEEDS * (p + 1) + 100 * s + k
+                if settings.appearances:
+                    seed = _PASS_SEEDS + len(jobs) % settings.appearances
                 jobs.append(_job(sequence, replace(whole, seed=seed, images=stretch), bad))
     for k in range(settings.drives):
         jobs.append(_procedural('drive', replace(look, seed=_DRIVE_SEEDS + k, length=settings.drive_length)))
