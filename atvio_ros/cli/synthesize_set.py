@@ -37,8 +37,9 @@ def run(args: argparse.Namespace) -> None:
     if args.processes < 1:
         raise SettingsError(f'--processes must be at least 1, not {args.processes}.')
     width, height = common.size(args.size)
-    values = {'passes': args.passes, 'appearances': args.appearances, 'drives': args.drives, 'drive_length': args.length, 'grey': args.grey}
-    settings = from_mapping(SetSettings, {**values, 'width': width, 'height': height}, 'synthesize-set')
+    values = {name: vars(args)[name] for name in ('passes', 'appearances', 'drives', 'grey')}
+    values |= {'drive_length': args.length, 'width': width, 'height': height}
+    settings = from_mapping(SetSettings, values, 'synthesize-set')
     held_out, excluded = (load_exclusions(path) if path else {} for path in (args.held_out, args.exclude))
     jobs = plan_set(settings, args.kitti, held_out, excluded)
     images = 0
