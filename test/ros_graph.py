@@ -126,11 +126,11 @@ class Graph:
             setattr(message, field, value)
         self.images.publish(message)
 
-    def send_imu(self, stamp_ns: int, rate: float = 0.01, frame_id: str = 'imu_link') -> None:
-        """A reading at rest but for a rate about z [rad/s]."""
+    def send_imu(self, stamp_ns: int, rate: float = 0.01, frame_id: str = 'imu_link', force: float = 9.81) -> None:
+        """A reading at rest but for a rate about z [rad/s]; `force` is what weighs on z [m/s^2]."""
         message = Imu(header=Header(stamp=stamp_from_ns(stamp_ns), frame_id=frame_id))
         message.angular_velocity.z = rate
-        message.linear_acceleration.z = 9.81
+        message.linear_acceleration.z = force
         self.imu.publish(message)
 
     def drive(self, first: int, frames: int, imu: bool = True, epoch_ns: int = EPOCH_NS) -> None:

@@ -14,6 +14,7 @@ from stream_samples import stretch
 from atvio_ros.geometry import translation
 from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.ros.worker import InferenceWorker
 from atvio_ros.types import RelativeMotion
 
@@ -48,7 +49,7 @@ class Bench:
         self.estimates, self.dropped = [], []
         self.worker = InferenceWorker(
             OdometryEngine(gate, np.eye(4)),
-            10,
+            PairQueue(10),
             lambda pair, estimate, inference_s: self.estimates.append(estimate),
             lambda reason, detail: self.dropped.append(reason),
         )

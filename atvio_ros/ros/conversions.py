@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,24 @@ def imu_sample(message: Imu) -> ImuSample:
     return ImuSample(stamp_ns(message.header.stamp), np.array([w.x, w.y, w.z]), np.array([a.x, a.y, a.z]))
 
 
-def camera_frame(message: Image | CompressedImage, received_ns: int, height_px: int, width_px: int) -> CameraFrame:
-    """Decoded and scaled to the network's input size. Raises ImageError on what cannot be decoded."""
+def camera_frame(
+    message: Image | CompressedImage,
+    received_ns: int,
+    height_px: int,
+    width_px: int,
+    on_size: Callable[[int, int], None] = lambda height_px, width_px: None,
+) -> CameraFrame:
+    """Decoded and scaled to the network's input size; `on_size` is told height and width of the image that arrived.
+
+    Raises ImageError on what cannot be decoded.
+    """
     if isinstance(message, CompressedImage):
         pixels = decode_compressed(message.format, message.data)
     else:
         pixels = decode_image(
             message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
         )
+    on_size(*pixels.shape[:2])
     return CameraFrame(stamp_ns(message.header.stamp), scale_image(pixels, height_px, width_px), received_ns)
 
 

@@ -18,7 +18,9 @@ from atvio_ros.errors import NodeError
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
+from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.odometry.pipeline import Mounting, make_engine, make_pairer
 from atvio_ros.ros.conversions import camera_frame
 from atvio_ros.ros.health import Health, Input, Report
@@ -55,6 +57,7 @@ class Session:
         lost_after_s = max(MonitorLimits.lost_after_s, 2.0 * parameters.max_image_gap)
         self._monitor = TrackingMonitor(MonitorLimits(lost_after_s=lost_after_s))
         self._monitor_lock = threading.Lock()  # two threads tell it what happens
+        self._image_size = SizeCheck()
         self._health = Health(node, self._pairer, *_inputs(node, parameters))
         self._start: tuple[FloatArray | None, FloatArray | None] = (None, None)  # pose and covariance of a reset
         self._newest = Processed()
@@ -70,7 +73,10 @@ class Session:
             else None
         )
         engine = make_engine(estimator, mounting, parameters.standstill_detection)
-        self._worker = InferenceWorker(engine, parameters.queue_limit, self._on_estimate, self._pairer.drop)
+        longest_pair_ns = parameters.limits.max_image_gap_ns
+        self._worker = InferenceWorker(
+            engine, PairQueue(parameters.queue_limit, longest_pair_ns), self._on_estimate, self._pairer.drop
+        )
 
     def activate(self) -> None:
         """Subscribe. Odometry goes on from where it was."""
@@ -81,7 +87,12 @@ class Session:
         )
         imu = Subscriber(node, Imu, 'imu', qos_profile=_qos(parameters.imu_reliability, parameters.imu_depth))
         config = self._estimator.config
-        decode = partial(camera_frame, height_px=config.image_height_px, width_px=config.image_width_px)
+        decode = partial(
+            camera_frame,
+            height_px=config.image_height_px,
+            width_px=config.image_width_px,
+            on_size=self._on_image_size,
+        )
         synchronizer = FramePairSynchronizer(images, imu, self._pairer, decode, self._extrinsics)
         synchronizer.registerCallback(self._on_pair)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still; waiting must end
@@ -213,6 +224,10 @@ class Session:
             self._monitor.on_drop(reason, time.monotonic(), detail)
         if reason not in EXPECTED:
             self._warn(reason.value, detail)
+
+    def _on_image_size(self, height_px: int, width_px: int) -> None:
+        if (text := self._image_size.update(height_px, width_px)) is not None:
+            self._on_warning(text)
 
     def _on_warning(self, text: str) -> None:
         with self._monitor_lock:

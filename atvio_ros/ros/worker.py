@@ -14,7 +14,7 @@ from atvio_ros.types import FloatArray, FramePair, OdometryEstimate
 
 
 class InferenceWorker:
-    """A bounded queue of frame pairs, and the thread that empties it.
+    """The thread that empties a queue of frame pairs, which nobody else may use.
 
     Each pair put ends in one call of `on_estimate(pair, estimate, inference_s)` or of `drop(reason, detail)`, both with
     a lock held: after `forget`, `reset` or `close` has returned, nothing older comes out. `engine` may be set until the
@@ -24,14 +24,14 @@ class InferenceWorker:
     def __init__(
         self,
         engine: OdometryEngine,
-        queue_limit: int,
+        queue: PairQueue,
         on_estimate: Callable[[FramePair, OdometryEstimate, float], None],
         drop: Callable[[Reason, str], None],
     ) -> None:
         self.engine = engine
         self._on_estimate = on_estimate
         self._drop = drop
-        self._queue = PairQueue(queue_limit)
+        self._queue = queue
         self._engine_lock = threading.Lock()  # held for a whole inference
         self._turnstile = threading.Lock()  # on the way to that: a reset that waits goes first
         self._lock = threading.Lock()  # held for moments

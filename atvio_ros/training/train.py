@@ -113,7 +113,7 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
         config = from_mapping(AtvioConfig, json.loads(saved[NETWORK_CONFIG]), 'network')
         network = Atvio(config)
     elif settings.initial_model:
-        network = load_model(Path(settings.initial_model))[0].train()
+        network = _initial_network(settings, folder)
     else:
         config = settings.model
         if settings.calibrate_gyro:
@@ -125,6 +125,18 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
     if not split.stretches():
         raise DatasetError('No images are left for validation. Raise data.validation_share.')
     return network, split
+
+
+def _initial_network(settings: TrainSettings, folder: Path) -> Atvio:
+    """The network of another model file, its gyro fitted to the new data if that is asked for."""
+    network = load_model(Path(settings.initial_model))[0].train()
+    if not settings.calibrate_gyro:
+        return network
+    old = network.config
+    fitted = calibrated(old, open_split(folder, settings.data, old.gyro_lag_s, largest_skip=1))
+    adapted = Atvio(dataclasses.replace(fitted, residual_std=old.residual_std))  # which the weights are scaled to
+    adapted.load_state_dict(network.state_dict())
+    return adapted.train()
 
 
 def _begin(out: Path, settings: TrainSettings) -> None:
