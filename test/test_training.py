@@ -193,6 +193,20 @@ def test_initial_model_is_where_training_starts(data, tmp_path):
         assert torch.equal(parameter, after.get_parameter(name)), name
 
 
+def test_an_initial_model_can_have_its_gyro_fitted_to_the_new_data(data, tmp_path):
+    """That of another robot, say."""
+    first = train(settings(data, max_steps=1, variant='ca_a_gyro'), tmp_path / 'first')
+    changes = {'sequences': {'epochs': 1, 'batch_size': 4, 'learning_rate': 0.0}, 'weight_decay': 0.0}
+    changes |= {'initial_model': str(first.model), 'calibrate_gyro': True}
+    second = train(settings(data, max_steps=1, variant='ca_a_gyro', **changes), tmp_path / 'second')
+    before, after = load_model(first.model)[0], load_model(second.model)[0]
+    fitted = ('gyro_lag_s', 'R_camera_imu', 'gyro_bias')
+    assert before.config.gyro_bias != after.config.gyro_bias
+    assert before.config == dataclasses.replace(after.config, **{name: getattr(before.config, name) for name in fitted})
+    for name, parameter in before.named_parameters():
+        assert torch.equal(parameter, after.get_parameter(name)), name
+
+
 def test_nothing_is_trained_without_held_out_images(data, tmp_path):
     with pytest.raises(DatasetError, match='for validation'):
         train(settings(data, data={'validation_share': 0.0}), tmp_path / 'run')

@@ -74,7 +74,9 @@ class TrainSettings:
 
     variant: str = setting('ca_a', 'Network to train (atvio describe --variant); `model` changes details of it.')
     model: AtvioConfig = field(default_factory=AtvioConfig)
-    initial_model: str = setting('', 'Model file to start from; its network settings are used instead of `model`.')
+    initial_model: str = setting(
+        '', 'Model file to start from, its network settings instead of `model`; calibrate_gyro fits its gyro anew.'
+    )
     normalise: bool = setting(True, 'Compute motion_std, imu_mean and imu_std from the training data.')
     calibrate_gyro: bool = setting(
         False, "Fit the gyro's lag, mounting and bias to the training data (beyond the paper; for gyro_residual)."
