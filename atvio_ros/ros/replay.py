@@ -61,6 +61,17 @@ class Recording:
     path: bytes | None = None  # the newest: each holds all poses before
     status: OdometryStatus = field(default_factory=OdometryStatus)
 
+    def subscribe(self, node: Node) -> None:
+        """Take from now on what atvio_node publishes."""
+        handlers: dict[str, Callable[[bytes], None]] = {
+            '/odometry': self._on_odometry,
+            '/tf': self.transforms.append,
+            '/path': self._on_path,
+            '/status': self._on_status,
+        }
+        for topic, handler in handlers.items():
+            node.create_subscription(RECORDED[topic][1], topic, handler, QoSProfile(depth=1000), raw=True)
+
     @property
     def images_accounted_for(self) -> int:
         """Images that the node has processed or dropped, as it says itself."""
@@ -77,6 +88,15 @@ class Recording:
         start_ns = max((stamp for stamp in image_stamps_ns if stamp < stamps_ns[0]), default=stamps_ns[0])
         poses = [np.eye(4), *(_pose(deserialize_message(cdr, Odometry)) for _, cdr in self.odometry)]
         return Trajectory(np.array([start_ns, *stamps_ns]), np.stack(poses))
+
+    def _on_odometry(self, cdr: bytes) -> None:
+        self.odometry.append((_header_stamp_ns(cdr), cdr))
+
+    def _on_path(self, cdr: bytes) -> None:
+        self.path = cdr
+
+    def _on_status(self, cdr: bytes) -> None:
+        self.status = deserialize_message(cdr, OdometryStatus)
 
     def write(self, writer: BagWriter) -> None:
         """Record it into a bag, each message at its image's stamp."""
@@ -121,9 +141,9 @@ def replay(
     try:
         player_node = Node('atvio_replay', context=context)
         recording = Recording()
-        _subscribe(player_node, recording)
+        recording.subscribe(player_node)
         player = BagPlayer(player_node, reader)
-        with _spinning(player_node, context), _node_process(reader, mounting, parameters, log, rate) as process:
+        with spinning(player_node, context), node_process(reader, mounting, parameters, log, rate) as process:
             if not player.wait_for_subscribers(START_LIMIT_S, lambda: process.poll() is None):
                 raise NodeError(_why_not_started(process, log))
             pacer = _Pacer(recording, reader.topics.image or '', process, log, rate, on_progress)
@@ -185,28 +205,9 @@ class _Pacer:
         self._on_progress(self._recording.images_accounted_for)
 
 
-def _subscribe(node: Node, recording: Recording) -> None:
-    def on_odometry(cdr: bytes) -> None:
-        recording.odometry.append((_header_stamp_ns(cdr), cdr))
-
-    def on_path(cdr: bytes) -> None:
-        recording.path = cdr
-
-    def on_status(cdr: bytes) -> None:
-        recording.status = deserialize_message(cdr, OdometryStatus)
-
-    handlers = {
-        '/odometry': on_odometry,
-        '/tf': recording.transforms.append,
-        '/path': on_path,
-        '/status': on_status,
-    }
-    for topic, handler in handlers.items():
-        node.create_subscription(RECORDED[topic][1], topic, handler, QoSProfile(depth=1000), raw=True)
-
-
 @contextmanager
-def _spinning(node: Node, context: Context) -> Iterator[None]:
+def spinning(node: Node, context: Context) -> Iterator[None]:
+    """A thread that runs the node's callbacks until the block ends."""
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
@@ -224,9 +225,10 @@ def _spinning(node: Node, context: Context) -> Iterator[None]:
 
 
 @contextmanager
-def _node_process(
+def node_process(
     reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path, rate: float
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """atvio_node, set up for the bag of `reader`, until the block ends. Its output goes to the file `log`."""
     T = mounting.T_base_camera
     patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': 3.0} if rate == 0.0 else {}
     settings = {
