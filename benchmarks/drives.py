@@ -1,0 +1,83 @@
+"""Recorded drives with their truth, for the benchmarks that look closer than t_rel and r_rel do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from atvio_ros.data.bag_reader import BagImage, BagReader
+from atvio_ros.errors import BagError
+from atvio_ros.evaluation.alignment import to_camera
+from atvio_ros.evaluation.consistency import MatchedDrive, match_drive
+from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag
+from atvio_ros.geometry import rotation_angle
+from atvio_ros.network.config import AtvioConfig
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.odometry.pipeline import make_pairer
+from atvio_ros.preprocessing import scale_image
+from atvio_ros.types import CameraFrame, FloatArray, FramePair, ImuSample, Trajectory
+
+
+@dataclass(frozen=True)
+class PairedDrive:
+    """Frame pairs as a network takes them, and the camera's true motion over each."""
+
+    pairs: list[FramePair]  # N
+    motions: FloatArray  # (N, 4, 4) pose of the current camera in the previous one
+
+    @property
+    def speed(self) -> FloatArray:
+        """(N,) m/s."""
+        return np.asarray(np.linalg.norm(self.motions[:, :3, 3], axis=1) / self.interval_s)
+
+    @property
+    def turn_rate(self) -> FloatArray:
+        """(N,) deg/s about any axis."""
+        return np.asarray(np.rad2deg(rotation_angle(self.motions[:, :3, :3])) / self.interval_s)
+
+    @property
+    def interval_s(self) -> FloatArray:
+        """(N,) between the images of each pair [s]."""
+        return np.array([pair.interval_s for pair in self.pairs])
+
+
+def drive_odometry(bag: Path, estimator: NetworkEstimator) -> MatchedDrive:
+    """The whole odometry of a bag beside its truth, as the node would publish it. Raises BagError, TrajectoryError."""
+    with BagReader(bag) as reader:
+        done = run_bag(reader, estimator, bag_mounting(reader)[0])
+        return match_drive(done.trajectory, done.estimates, _truth(reader))
+
+
+def paired_drive(bag: Path, estimator: NetworkEstimator) -> PairedDrive:
+    """The frame pairs of a bag for this network, before it has seen them. Raises BagError."""
+    with BagReader(bag) as reader:
+        mounting, _ = bag_mounting(reader)
+        camera = to_camera(_truth(reader), mounting.T_base_camera)
+        pairs = _pairs(reader, make_pairer(estimator, mounting), estimator.config)
+    place = {int(stamp_ns): pose for stamp_ns, pose in zip(camera.stamps_ns, camera.poses, strict=True)}
+    known = [pair for pair in pairs if pair.previous.stamp_ns in place and pair.current.stamp_ns in place]
+    motions = [np.linalg.solve(place[pair.previous.stamp_ns], place[pair.current.stamp_ns]) for pair in known]
+    return PairedDrive(known, np.stack(motions))
+
+
+def _pairs(reader: BagReader, pairer: FramePairer, config: AtvioConfig) -> list[FramePair]:
+    pairs = []
+    for event in reader.events():
+        if isinstance(event, ImuSample):
+            pairer.add_imu(event)
+        elif isinstance(event, BagImage):
+            image = scale_image(event.image, config.image_height_px, config.image_width_px)
+            pairer.add_frame(CameraFrame(event.stamp_ns, image))
+        while (pair := pairer.poll()) is not None:
+            pairs.append(pair)
+    return pairs + pairer.finish()
+
+
+def _truth(reader: BagReader) -> Trajectory:
+    truth = bag_truth(reader)
+    if truth is None:
+        raise BagError(f'{reader.path} has no ground truth.')
+    return truth
