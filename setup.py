@@ -21,6 +21,8 @@ setup(
         'torch>=2.1',
         'safetensors>=0.4',
         'rosbags>=0.11',
+        'apsw>=3.40',  # rosbags brings these two; bag_limits.py looks into files before it reads them
+        'lz4>=4',
         'matplotlib>=3.7',
         'rich>=13',
     ],
