@@ -141,6 +141,14 @@ def test_a_bag_that_loops_is_followed_again_from_its_start(jitter, pairer):
     assert pairer.images_received == len(pairs) + len(again) + pairer.dropped_images + pairer.waiting
 
 
+def test_images_that_lag_behind_the_imu_when_a_bag_loops_find_its_readings(pairer):
+    """As on a busy machine: the IMU is well into the second turn when the last image of the first one is received."""
+    feed(pairer, [*by_stamp(imu(0, 3000), frames(*range(0, 2801, 100))), *imu(0, 2000), *frames(2900, 3000)])
+    again = feed(pairer, [*frames(*range(0, 2001, 100))])
+    assert times_ms(again) == [(t, t + 100) for t in range(0, 2000, 100)]
+    assert pairer.counts == {Reason.FIRST_IMAGE: 3, Reason.TIME_JUMP: 1}  # 2900 began a turn that never came
+
+
 def test_images_that_wait_when_time_goes_back_are_counted_as_such(pairer):
     feed(pairer, [*imu(5000, 5100), *frames(5000, 5200, 5300)])
     assert pairer.waiting == 2

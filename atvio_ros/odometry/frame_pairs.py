@@ -128,8 +128,9 @@ class FramePairer:
         if frame.stamp_ns < newest_ns - self.limits.time_jump_ns:
             back = f'Image time went back by {(newest_ns - frame.stamp_ns) / 1e9:.1f} s'
             self._forget_images(Reason.TIME_JUMP, back)
-            if self.imu.latest_ns is not None and self.imu.latest_ns > frame.stamp_ns + self.limits.time_jump_ns:
-                self.imu.clear()
+            oldest_ns = self.imu.oldest_ns
+            if oldest_ns is not None and oldest_ns > frame.stamp_ns + self.limits.time_jump_ns:
+                self.imu.clear()  # it is of the time before; else it went back already, and is ahead of late images
         elif frame.stamp_ns <= newest_ns:
             late_ms = (newest_ns - frame.stamp_ns) / 1e6
             self.drop(Reason.IMAGE_STAMP, f'An image came {late_ms:.1f} ms behind the newest one.')

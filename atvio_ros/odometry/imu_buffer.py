@@ -41,6 +41,11 @@ class ImuBuffer:
         """Newest stamp, time offset applied; None while empty."""
         return self._stamps_ns[-1] if self._stamps_ns else None
 
+    @property
+    def oldest_ns(self) -> int | None:
+        """Oldest stamp kept, time offset applied; None while empty."""
+        return self._stamps_ns[0] if self._stamps_ns else None
+
     def corrected_ns(self, sample: ImuSample) -> int:
         """The sample's stamp with the time offset applied."""
         return sample.stamp_ns + self._time_offset_ns
