@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import pickle
+import re
 import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -229,3 +231,20 @@ def test_the_shipped_model_is_found_in_the_source_tree_and_in_an_installation(tm
     shipped.parent.mkdir(parents=True)
     shipped.touch()
     assert checkpoint.default_model_path() == shipped
+
+
+@pytest.mark.parametrize(
+    'path', sorted((Path(__file__).parents[1] / 'models').glob('*.safetensors')), ids=lambda p: p.stem
+)
+def test_a_shipped_model_is_small_calibrated_and_says_where_it_comes_from(path):
+    network, card = load_model(path)
+    assert path.stat().st_size < 15e6
+    assert network.config.name == path.stem
+    assert card.trained
+    assert card.commit
+    assert card.noise.fitted_to
+    assert 'CC BY-NC-SA' in card.training_data
+    assert not re.search(r'/(home|root|work|tmp|Users)/', card.recipe + card.training_data + card.noise.fitted_to)
+    text = path.with_suffix('.md').read_text(encoding='utf-8')
+    assert 'CC BY-NC-SA' in text
+    assert 'Limits' in text
