@@ -117,7 +117,7 @@ def main() -> None:
         drives = {}
         for model in args.model or [None]:
             estimator = load_estimator(model)
-            name = estimator.config.name if model is None else model.stem
+            name = estimator.config.name if model is None else str(model)
             drive = drives[name] = drive_odometry(bag, estimator)
             found = figures(drive)
             results.append({'bag': bag.name, 'model': estimator.name, **asdict(found)})
@@ -125,7 +125,7 @@ def main() -> None:
             table.add_row(bag.name, name, *map(format, asdict(found).values(), formats))
         picture(drives, bag.name).savefig(args.out / f'{bag.name}.png')
     write_text(args.out / 'zero_shot.json', json.dumps(results, indent=2) + '\n')
-    Console(width=120).print(table)
+    Console(width=140).print(table)
 
 
 if __name__ == '__main__':
