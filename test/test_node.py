@@ -217,7 +217,8 @@ def test_reset_to_what_is_no_pose_is_refused_with_the_reason_and_changes_nothing
     drive(node, 3, 1)
     node.wait_for(lambda: len(node.odometry) >= 3, 'odometry stopped')
     before, after = node.odometry[-2:]
-    assert 0.0 < after.pose.covariance[0] - before.pose.covariance[0] < before.pose.covariance[0]
+    growth = after.pose.covariance[0] - before.pose.covariance[0]
+    assert 0.0 < growth < 2.0 * before.pose.covariance[0]  # errors of neighbouring pairs add up
 
 
 def test_diagnostics_tell_rates_latencies_drops_and_the_model(node):
