@@ -34,7 +34,7 @@ def slow(parameters):
 node.main(slow)
 """
 
-# A node whose network fails on its first ten frame pairs.
+# A node whose network fails on ten frame pairs after the third.
 FAILING = """
 from atvio_ros.errors import ModelError
 from atvio_ros.ros import node
@@ -46,7 +46,7 @@ def failing(parameters):
     predict, calls = estimator.predict, []
     def sometimes(pair):
         calls.append(pair)
-        if len(calls) <= 10:
+        if 3 < len(calls) <= 13:
             raise RuntimeError('CUDA out of memory')
         return predict(pair)
     estimator.predict = sometimes
@@ -309,9 +309,11 @@ def test_an_overloaded_node_drops_images_by_count_and_never_imu():
 def test_a_network_that_fails_is_lost_with_its_words_and_tracks_again_when_it_works():
     with graph('-p', 'device:=cpu', code=FAILING) as peer:
         peer.epoch_ns = EPOCH_NS
-        drive(peer, 0, 9)
-        peer.wait_for(lambda: peer.counts().get('inference_failed', 0) >= 7, 'failures are not counted')
-        peer.wait_for(lambda: 'CUDA out of memory' in peer.status.message, 'the status does not say why')
-        drive(peer, 9, 8)
-        peer.wait_for(lambda: len(peer.odometry) >= 5, 'odometry did not come')
+        drive(peer, 0, 12)
+        peer.wait_for(lambda: peer.counts().get('inference_failed', 0) >= 5, 'failures are not counted')
+        peer.wait_for(lambda: peer.status.state == OdometryStatus.STATE_LOST, 'the state is not lost')
+        assert 'CUDA out of memory' in peer.status.message
+        drive(peer, 12, 8)
+        peer.wait_for(lambda: len(peer.odometry) >= 3 + 4, 'odometry did not come back')
         assert peer.counts()['inference_failed'] == 10
+        assert peer.status.state != OdometryStatus.STATE_LOST

@@ -178,7 +178,8 @@ class Session:
         if missing and tracking is TrackingState.TRACKING:
             tracking = TrackingState.DEGRADED
         state, level = STATES[tracking]
-        return state, DiagnosticStatus.ERROR if missing else level, missing or reason or tracking.value
+        text = '; '.join(filter(None, (missing, reason))) or tracking.value
+        return state, DiagnosticStatus.ERROR if missing else level, text
 
     def _on_extrinsics(self, T_base_camera: FloatArray, R_base_imu: FloatArray) -> None:
         mounting = Mounting(T_base_camera, R_base_imu, self._parameters.imu_time_offset)
