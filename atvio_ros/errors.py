@@ -9,6 +9,10 @@ class SettingsError(AtvioError):
     """A setting is unknown, of the wrong type, out of range, or contradicts another."""
 
 
+class FileError(AtvioError):
+    """A file or folder cannot be written."""
+
+
 class BagError(AtvioError):
     """A bag is missing, damaged, or lacks what is needed from it."""
 

@@ -6,9 +6,7 @@ TUM:   `stamp tx ty tz qx qy qz qw` a line, stamp in seconds, position in metres
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -17,6 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import TrajectoryError
+from atvio_ros.files import write_text
 from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
 
 KITTI_COLUMNS = 12
@@ -97,29 +96,6 @@ def write_tum(path: Path, trajectory: Trajectory) -> None:
     stamps = [_format_stamp(int(stamp_ns)) for stamp_ns in trajectory.stamps_ns]
     lines = [f'{stamp} {" ".join(map(repr, row))}\n' for stamp, row in zip(stamps, rows, strict=True)]
     write_text(path, ''.join(lines))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically. Raises TrajectoryError if it cannot be written."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` when the block ends well, else it is removed.
-
-    Raises TrajectoryError if the file cannot be written.
-    """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise TrajectoryError(f'{path} cannot be written: {error.strerror or error}.') from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from atvio_ros.data.synthetic import DriveSettings, synthesize
-from atvio_ros.data.synthetic.zones import ZONES
+from atvio_ros.rendering import DriveSettings, synthesize
+from atvio_ros.rendering.zones import ZONES
 from atvio_ros.types import ImageArray
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from atvio_ros.data.bag_reader import BagImage, BagReader
+from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.alignment import to_camera
 from atvio_ros.evaluation.consistency import MatchedDrive, match_drive

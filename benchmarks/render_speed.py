@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from atvio_ros.data.synthetic import DriveSettings, synthesize
+from atvio_ros.rendering import DriveSettings, synthesize
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rich.console import Console
 
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_storage import RawMessage
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.storage import RawMessage
 from atvio_ros.evaluation.run import bag_mounting
 from atvio_ros.ros.player import BagPlayer
 from atvio_ros.ros.replay import Recording, node_process, spinning

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 import yaml
-from prepared_samples import write_prepared
+from samples.prepared import write_prepared
 
 from atvio_ros.cli.main import COMMANDS, main
 from atvio_ros.errors import BagError, SettingsError

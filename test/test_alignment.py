@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from trajectory_samples import random_motion, random_walk, stamped, straight
+from samples.trajectories import random_motion, random_walk, stamped, straight
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation.alignment import associate, start_together, to_camera, umeyama

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from bag_samples import drive_messages, write_drive, write_rosbag1, write_rosbag2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples.bags import drive_messages, write_drive, write_rosbag1, write_rosbag2
 
-from atvio_ros.data.bag_reader import BagReader
+from atvio_ros.bags.reader import BagReader
 from atvio_ros.errors import BagError
 
 

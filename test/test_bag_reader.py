@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from bag_samples import (
+from rosbags.rosbag2 import CompressionFormat, CompressionMode
+from samples.bags import (
     FRAMES,
     INTRINSICS,
     MAKE,
@@ -18,15 +19,14 @@ from bag_samples import (
     write_rosbag1,
     write_rosbag2,
 )
-from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from atvio_ros import messages
-from atvio_ros.data.bag_reader import BagImage, BagReader
-from atvio_ros.data.frames import lookup
-from atvio_ros.data.rosbags_messages import TYPESTORE
-from atvio_ros.data.topics import Topics
+from atvio_ros.bags.reader import BagImage, BagReader
+from atvio_ros.bags.topics import Topics
+from atvio_ros.bags.typestore import TYPESTORE
 from atvio_ros.errors import BagError
 from atvio_ros.geometry import inverse, translation
+from atvio_ros.transform_tree import lookup
 from atvio_ros.types import ImuSample
 
 OTHERS = Topics(ground_truth='/truth')

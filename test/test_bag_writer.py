@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import yaml
-from bag_samples import FRAMES, START_NS, image, write_drive
 from rosbags.highlevel import AnyReader
+from samples.bags import FRAMES, START_NS, image, write_drive
 
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImageError
 from atvio_ros.geometry import decode_motion
 from atvio_ros.types import OdometryEstimate, RelativeMotion, Trajectory

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from stream_samples import SECOND, START_NS, pair
+from samples.streams import SECOND, START_NS, pair
 
 from atvio_ros.evaluation.consistency import MatchedDrive
 from atvio_ros.geometry import transform

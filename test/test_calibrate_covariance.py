@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from prepared_samples import write_prepared
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from samples.prepared import write_prepared
 
 from atvio_ros.cli.main import main
 from atvio_ros.errors import ModelError

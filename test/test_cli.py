@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_samples import frame_stamps_ns, imu_samples, write_drive
 from safetensors.torch import load_file, save_file
+from samples.bags import frame_stamps_ns, imu_samples, write_drive
 
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.cli import common, describe
 from atvio_ros.cli.main import COMMANDS, main
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_writer import BagWriter
 from atvio_ros.errors import AtvioError
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, save_model

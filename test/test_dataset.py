@@ -6,9 +6,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from prepared_samples import FRAME_NS, write_prepared
+from samples.prepared import FRAME_NS, write_prepared
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.calibration.gyro_fit import fit_gyro
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import compose, decode_motion, encode_motion, relative_poses
 from atvio_ros.network.config import AtvioConfig
@@ -17,7 +18,6 @@ from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.training.dataset import Window, WindowDataset, open_split
-from atvio_ros.training.gyro_calibration import fit_gyro
 from atvio_ros.training.mirror import Mirror
 from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.pairs import SequencePairs

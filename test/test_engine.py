@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from samples.streams import MS, START_NS, Scripted, pair, stretch
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
-from stream_samples import MS, START_NS, Scripted, pair, stretch
 
 from atvio_ros.errors import ImuError, ModelError, SettingsError
 from atvio_ros.geometry import R_BODY_OPTICAL, inverse, logarithm, skew, transform, translation

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from bag_samples import FRAMES, write_drive
+from samples.bags import FRAMES, write_drive
 
 from atvio_ros.cli.main import main
-from atvio_ros.data.prepared import PreparedSequence
+from atvio_ros.drives.sequence_store import PreparedSequence
 from atvio_ros.geometry import encode_motion, relative_poses
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, load_model, save_model

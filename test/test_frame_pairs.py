@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_samples import MS, SECOND, START_NS, feed, frame, reading, readings, stamps
+from samples.streams import MS, SECOND, START_NS, feed, frame, reading, readings, stamps
 
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason
 from atvio_ros.odometry.imu_buffer import ImuBuffer

@@ -15,19 +15,19 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from bag_samples import drive_messages, write_rosbag1, write_rosbag2
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from kitti_samples import write_loose
 from safetensors.torch import load, save_file
+from samples.bags import drive_messages, write_rosbag1, write_rosbag2
+from samples.kitti import write_loose
 from scipy.io import savemat
 from test_bag_damage import read_all
 
-from atvio_ros.data import bag_reader
-from atvio_ros.data.kitti_loose import MAT_KEY, read_imu_table, read_times
-from atvio_ros.data.prepared import read_meta
+from atvio_ros.bags import reader as bag_reader
+from atvio_ros.drives.kitti_loose import MAT_KEY, read_imu_table, read_times
+from atvio_ros.drives.sequence_store import read_meta
 from atvio_ros.errors import AtvioError, ImageError, ModelError
-from atvio_ros.images import ENCODINGS, decode_compressed, decode_image
+from atvio_ros.image_decoding import ENCODINGS, decode_compressed, decode_image
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, load_model, save_model
 from atvio_ros.network.config import AtvioConfig

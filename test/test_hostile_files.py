@@ -15,16 +15,17 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from bag_samples import drive_messages, write_drive, write_rosbag1, write_rosbag2
-from bomb_samples import BOMB_BYTES, database, mcap_chunk_bomb, png, png_chunk, zeros_zstd
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 from rosbags.typesys.store import Typestore
 from safetensors.torch import load_file, save_file
+from samples.bags import drive_messages, write_drive, write_rosbag1, write_rosbag2
+from samples.bombs import BOMB_BYTES, database, mcap_chunk_bomb, png, png_chunk, zeros_zstd
 from test_bag_damage import read_all
 
-from atvio_ros.data import bag_limits, kitti_loose, mat_file
+from atvio_ros.bags import limits as bag_limits
+from atvio_ros.drives import kitti_loose, mat_file
 from atvio_ros.errors import AtvioError, BagError, DatasetError, ImageError, ModelError
-from atvio_ros.images import decode_compressed
+from atvio_ros.image_decoding import decode_compressed
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, load_model, save_model
 from atvio_ros.network.config import AtvioConfig
@@ -258,7 +259,7 @@ def test_a_mat_file_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
 
 
 def test_an_array_that_claims_more_than_its_file_holds_is_refused_unallocated(tmp_path):
-    from atvio_ros.data.prepared import PreparedSequence, SequenceMeta, write_meta
+    from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, write_meta
 
     write_meta(tmp_path, SequenceMeta(images=10**11, imu_readings=1))
     header = io.BytesIO()
@@ -290,9 +291,9 @@ def test_files_that_claim_gigabytes_cost_little_memory(tmp_path):
     code = f"""
 import resource, sys
 from pathlib import Path
-from atvio_ros.data.bag_storage import BagStorage
+from atvio_ros.bags.storage import BagStorage
 from atvio_ros.errors import AtvioError
-from atvio_ros.images import decode_compressed
+from atvio_ros.image_decoding import decode_compressed
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 refused = 0
 for path in Path({str(tmp_path)!r}).iterdir():

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from atvio_ros import images
+from atvio_ros import image_decoding as images
 from atvio_ros.errors import ImageError
-from atvio_ros.images import decode_compressed, decode_image
+from atvio_ros.image_decoding import decode_compressed, decode_image
 
 HEIGHT, WIDTH = 6, 8
 BAYER = {'rggb': ('rg', 'gb'), 'bggr': ('bg', 'gr'), 'gbrg': ('gb', 'rg'), 'grbg': ('gr', 'bg')}

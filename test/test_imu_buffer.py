@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples.streams import MS, SECOND, START_NS, ramp, reading, readings
 from scipy.spatial.transform import Rotation
-from stream_samples import MS, SECOND, START_NS, ramp, reading, readings
 
 from atvio_ros.errors import ImuError
 from atvio_ros.odometry.imu_buffer import ImuBuffer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from stream_samples import MS, START_NS, feed, frame, pair, reading, readings
+from samples.streams import MS, START_NS, feed, frame, pair, reading, readings
 
 from atvio_ros.odometry.frame_pairs import FramePairer, Reason
 from atvio_ros.odometry.input_checks import (

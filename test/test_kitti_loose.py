@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kitti_samples import FRAME_NS, SIZE, camera_poses, picture, write_loose, write_picture
+from samples.kitti import FRAME_NS, SIZE, camera_poses, picture, write_loose, write_picture
 from scipy.io import savemat
 
+from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.data.bag_reader import BagImage, BagReader
-from atvio_ros.data.frames import lookup
-from atvio_ros.data.kitti_loose import (
+from atvio_ros.drives.kitti_loose import (
     EPOCH_NS,
     interpolated_intervals,
     loose_drive,
@@ -24,6 +23,7 @@ from atvio_ros.data.kitti_loose import (
 )
 from atvio_ros.errors import AtvioError, DatasetError
 from atvio_ros.geometry import inverse, relative_poses
+from atvio_ros.transform_tree import lookup
 from atvio_ros.types import ImuSample
 
 CLIPS = Path(__file__).parents[1] / '../shared/data/kitti/clips'

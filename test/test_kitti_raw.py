@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from kitti_samples import (
+from samples.kitti import (
     FRAME_NS,
     IMU_NS,
     START,
@@ -16,14 +16,14 @@ from kitti_samples import (
     write_raw,
 )
 
+from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.frames import lookup
-from atvio_ros.data.kitti import find_gaps, order_imu
-from atvio_ros.data.kitti_calibration import read_calibration
-from atvio_ros.data.kitti_raw import SEQUENCES, raw_drive, read_timestamps
+from atvio_ros.drives.kitti import find_gaps, order_imu
+from atvio_ros.drives.kitti_calibration import read_calibration
+from atvio_ros.drives.kitti_raw import SEQUENCES, raw_drive, read_timestamps
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import R_BODY_OPTICAL, inverse
+from atvio_ros.transform_tree import lookup
 
 START_NS = int(START.astype(np.int64))
 

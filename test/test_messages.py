@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from atvio_ros import messages
-from atvio_ros.data.rosbags_messages import TYPESTORE, RosbagsMessages
+from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages
 from atvio_ros.errors import ImageError
 from atvio_ros.geometry import decode_motion, from_quaternion
 from atvio_ros.types import ImuSample, OdometryEstimate, RelativeMotion

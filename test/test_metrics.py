@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples.trajectories import random_motion, random_walk, stamped, straight
 from scipy.spatial.transform import Rotation
-from trajectory_samples import random_motion, random_walk, stamped, straight
 
 from atvio_ros.cli.main import main
 from atvio_ros.errors import TrajectoryError

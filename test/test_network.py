@@ -11,11 +11,11 @@ from atvio_ros.errors import SettingsError
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import untrained_model
 from atvio_ros.network.config import VARIANTS, AtvioConfig, variant
+from atvio_ros.network.description import count_parameters, summary
 from atvio_ros.network.fusion import make_fusion
-from atvio_ros.network.images import ImageInput, images_to_tensor
+from atvio_ros.network.image_input import ImageInput, images_to_tensor
 from atvio_ros.network.inertial_encoder import make_inertial_encoder
 from atvio_ros.network.lstm import Lstm
-from atvio_ros.network.summary import count_parameters, summary
 from atvio_ros.network.visual_encoder import make_visual_encoder
 
 SMALL = {'image_height_px': 64, 'image_width_px': 96, 'visual_widths': (4, 8, 8, 16, 16), 'attention_reduction': 4}

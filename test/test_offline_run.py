@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_samples import (
+from samples.bags import (
     FRAME_NS,
     IMU_PER_FRAME,
     MAKE,
@@ -16,19 +16,19 @@ from bag_samples import (
     imu_samples,
     write_drive,
 )
-from bag_samples import image as picture
+from samples.bags import image as picture
 from scipy.spatial.transform import Rotation
 
 from atvio_ros import messages
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_writer import BagWriter
-from atvio_ros.data.topics import IMAGE_TOPIC, IMU_TOPIC, Topics
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.topics import IMAGE_TOPIC, IMU_TOPIC, Topics
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImuError
 from atvio_ros.evaluation.run import BagRun, bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
 from atvio_ros.motion_noise import MotionNoise
+from atvio_ros.mounting import Mounting
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.odometry.pipeline import Mounting
 from atvio_ros.types import FramePair, ImuSample, RelativeMotion
 
 STEP_NS = FRAME_NS // IMU_PER_FRAME

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_samples import MS, START_NS, Scripted, frame, readings, stamps, stretch
+from samples.streams import MS, START_NS, Scripted, frame, readings, stamps, stretch
 
 from atvio_ros.errors import ModelError
 from atvio_ros.odometry.engine import OdometryEngine

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.errors import TrajectoryError
+from atvio_ros.errors import FileError, TrajectoryError
 from atvio_ros.evaluation.metrics import AVERAGED, evaluate
 from atvio_ros.evaluation.plots import plot_errors, plot_trajectory
 from atvio_ros.evaluation.report import results_table, summary, to_json, write_report
@@ -160,5 +160,5 @@ def test_pictures_are_drawn_without_touching_pyplots_state(tmp_path):
     plot_trajectory(tmp_path / 'a.png', estimate, truth, 'curve', evaluate(truth.poses, estimate.poses))
     plot_errors(tmp_path / 'b.png', estimate.poses, truth.poses, evaluate(truth.poses, estimate.poses), 'curve')
     assert dict(matplotlib.rcParams) == before
-    with pytest.raises(TrajectoryError, match='cannot be written'):
+    with pytest.raises(FileError, match='cannot be written'):
         plot_trajectory(tmp_path / 'missing' / 'a.png', estimate, None, 'curve')

@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bag_samples import FRAME_NS, FRAMES, INTRINSICS, START_NS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
-from prepared_samples import write_prepared
+from samples.bags import FRAME_NS, FRAMES, INTRINSICS, START_NS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
+from samples.prepared import write_prepared
 
+from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.prepare import load_exclusions, poses_at, prepare_bag, prepare_drive
-from atvio_ros.data.prepared import PreparedSequence, SequenceMeta, SequenceWriter, find_sequences, read_meta
+from atvio_ros.drives.prepare import load_exclusions, poses_at, prepare_bag, prepare_drive
+from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter, find_sequences, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.geometry import transform, translation
 from atvio_ros.preprocessing import scale_image

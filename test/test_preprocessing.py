@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_samples import START_NS
+from samples.streams import START_NS
 
 from atvio_ros.errors import ImuError
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu, scale_image

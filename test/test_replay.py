@@ -11,12 +11,12 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
-from bag_samples import T_BASE_CAMERA
 from ros_graph import EPOCH_NS, FRAME_NS, IMU_NS, REPOSITORY, fresh_environment
+from samples.bags import T_BASE_CAMERA
 
 from atvio_ros import geometry
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
 from atvio_ros.types import ImuSample
 

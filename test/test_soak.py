@@ -7,7 +7,7 @@ pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets 
 
 from ros_graph import fresh_environment
 
-from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.types import ImuSample
 from benchmarks.soak import Soak, soak
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from stream_samples import MS, START_NS, Scripted
+from samples.streams import MS, START_NS, Scripted
 
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
 from atvio_ros.odometry.engine import OdometryEngine

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.data.synthetic import DriveSettings, ImuSettings, kitti_intrinsics, synthesize
-from atvio_ros.data.synthetic.imu import imu_stamps, simulate_imu
-from atvio_ros.data.synthetic.route import random_drive
-from atvio_ros.data.synthetic.trajectory import Motion, nominal_camera
 from atvio_ros.errors import ImuError, SettingsError, TrajectoryError
 from atvio_ros.geometry import R_BODY_OPTICAL, inverse, rotation_angle
+from atvio_ros.rendering import DriveSettings, ImuSettings, kitti_intrinsics, synthesize
+from atvio_ros.rendering.imu import imu_stamps, simulate_imu
+from atvio_ros.rendering.route import random_drive
+from atvio_ros.rendering.trajectory import Motion, nominal_camera
 from atvio_ros.trajectory_files import write_kitti_poses
 from atvio_ros.types import NANOSECONDS
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.synthetic import DriveSettings, kitti_intrinsics, synthesize
-from atvio_ros.data.synthetic.appearance import Appearance
-from atvio_ros.data.synthetic.items import footprint
-from atvio_ros.data.synthetic.mesh import Batch, Light, quads, rectangle_uv
-from atvio_ros.data.synthetic.renderer import Pinhole, Renderer
-from atvio_ros.data.synthetic.trajectory import Motion
-from atvio_ros.data.synthetic.world import World, build_world
 from atvio_ros.errors import RenderError
 from atvio_ros.geometry import inverse, rotation_angle, transform
+from atvio_ros.rendering import DriveSettings, kitti_intrinsics, synthesize
+from atvio_ros.rendering.appearance import Appearance
+from atvio_ros.rendering.items import footprint
+from atvio_ros.rendering.mesh import Batch, Light, quads, rectangle_uv
+from atvio_ros.rendering.renderer import Pinhole, Renderer
+from atvio_ros.rendering.trajectory import Motion
+from atvio_ros.rendering.world import World, build_world
 
 KITTI = Path(__file__).resolve().parents[2] / 'shared/data/kitti'
 CAMERA = Pinhole(416, 128, *kitti_intrinsics(416, 128))

@@ -11,15 +11,15 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.bags.writer import BagWriter
+from atvio_ros.calibration.gyro_lag import RotationPairs, estimate_gyro_lag
+from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.cli.main import main
-from atvio_ros.data.bag_writer import BagWriter
 from atvio_ros.errors import ImuError
 from atvio_ros.geometry import R_BODY_OPTICAL, transform
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, save_model
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.odometry.image_rotation import ImageRotation
-from atvio_ros.odometry.time_offset import RotationPairs, estimate_gyro_lag
 from atvio_ros.types import ImuSample
 
 START_NS = 1_700_000_000_000_000_003

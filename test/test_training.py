@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 import yaml
-from prepared_samples import write_prepared
+from samples.prepared import write_prepared
 
 from atvio_ros.cli import train as train_command
 from atvio_ros.cli.main import main

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from atvio_ros.data.synthetic import DriveSettings, synthesize
-from atvio_ros.data.synthetic.training_set import SetSettings, plan_set, render
 from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.rendering import DriveSettings, synthesize
+from atvio_ros.rendering.training_set import SetSettings, plan_set, render
 from atvio_ros.trajectory_files import write_kitti_poses
 from atvio_ros.types import NANOSECONDS
 

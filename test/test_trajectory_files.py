@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.errors import TrajectoryError
+from atvio_ros.errors import FileError, TrajectoryError
+from atvio_ros.files import replacing
 from atvio_ros.trajectory_files import (
     read_kitti_poses,
     read_tum,
-    replacing,
     trajectory_format,
     write_kitti_poses,
     write_tum,
@@ -165,7 +165,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_missing_folder_is_an_expected_error(tmp_path, poses):
-    with pytest.raises(TrajectoryError, match='cannot be written: No such file or directory'):
+    with pytest.raises(FileError, match='cannot be written: No such file or directory'):
         write_kitti_poses(tmp_path / 'missing' / 'poses.txt', poses)
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.calibration.noise_fit import MotionErrors, fit_noise, motion_errors
 from atvio_ros.evaluation.consistency import MatchedDrive, consistency
 from atvio_ros.geometry import compose, transform
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.odometry.uncertainty import PoseUncertainty, unseen_variance
-from atvio_ros.training.noise_calibration import MotionErrors, fit_noise, motion_errors
 
 NOISE = MotionNoise(
     translation_floor_m=(0.004, 0.002, 0.001),

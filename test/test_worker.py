@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
-from stream_samples import stretch
+from samples.streams import stretch
 
 from atvio_ros.geometry import translation
 from atvio_ros.odometry.engine import OdometryEngine

@@ -31,10 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from atvio_ros.evaluation.report import to_json
+    from atvio_ros.files import write_text
     from atvio_ros.training.ablation import PAPER, VALIDATION, ablation_table, as_dict, run_ablation
     from atvio_ros.training.quiet import quiet_lightning
     from atvio_ros.training.train import Hardware
-    from atvio_ros.trajectory_files import write_text
 
     quiet_lightning()
     console = common.note_console()

@@ -23,35 +23,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print one JSON object instead of a table')
 
 
-def run(args: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Measure each variant in a process of its own, so that memory is each one's, and print a table."""
     from atvio_ros.errors import SettingsError
     from atvio_ros.network.config import VARIANTS, variant
     from atvio_ros.odometry.estimator import choose_device
 
-    if args.seconds <= 0.0:
-        raise SettingsError(f'--seconds must be above 0, not {args.seconds}.')
-    if args.threads < 1:
-        raise SettingsError(f'--threads must be at least 1, not {args.threads}.')
-    names = args.variant or list(VARIANTS)
+    if arguments.seconds <= 0.0:
+        raise SettingsError(f'--seconds must be above 0, not {arguments.seconds}.')
+    if arguments.threads < 1:
+        raise SettingsError(f'--threads must be at least 1, not {arguments.threads}.')
+    names = arguments.variant or list(VARIANTS)
     for name in names:
         variant(name)  # a wrong name is reported before anything is measured
-    device = str(choose_device(args.device))
+    device = str(choose_device(arguments.device))
     rows = []
-    if not args.json:
+    if not arguments.json:
         print(f'device: {device}; one frame pair at a time, state carried along')
         print(f'{"variant":<14}{"frames/s":>10}{"p50 [ms]":>10}{"p99 [ms]":>10}{"parameters":>12}{"peak [MB]":>11}')
     for name in names:
         with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as process:
-            row = process.submit(measure_variant, name, device, args.seconds, args.threads).result()
+            row = process.submit(measure_variant, name, device, arguments.seconds, arguments.threads).result()
         rows.append(row)
-        if not args.json:
+        if not arguments.json:
             print(
                 f'{row.name:<14}{row.frames_per_second:>10.1f}{row.latency_ms_p50:>10.2f}{row.latency_ms_p99:>10.2f}'
                 f'{row.parameters:>12,}{row.peak_memory_mb:>11.0f}',
                 flush=True,
             )
-    if args.json:
+    if arguments.json:
         print(json.dumps({'device': device, 'rows': [vars(row) for row in rows]}, indent=1))
 
 

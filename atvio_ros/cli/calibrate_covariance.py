@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from atvio_ros.cli import common
 
 if TYPE_CHECKING:
-    from atvio_ros.data.topics import Topics
+    from atvio_ros.bags.topics import Topics
+    from atvio_ros.calibration.noise_fit import MotionErrors
     from atvio_ros.evaluation.consistency import MatchedDrive
     from atvio_ros.network.atvio import Atvio
     from atvio_ros.odometry.estimator import NetworkEstimator
-    from atvio_ros.training.noise_calibration import MotionErrors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the network over all sources, fit, and write the model file."""
     import dataclasses
 
-    from atvio_ros.data.prepared import META_FILE, find_sequences
+    from atvio_ros.calibration.noise_fit import FEWEST_PAIRS, fit_noise
+    from atvio_ros.drives.sequence_store import META_FILE, find_sequences
     from atvio_ros.errors import DatasetError
     from atvio_ros.evaluation.consistency import consistency, consistency_lines
     from atvio_ros.network.checkpoint import load_model, save_with_card
     from atvio_ros.odometry.estimator import load_estimator
-    from atvio_ros.training.noise_calibration import FEWEST_PAIRS, fit_noise
 
     console = common.note_console()
     network, card = load_model(arguments.model)
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run_bag(bag: Path, estimator: NetworkEstimator, topics: Topics) -> MatchedDrive:
     """The network alone over a bag: at rest, too, its errors are wanted as they are."""
-    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.bags.reader import BagReader
     from atvio_ros.errors import BagError
     from atvio_ros.evaluation.consistency import match_drive
     from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag
@@ -98,8 +98,8 @@ def _bag_errors(drive: MatchedDrive) -> list[MotionErrors]:
     """Errors of the stretches of a drive without a gap."""
     import numpy as np
 
+    from atvio_ros.calibration.noise_fit import motion_errors
     from atvio_ros.geometry import relative_poses
-    from atvio_ros.training.noise_calibration import motion_errors
 
     estimate, truth, interval_s = relative_poses(drive.estimate), relative_poses(drive.truth), drive.interval_s
     edges = np.flatnonzero(np.diff(np.concatenate(([False], drive.whole, [False])).astype(int)))
@@ -113,10 +113,10 @@ def _prepared_errors(folders: Sequence[Path], network: Atvio) -> list[MotionErro
     """Errors on all of some prepared sequences."""
     import numpy as np
 
-    from atvio_ros.data.prepared import PreparedSequence
+    from atvio_ros.drives.sequence_store import PreparedSequence
     from atvio_ros.training.dataset import Split, WindowDataset
-    from atvio_ros.training.noise_calibration import validation_errors
     from atvio_ros.training.pairs import SequencePairs
+    from atvio_ros.training.validation_errors import validation_errors
 
     sequences = tuple(SequencePairs(PreparedSequence(folder), network.config.gyro_lag_s) for folder in folders)
     none, everything = (tuple(np.full(len(sequence), chosen) for sequence in sequences) for chosen in (False, True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from atvio_ros.cli import common
 
 if TYPE_CHECKING:
-    from atvio_ros.evaluation.time_offset import BagLag
+    from atvio_ros.evaluation.bag_gyro_lag import BagLag
     from atvio_ros.network.config import AtvioConfig
 
 MADE_WITH = {
@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure the lag and print it with the parameter that it asks for."""
-    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.bags.reader import BagReader
     from atvio_ros.errors import SettingsError
-    from atvio_ros.evaluation.time_offset import bag_gyro_lag
+    from atvio_ros.evaluation.bag_gyro_lag import bag_gyro_lag
     from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
 
     if not 0.05 <= arguments.search <= LARGEST_SEARCH_S:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from atvio_ros.data.topics import Topics
+    from atvio_ros.bags.topics import Topics
     from atvio_ros.types import FloatArray, Trajectory
 
 UNTRAINED = (
@@ -45,7 +45,7 @@ def add_standstill_option(parser: argparse.ArgumentParser) -> None:
 
 def topics(arguments: argparse.Namespace) -> Topics:
     """What add_topic_options parsed."""
-    from atvio_ros.data.topics import Topics
+    from atvio_ros.bags.topics import Topics
 
     return Topics(arguments.image_topic, arguments.imu_topic, arguments.ground_truth_topic)
 

@@ -15,20 +15,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print one JSON object instead of a table')
 
 
-def run(args: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Print the description."""
     from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
-    from atvio_ros.network.summary import PARTS, layers, summary
+    from atvio_ros.network.description import PARTS, layers, summary
 
-    path = None if args.variant else args.model or default_model_path()
+    path = None if arguments.variant else arguments.model or default_model_path()
     if path:
         model, card = load_model(path)
         origin = f'{path} ({"trained" if card.trained else "untrained weights"})'
     else:
-        model = untrained_model(args.variant or 'ca_a')
+        model = untrained_model(arguments.variant or 'ca_a')
         origin = 'without weights'
     figures = summary(model)
-    if args.json:
+    if arguments.json:
         print(json.dumps(figures, indent=1))
         return
     print(f'{figures["variant"]}, {origin}\n')

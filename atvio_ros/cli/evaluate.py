@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     from atvio_ros.evaluation.bags import bag_names, evaluate_bag
     from atvio_ros.evaluation.report import results_table, summary, to_json
+    from atvio_ros.files import write_text
     from atvio_ros.odometry.estimator import load_estimator
-    from atvio_ros.trajectory_files import write_text
 
     names = bag_names(arguments.bags)
     notes = common.note_console()

@@ -13,7 +13,7 @@ from atvio_ros.cli import common
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from atvio_ros.data.kitti import Drive
+    from atvio_ros.drives.kitti import Drive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,28 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print the summary as JSON')
 
 
-def run(args: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Read the drive, write the bag, and say what is in it and what its IMU lacks."""
-    from atvio_ros.data.bag_writer import BagWriter
-    from atvio_ros.data.kitti import export_drive
+    from atvio_ros.bags.writer import BagWriter
+    from atvio_ros.drives.kitti import export_drive
 
-    writer = BagWriter(args.out)  # refuses an existing path before anything is read
+    writer = BagWriter(arguments.out)  # refuses an existing path before anything is read
     progress = common.progress_bar()
     try:
-        drive = _read_drive(args, progress)
+        drive = _read_drive(arguments, progress)
         size = export_drive(drive, writer, _Track(progress, 'writing', 'images'))
     finally:
         if progress.live.is_started:  # else an early error is the only line on stderr
             progress.stop()
-    summary = _summary(args.out, drive, size)
-    if args.json:
+    summary = _summary(arguments.out, drive, size)
+    if arguments.json:
         import json
 
         print(json.dumps(summary, indent=2))
         return
     for line in _lines(summary):
         print(line)
-    print(f'Wrote {args.out}')
+    print(f'Wrote {arguments.out}')
 
 
 class _Track:
@@ -71,26 +71,33 @@ class _Track:
             self._progress.advance(task)
 
 
-def _read_drive(args: argparse.Namespace, progress: Progress) -> Drive:
+def _read_drive(arguments: argparse.Namespace, progress: Progress) -> Drive:
     import dataclasses
 
-    from atvio_ros.data.kitti_loose import loose_drive
-    from atvio_ros.data.kitti_raw import raw_drive
+    from atvio_ros.drives.kitti_loose import loose_drive
+    from atvio_ros.drives.kitti_raw import raw_drive
     from atvio_ros.errors import SettingsError
 
-    if args.images is None:
-        if args.sequence is None or args.times is not None or args.imu is not None:
+    if arguments.images is None:
+        if arguments.sequence is None or arguments.times is not None or arguments.imu is not None:
             raise SettingsError('--raw needs --sequence NN, and takes neither --times nor --imu.')
         track = _Track(progress, 'reading', 'IMU packets')
-        drive = raw_drive(args.raw, args.sequence.zfill(2), args.poses, args.camera or 'image_02', track)
+        drive = raw_drive(
+            arguments.raw, arguments.sequence.zfill(2), arguments.poses, arguments.camera or 'image_02', track
+        )
     else:
-        if args.times is None or args.imu is None or args.sequence is not None or args.camera is not None:
+        if (
+            arguments.times is None
+            or arguments.imu is None
+            or arguments.sequence is not None
+            or arguments.camera is not None
+        ):
             raise SettingsError(
                 '--images needs --times FILE and --imu FILE, and takes neither --sequence nor --camera.'
             )
-        drive = loose_drive(args.images, args.times, args.imu, args.poses)
-    if args.intrinsics is not None:
-        drive = dataclasses.replace(drive, intrinsics=_intrinsics(args.intrinsics))
+        drive = loose_drive(arguments.images, arguments.times, arguments.imu, arguments.poses)
+    if arguments.intrinsics is not None:
+        drive = dataclasses.replace(drive, intrinsics=_intrinsics(arguments.intrinsics))
     return drive
 
 
@@ -109,7 +116,7 @@ def _intrinsics(text: str) -> tuple[float, float, float, float]:
 def _summary(out: Path, drive: Drive, size: tuple[int, int]) -> dict[str, Any]:
     import numpy as np
 
-    from atvio_ros.data.kitti import find_gaps, seconds_since
+    from atvio_ros.drives.kitti import find_gaps, seconds_since
 
     start_ns = int(drive.stamps_ns[0])
     truth = drive.T_odom_base

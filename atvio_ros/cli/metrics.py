@@ -28,18 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print the figures as JSON')
 
 
-def run(args: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Print t_rel, r_rel, ATE, RPE and the error at the end."""
     from rich.console import Console
 
     from atvio_ros.evaluation.report import bins_table, results_table, to_json
 
-    result = _compare_files(args.truth, args.estimate, args.align)
-    if args.json:
+    result = _compare_files(arguments.truth, arguments.estimate, arguments.align)
+    if arguments.json:
         print(to_json(result.as_dict()), end='')
         return
     console = Console(highlight=False, markup=False)
-    console.print(results_table({args.estimate.name: result}))
+    console.print(results_table({arguments.estimate.name: result}))
     if result.by_length:
         console.print(bins_table(result.by_length, 'segment m'))
         console.print(bins_table(result.by_speed, 'speed km/h', 3.6))

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare each bag that is not prepared already."""
-    from atvio_ros.data.bag_reader import BagReader
-    from atvio_ros.data.prepare import fingerprint, keep_prepared, load_exclusions, prepare_bag
+    from atvio_ros.bags.reader import BagReader
+    from atvio_ros.drives.prepare import fingerprint, keep_prepared, load_exclusions, prepare_bag
     from atvio_ros.errors import DatasetError
     from atvio_ros.evaluation.run import bag_mounting
 

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Start the node, play, record, write the report and odometry.mcap."""
-    from atvio_ros.data.bag_file import single_file_bag
-    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.bags.reader import BagReader
+    from atvio_ros.bags.single_file import single_file_bag
     from atvio_ros.errors import NodeError
     from atvio_ros.evaluation.run import bag_mounting, bag_truth, copy_reference, run_notes, summary_line
     from atvio_ros.odometry.estimator import load_estimator

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the odometry, write the report and odometry.mcap."""
-    from atvio_ros.data.bag_reader import BagReader
+    from atvio_ros.bags.reader import BagReader
     from atvio_ros.evaluation.run import bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
     from atvio_ros.odometry.estimator import load_estimator
 

@@ -24,19 +24,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-jitter', action='store_true', help="images each 0.1 s, not at KITTI's varying intervals")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Render and write; the last line names the bag."""
-    from atvio_ros.data.bag_writer import BagWriter
-    from atvio_ros.data.synthetic import DriveSettings, synthesize
+    from atvio_ros.bags.writer import BagWriter
+    from atvio_ros.rendering import DriveSettings, synthesize
     from atvio_ros.settings import from_mapping
     from atvio_ros.types import ImuSample
 
-    values = {'seed': args.seed, 'length': args.length, 'width': args.width, 'height': args.height}
-    values |= {'color': not args.grey, 'jitter': not args.no_jitter, 'poses': args.poses, 'times': args.times}
-    values |= {'imu': args.imu, 'intrinsics': _numbers('--intrinsics', args.intrinsics, ',', float)}
-    values |= {'images': _numbers('--images', args.images, ':', int)}
+    values = {'seed': arguments.seed, 'length': arguments.length, 'width': arguments.width, 'height': arguments.height}
+    values |= {
+        'color': not arguments.grey,
+        'jitter': not arguments.no_jitter,
+        'poses': arguments.poses,
+        'times': arguments.times,
+    }
+    values |= {'imu': arguments.imu, 'intrinsics': _numbers('--intrinsics', arguments.intrinsics, ',', float)}
+    values |= {'images': _numbers('--images', arguments.images, ':', int)}
     drive = synthesize(from_mapping(DriveSettings, values, 'synthesize'))
-    with BagWriter(args.out) as bag, common.progress_bar() as progress:
+    with BagWriter(arguments.out) as bag, common.progress_bar() as progress:
         task = progress.add_task('rendering', total=len(drive), unit='images')
         start_ns = int(drive.stamps_ns[0])
         transforms = {('base_link', 'imu_link'): drive.T_base_imu, ('base_link', 'camera'): drive.T_base_camera}
@@ -47,11 +52,11 @@ def run(args: argparse.Namespace) -> None:
             while pending is not None and pending[0] <= stamp_ns:
                 bag.write_imu(ImuSample(pending[0], pending[1][:3], pending[1][3:]))
                 pending = next(readings, None)
-            bag.write_camera_info(stamp_ns, args.width, args.height, drive.intrinsics)
+            bag.write_camera_info(stamp_ns, arguments.width, arguments.height, drive.intrinsics)
             bag.write_image(stamp_ns, image)
             bag.write_ground_truth(stamp_ns, drive.T_odom_base[index])
             progress.update(task, advance=1, unit=f'images, {progress.tasks[0].speed or 0.0:.0f}/s')
-    print(f'Wrote {len(drive)} images of {drive.length_m:.0f} m with ground truth to {args.out}')
+    print(f'Wrote {len(drive)} images of {drive.length_m:.0f} m with ground truth to {arguments.out}')
 
 
 def _numbers(option: str, text: str | None, separator: str, kind: type[int] | type[float]) -> tuple[float, ...]:

@@ -27,28 +27,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--processes', type=int, default=2, help='that render at a time (default: %(default)s)')
 
 
-def run(args: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Render what is not there yet; an interrupted run goes on where it was."""
-    from atvio_ros.data.prepare import load_exclusions
-    from atvio_ros.data.synthetic.training_set import SetSettings, plan_set, render
+    from atvio_ros.drives.prepare import load_exclusions
     from atvio_ros.errors import SettingsError
+    from atvio_ros.rendering.training_set import SetSettings, plan_set, render
     from atvio_ros.settings import from_mapping
 
-    if args.processes < 1:
-        raise SettingsError(f'--processes must be at least 1, not {args.processes}.')
-    width, height = common.size(args.size)
-    values = {name: vars(args)[name] for name in ('passes', 'appearances', 'drives', 'grey')}
-    values |= {'drive_length': args.length, 'width': width, 'height': height}
+    if arguments.processes < 1:
+        raise SettingsError(f'--processes must be at least 1, not {arguments.processes}.')
+    width, height = common.size(arguments.size)
+    values = {name: vars(arguments)[name] for name in ('passes', 'appearances', 'drives', 'grey')}
+    values |= {'drive_length': arguments.length, 'width': width, 'height': height}
     settings = from_mapping(SetSettings, values, 'synthesize-set')
-    held_out, excluded = (load_exclusions(path) if path else {} for path in (args.held_out, args.exclude))
-    jobs = plan_set(settings, args.kitti, held_out, excluded)
+    held_out, excluded = (load_exclusions(path) if path else {} for path in (arguments.held_out, arguments.exclude))
+    jobs = plan_set(settings, arguments.kitti, held_out, excluded)
     images = 0
     with (
-        ProcessPoolExecutor(args.processes, mp_context=get_context('spawn')) as processes,
+        ProcessPoolExecutor(arguments.processes, mp_context=get_context('spawn')) as processes,
         common.progress_bar() as progress,
     ):
         task = progress.add_task('rendering', total=len(jobs), unit='sequences')
-        running = [processes.submit(render, job, args.out, settings) for job in jobs]
+        running = [processes.submit(render, job, arguments.out, settings) for job in jobs]
         try:
             for done in as_completed(running):
                 images += done.result()
@@ -56,4 +56,4 @@ def run(args: argparse.Namespace) -> None:
         except BaseException:
             processes.shutdown(cancel_futures=True)
             raise
-    print(f'{len(jobs)} sequences with {images} images are in {args.out}')
+    print(f'{len(jobs)} sequences with {images} images are in {arguments.out}')

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.topics import Topics
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.topics import Topics
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.consistency import consistency, consistency_lines, covariance_notes, match_drive
 from atvio_ros.evaluation.metrics import Result

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from atvio_ros.evaluation.metrics import Bin, Result, distances_along
+from atvio_ros.files import replacing
 from atvio_ros.geometry import inverse, rotation_angle
-from atvio_ros.trajectory_files import replacing
 from atvio_ros.types import FloatArray, Trajectory
 
 TRUTH_COLOUR = '#8a8f98'

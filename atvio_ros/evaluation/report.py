@@ -16,7 +16,8 @@ from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation.alignment import MATCH_TOLERANCE_NS, associate, start_together, to_camera
 from atvio_ros.evaluation.metrics import AVERAGED, Bin, Result, average, distances_along, evaluate
 from atvio_ros.evaluation.plots import plot_errors, plot_trajectory
-from atvio_ros.trajectory_files import write_kitti_poses, write_text, write_tum
+from atvio_ros.files import write_text
+from atvio_ros.trajectory_files import write_kitti_poses, write_tum
 from atvio_ros.types import FloatArray, Trajectory
 
 ONLY_WITH_TRUTH = ('truth.tum', 'truth.kitti.txt', 'errors.png')

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from atvio_ros import __version__
-from atvio_ros.data.bag_file import single_file_bag
-from atvio_ros.data.bag_reader import BagImage, BagReader
-from atvio_ros.data.bag_writer import BagWriter
-from atvio_ros.data.frames import lookup
-from atvio_ros.data.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
+from atvio_ros.bags.reader import BagImage, BagReader
+from atvio_ros.bags.single_file import single_file_bag
+from atvio_ros.bags.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError
+from atvio_ros.mounting import Mounting
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
-from atvio_ros.odometry.pipeline import Mounting, make_engine, make_pairer, run_offline
+from atvio_ros.odometry.pipeline import make_engine, make_pairer, run_offline
 from atvio_ros.preprocessing import scale_image
+from atvio_ros.transform_tree import lookup
 from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
 
 

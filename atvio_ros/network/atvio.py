@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.network.fusion import make_fusion
-from atvio_ros.network.images import ImageInput
+from atvio_ros.network.image_input import ImageInput
 from atvio_ros.network.inertial_encoder import make_inertial_encoder
 from atvio_ros.network.lstm import Lstm
 from atvio_ros.network.lstm import LstmState as LstmState

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from atvio_ros.network.atvio import Atvio
+from atvio_ros.network.description import blank_pair, count_parameters
 from atvio_ros.network.lstm import LstmState
-from atvio_ros.network.summary import blank_pair, count_parameters
 
 _WARM_UP_PAIRS = 10
 _FEWEST_PAIRS = 20

@@ -12,7 +12,7 @@ from atvio_ros.geometry import decode_motion
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio, LstmState
 from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
-from atvio_ros.network.images import images_to_tensor
+from atvio_ros.network.image_input import images_to_tensor
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.types import FramePair, RelativeMotion
 

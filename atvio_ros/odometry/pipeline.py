@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-
-import numpy as np
 
 from atvio_ros.errors import AtvioError
-from atvio_ros.geometry import R_BODY_OPTICAL, transform
+from atvio_ros.mounting import Mounting
 from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.standstill import StandstillGate
-from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, OdometryEstimate
-
-
-def _looking_forward() -> FloatArray:
-    return transform(R_BODY_OPTICAL, np.zeros(3))
-
-
-@dataclass(frozen=True)
-class Mounting:
-    """Where the sensors sit on the robot and how their clocks relate."""
-
-    T_base_camera: FloatArray = field(default_factory=_looking_forward)  # (4, 4) optical camera frame in base_link
-    R_base_imu: FloatArray = field(default_factory=lambda: np.eye(3))  # (3, 3) imu_link in base_link
-    imu_time_offset_s: float = 0.0  # added to IMU stamps
+from atvio_ros.types import NANOSECONDS, CameraFrame, FramePair, ImuSample, OdometryEstimate
 
 
 def make_pairer(

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image, Imu
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.geometry import from_quaternion, transform
-from atvio_ros.images import decode_compressed, decode_image
+from atvio_ros.image_decoding import decode_compressed, decode_image
 from atvio_ros.preprocessing import scale_image
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, ImuSample
 

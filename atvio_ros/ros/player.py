@@ -17,9 +17,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 
 from atvio_ros import messages
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_storage import RawMessage
-from atvio_ros.data.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, STATIC_TRANSFORM_TOPIC, Topics
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.storage import RawMessage
+from atvio_ros.bags.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, STATIC_TRANSFORM_TOPIC, Topics
 from atvio_ros.errors import AtvioError, NodeError
 from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
 from atvio_ros.types import NANOSECONDS

@@ -28,13 +28,13 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from tf2_msgs.msg import TFMessage
 
-from atvio_ros.data.bag_reader import BagReader
-from atvio_ros.data.bag_storage import RawMessage
-from atvio_ros.data.bag_writer import BagWriter
+from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.storage import RawMessage
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import NodeError
 from atvio_ros.geometry import from_quaternion, quaternion, transform
+from atvio_ros.mounting import Mounting
 from atvio_ros.msg import OdometryStatus
-from atvio_ros.odometry.pipeline import Mounting
 from atvio_ros.ros.conversions import stamp_ns
 from atvio_ros.ros.player import BagPlayer
 from atvio_ros.types import FloatArray, Trajectory

@@ -15,13 +15,14 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, Imu
 
 from atvio_ros.errors import NodeError
+from atvio_ros.mounting import Mounting
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import Reason
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
 from atvio_ros.odometry.pair_queue import PairQueue
-from atvio_ros.odometry.pipeline import Mounting, make_engine, make_pairer
+from atvio_ros.odometry.pipeline import make_engine, make_pairer
 from atvio_ros.ros.conversions import camera_frame
 from atvio_ros.ros.health import Health, Input, Report
 from atvio_ros.ros.outputs import Outputs, Processed

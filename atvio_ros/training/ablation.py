@@ -14,11 +14,11 @@ from rich.table import Table
 from atvio_ros.errors import BagError, SettingsError
 from atvio_ros.evaluation.bags import bag_names, evaluate_bag
 from atvio_ros.evaluation.report import summary, to_json
+from atvio_ros.files import write_text
 from atvio_ros.odometry.estimator import load_estimator
 from atvio_ros.training.callbacks import LAST, Progress
 from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, load_settings, plain
 from atvio_ros.training.train import Hardware, train
-from atvio_ros.trajectory_files import write_text
 
 PAPER_DATA = 'KITTI 05, 07 and 10'
 VALIDATION = 'the validation part of the training sequences'

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from atvio_ros.data.prepared import PreparedSequence, find_sequences
+from atvio_ros.drives.sequence_store import PreparedSequence, find_sequences
 from atvio_ros.errors import DatasetError
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.training.mirror import Mirror

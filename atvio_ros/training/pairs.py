@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.data.prepared import PreparedSequence
+from atvio_ros.drives.sequence_store import PreparedSequence
 from atvio_ros.geometry import encode_motion, inverse
 from atvio_ros.odometry.frame_pairs import FramePairer, skip_shared_frame
 from atvio_ros.odometry.imu_buffer import ImuBuffer

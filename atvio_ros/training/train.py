@@ -17,21 +17,22 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from atvio_ros.calibration.gyro_fit import calibrated
+from atvio_ros.calibration.noise_fit import fit_noise
 from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.files import write_text
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import load_model, save_model
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.settings import from_mapping
 from atvio_ros.training.callbacks import BEST, LAST, KeepCheckpoints, Progress, Report, StopOnSignal
 from atvio_ros.training.dataset import Split, WindowDataset, open_split
-from atvio_ros.training.gyro_calibration import calibrated
 from atvio_ros.training.model_card import card_text, make_card
 from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
-from atvio_ros.training.noise_calibration import fit_noise, validation_errors
 from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.plan import Plan
 from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, differences, plain, to_yaml
-from atvio_ros.trajectory_files import write_text
+from atvio_ros.training.validation_errors import validation_errors
 
 SETTINGS_FILE = 'settings.yaml'
 

@@ -19,7 +19,7 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bag_samples import write_drive
+from samples.bags import write_drive
 
 LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'kitti_replay.launch.py'
 LIMIT_S = 60  # importing PyTorch takes its time

@@ -1,0 +1,250 @@
+"""Reads images, IMU readings, ground truth and calibration from bags, ours and those of others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from rosbags.interfaces import Connection
+
+from atvio_ros import messages
+from atvio_ros.bags.storage import DAMAGE, BagStorage, RawMessage, summary
+from atvio_ros.bags.topics import (
+    CAMERA_INFO_TOPIC,
+    GROUND_TRUTH_KIND,
+    IMAGE_KIND,
+    IMU_KIND,
+    STATIC_TRANSFORM_TOPIC,
+    TopicKind,
+    Topics,
+    choose_topic,
+)
+from atvio_ros.errors import BagError, ImageError
+from atvio_ros.geometry import from_quaternion, transform
+from atvio_ros.image_decoding import decode_compressed, decode_image
+from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample, Trajectory
+
+
+@dataclass(frozen=True)
+class BagImage:
+    """A decoded image at its header stamp, in its original size."""
+
+    stamp_ns: int
+    frame_id: str
+    image: ImageArray  # (H, W) grey or (H, W, 3) RGB
+
+
+@dataclass(frozen=True)
+class CameraInfo:
+    """A pinhole camera, distortion left out."""
+
+    frame_id: str
+    width_px: int
+    height_px: int
+    intrinsics: tuple[float, float, float, float]  # fx, fy, cx, cy [px]
+
+
+OnBadMessage: TypeAlias = Callable[[BagError], None]
+Value = TypeVar('Value')
+
+
+class BagReader:
+    """Context manager over one bag: ROS 1, sqlite3 or mcap.
+
+    `topics` are those chosen, None where nothing could be. Raises BagError when the bag is missing or damaged, at once
+    when a topic asked for is not there, and otherwise from the method that needs a topic the bag lacks.
+    """
+
+    def __init__(self, path: Path, topics: Topics | None = None) -> None:
+        self.path = path
+        self.topics = topics or Topics()
+        self._storage = BagStorage(path)
+        self._missing: dict[str, BagError] = {}
+
+    def __enter__(self) -> BagReader:
+        self._storage.__enter__()
+        try:
+            self.topics = Topics(
+                image=self._choose(IMAGE_KIND, self.topics.image),
+                imu=self._choose(IMU_KIND, self.topics.imu),
+                ground_truth=self._choose(GROUND_TRUTH_KIND, self.topics.ground_truth),
+            )
+        except BagError:
+            self._storage.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._storage.close()
+
+    def count(self, topic: str) -> int:
+        """How many messages the bag's index has on a topic."""
+        return sum(connection.msgcount for connection in self._storage.connections if connection.topic == topic)
+
+    def types(self, topics: Collection[str]) -> dict[str, str]:
+        """{topic: message type} of those topics that the bag has."""
+        return {c.topic: c.msgtype for c in self._storage.connections if c.topic in topics}
+
+    def events(self, on_bad_message: OnBadMessage | None = None) -> Iterator[ImuSample | BagImage]:
+        """IMU readings and images in the order they were recorded (log time), each decoded when its turn comes.
+
+        Stamps are those of the headers. A message that cannot be decoded is handed to `on_bad_message` as the BagError
+        it is and left out; without that it is raised. Raises BagError when the bag has no images or no IMU readings.
+        """
+        image, imu = self._need(IMAGE_KIND, self.topics.image), self._need(IMU_KIND, self.topics.imu)
+        kinds = (*IMAGE_KIND.types, *IMU_KIND.types)
+        return self._decoded((image, imu), kinds, _event, on_bad_message)
+
+    def images(self, on_bad_message: OnBadMessage | None = None) -> Iterator[BagImage]:
+        """The images alone; see events."""
+        return self._decoded((self._need(IMAGE_KIND, self.topics.image),), IMAGE_KIND.types, _image, on_bad_message)
+
+    def imu(self, on_bad_message: OnBadMessage | None = None) -> Iterator[ImuSample]:
+        """The IMU readings alone; see events."""
+        return self._decoded((self._need(IMU_KIND, self.topics.imu),), IMU_KIND.types, _imu, on_bad_message)
+
+    def raw_messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
+        """Every message, or those of some topics, as CDR bytes in the order of the log stamps, to be published again.
+
+        From a ROS 1 bag only the types that this package reads, converted. Raises BagError.
+        """
+        return self._storage.raw_messages(topics)
+
+    def ground_truth(self) -> Trajectory:
+        """True poses, by increasing stamp. Raises BagError when the bag has none."""
+        return self.trajectory(self._need(GROUND_TRUTH_KIND, self.topics.ground_truth))
+
+    def trajectory(self, topic: str) -> Trajectory:
+        """Poses of a topic of Odometry, PoseStamped, PoseWithCovarianceStamped or TransformStamped messages.
+
+        Sorted by header stamp; of several poses with one stamp the first is kept. Raises BagError without any.
+        """
+        topic = choose_topic(self.path, self._storage.connections, GROUND_TRUTH_KIND, topic)
+        stamped = list(self._decoded((topic,), messages.POSE_TYPES, _stamped_pose))
+        stamps_ns, first = np.unique(np.array([stamp_ns for stamp_ns, _ in stamped], dtype=np.int64), return_index=True)
+        return Trajectory(stamps_ns, np.stack([T for _, T in stamped])[first])
+
+    def camera_info(self) -> CameraInfo | None:
+        """The first calibration on /camera/camera_info, or else on `camera_info` beside the image topic, or None."""
+        image = self.topics.image or ''
+        for topic in (CAMERA_INFO_TOPIC, image.removesuffix('/compressed').rpartition('/')[0] + '/camera_info'):
+            for info in self._decoded((topic,), (messages.CAMERA_INFO,), _camera_info):
+                return info
+        return None
+
+    def imu_frame_id(self) -> str:
+        """Frame of the IMU readings, from the first of them. Raises BagError when the bag has none."""
+        topic = self._need(IMU_KIND, self.topics.imu)
+        return next(self._decoded((topic,), IMU_KIND.types, lambda message, _: _frame(message.header.frame_id)), '')
+
+    def static_transforms(self) -> dict[tuple[str, str], FloatArray]:
+        """{(parent, child): T_parent_child (4, 4)} of /tf_static, the last of repeated ones; see frames.lookup."""
+        result: dict[tuple[str, str], FloatArray] = {}
+        for transforms in self._decoded((STATIC_TRANSFORM_TOPIC,), (messages.TF_MESSAGE,), _transforms):
+            result.update(transforms)
+        return result
+
+    def _choose(self, kind: TopicKind, asked: str | None) -> str | None:
+        try:
+            return choose_topic(self.path, self._storage.connections, kind, asked)
+        except BagError as error:
+            if asked is not None:
+                raise
+            self._missing[kind.noun] = error
+            return None
+
+    def _need(self, kind: TopicKind, topic: str | None) -> str:
+        if topic is None:
+            raise self._missing[kind.noun]
+        return topic
+
+    def _decoded(
+        self,
+        topics: tuple[str, ...],
+        types: tuple[str, ...],
+        decode: Callable[[Any, str], Value],
+        on_bad_message: OnBadMessage | None = None,
+    ) -> Iterator[Value]:
+        connections = [c for c in self._storage.connections if c.topic in topics and c.msgtype in types]
+        seen: Counter[str] = Counter()
+        for connection, _, cdr in self._storage.messages(connections):
+            seen[connection.topic] += 1
+            try:
+                value = decode(self._storage.deserialize(connection, cdr), connection.msgtype)
+            except (ImageError, *DAMAGE) as error:
+                bad = self._bad_message(connection, seen[connection.topic], error)
+                if on_bad_message is None:
+                    raise bad from error
+                on_bad_message(bad)
+            else:
+                yield value
+
+    def _bad_message(self, connection: Connection, number: int, error: BaseException) -> BagError:
+        total = self.count(connection.topic)
+        what = str(error) if isinstance(error, ImageError) else f'{summary(error)}. The bag is damaged there.'
+        return BagError(f'{self.path}: message {number} of {total} on {connection.topic} cannot be decoded. {what}')
+
+
+def _stamp_ns(message: Any) -> int:
+    return int(message.header.stamp.sec) * NANOSECONDS + int(message.header.stamp.nanosec)
+
+
+def _event(message: Any, type_name: str) -> ImuSample | BagImage:
+    return _imu(message, type_name) if type_name == messages.IMU else _image(message, type_name)
+
+
+def _imu(message: Any, type_name: str) -> ImuSample:
+    return ImuSample(_stamp_ns(message), _vector(message.angular_velocity), _vector(message.linear_acceleration))
+
+
+def _image(message: Any, type_name: str) -> BagImage:
+    if type_name == messages.COMPRESSED_IMAGE:
+        image = decode_compressed(message.format, message.data)
+    else:
+        image = decode_image(
+            message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
+        )
+    return BagImage(_stamp_ns(message), _frame(message.header.frame_id), image)
+
+
+def _camera_info(message: Any, type_name: str) -> CameraInfo:
+    fx, _, cx, _, fy, cy = (float(value) for value in message.k[:6])
+    return CameraInfo(_frame(message.header.frame_id), int(message.width), int(message.height), (fx, fy, cx, cy))
+
+
+def _transforms(message: Any, type_name: str) -> dict[tuple[str, str], FloatArray]:
+    return {
+        (_frame(stamped.header.frame_id), _frame(stamped.child_frame_id)): _pose(
+            stamped.transform.translation, stamped.transform.rotation
+        )
+        for stamped in message.transforms
+    }
+
+
+def _stamped_pose(message: Any, type_name: str) -> tuple[int, FloatArray]:
+    if type_name == messages.TRANSFORM_STAMPED:
+        return _stamp_ns(message), _pose(message.transform.translation, message.transform.rotation)
+    pose = message.pose if type_name == messages.POSE_STAMPED else message.pose.pose
+    return _stamp_ns(message), _pose(pose.position, pose.orientation)
+
+
+def _pose(position: Any, orientation: Any) -> FloatArray:
+    T = transform(from_quaternion(orientation.x, orientation.y, orientation.z, orientation.w), _vector(position))
+    if not np.isfinite(T).all():
+        raise ValueError('a pose holds NaN or infinity')
+    return T
+
+
+def _vector(xyz: Any) -> FloatArray:
+    return np.array([xyz.x, xyz.y, xyz.z], dtype=np.float64)
+
+
+def _frame(frame_id: str) -> str:
+    return frame_id.lstrip('/')  # ROS 1 writes /base_link for base_link

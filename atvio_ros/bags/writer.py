@@ -1,0 +1,203 @@
+"""Writes rosbag2 folders (mcap) with `rosbags`, no ROS needed. A bag gets its name only once it is whole."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.typesys import TypesysError, get_types_from_msg
+
+from atvio_ros import messages
+from atvio_ros.bags.topics import (
+    BASE_FRAME,
+    CAMERA_FRAME,
+    CAMERA_INFO_TOPIC,
+    GROUND_TRUTH_TOPIC,
+    IMAGE_TOPIC,
+    IMU_FRAME,
+    IMU_TOPIC,
+    ODOM_FRAME,
+    ODOMETRY_TOPIC,
+    PATH_TOPIC,
+    STATIC_TRANSFORM_TOPIC,
+    TRANSFORM_TOPIC,
+)
+from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages, standard_types
+from atvio_ros.errors import BagError
+from atvio_ros.types import FloatArray, ImageArray, ImuSample, OdometryEstimate, Trajectory
+
+# Version 9 writes QoS in a form that Humble cannot parse; every distribution from Humble on reads version 8.
+METADATA_VERSION: Literal[8] = 8
+INFINITE = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
+
+
+def reliable(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> Qos:
+    """QoS stored with a topic, which `ros2 bag play` then offers: reliable, so that best-effort readers match too."""
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=depth,
+        reliability=QosReliability.RELIABLE,
+        durability=durability,
+        deadline=INFINITE,
+        lifespan=INFINITE,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=INFINITE,
+        avoid_ros_namespace_conventions=False,
+    )
+
+
+STREAM_QOS = reliable(depth=10)
+LATCHED_QOS = reliable(depth=1, durability=QosDurability.TRANSIENT_LOCAL)
+TOPIC_QOS = {IMU_TOPIC: reliable(depth=1000), TRANSFORM_TOPIC: reliable(depth=100), STATIC_TRANSFORM_TOPIC: LATCHED_QOS}
+
+
+class BagWriter:
+    """Context manager that writes a rosbag2 folder at `path`, which must not exist yet.
+
+    It writes to a temporary folder beside `path`, renames it on success and removes it on an exception. A message is
+    logged at its header stamp; readers sort by that, so streams may be written in any order. Raises BagError when the
+    path exists or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._make = RosbagsMessages()
+        self._stack = ExitStack()
+        self._connections: dict[tuple[str, str], Connection] = {}
+        if path.exists():
+            raise BagError(f'{path} exists already. Remove it or choose another name: bags are never overwritten.')
+
+    def __enter__(self) -> BagWriter:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            folder = self._stack.enter_context(
+                tempfile.TemporaryDirectory(dir=self._path.parent, prefix=f'.{self._path.name}.')
+            )
+            self._unfinished = Path(folder) / self._path.name
+            # Made by hand, not by its own context manager: on an exception there must be no bag at all.
+            self._writer = Writer(self._unfinished, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+            self._writer.open()
+        except OSError as error:
+            self._stack.close()
+            raise BagError(f'{self._path} cannot be written: {error.strerror}. Choose another place.') from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._stack:  # removes the temporary folder, whatever happens
+            if kind is not None:
+                self._writer.abort()
+                return
+            try:
+                self._writer.close()
+                self._unfinished.rename(self._path)
+            except OSError as error:
+                raise BagError(f'{self._path} cannot be finished: {error.strerror}.') from error
+
+    def write_image(self, stamp_ns: int, image: ImageArray, frame_id: str = CAMERA_FRAME) -> None:
+        """An image (H, W), written as mono8, or (H, W, 3) in RGB order, written as rgb8."""
+        self._write(IMAGE_TOPIC, stamp_ns, messages.image(self._make, stamp_ns, frame_id, image))
+
+    def write_camera_info(
+        self,
+        stamp_ns: int,
+        width: int,
+        height: int,
+        intrinsics: tuple[float, float, float, float],
+        frame_id: str = CAMERA_FRAME,
+    ) -> None:
+        """A rectified camera without distortion; intrinsics are fx, fy, cx, cy [px], size in px."""
+        message = messages.camera_info(self._make, stamp_ns, frame_id, width, height, intrinsics)
+        self._write(CAMERA_INFO_TOPIC, stamp_ns, message)
+
+    def write_imu(self, sample: ImuSample, frame_id: str = IMU_FRAME) -> None:
+        """One reading; orientation is marked unknown."""
+        self._write(IMU_TOPIC, sample.stamp_ns, messages.imu(self._make, sample, frame_id))
+
+    def write_ground_truth(self, stamp_ns: int, T_odom_base: FloatArray) -> None:
+        """The true pose (4, 4) of base_link in odom."""
+        message = messages.pose_odometry(self._make, stamp_ns, T_odom_base, ODOM_FRAME, BASE_FRAME)
+        self._write(GROUND_TRUTH_TOPIC, stamp_ns, message)
+
+    def write_static_transforms(self, stamp_ns: int, transforms: Mapping[tuple[str, str], FloatArray]) -> None:
+        """{(parent, child): T_parent_child (4, 4)}, all in one message: a late reader of /tf_static gets the last."""
+        stamped = [
+            messages.transform_stamped(self._make, stamp_ns, parent, child, T_parent_child)
+            for (parent, child), T_parent_child in transforms.items()
+        ]
+        self._write(STATIC_TRANSFORM_TOPIC, stamp_ns, messages.tf_message(self._make, stamped))
+
+    def write_odometry(
+        self, estimate: OdometryEstimate, odom_frame: str = ODOM_FRAME, base_frame: str = BASE_FRAME
+    ) -> None:
+        """An estimate as the node publishes it: /odometry, and odom -> base_link on /tf."""
+        self._write(ODOMETRY_TOPIC, estimate.stamp_ns, messages.odometry(self._make, estimate, odom_frame, base_frame))
+        stamped = messages.transform_stamped(
+            self._make, estimate.stamp_ns, odom_frame, base_frame, estimate.T_odom_base
+        )
+        self._write(TRANSFORM_TOPIC, estimate.stamp_ns, messages.tf_message(self._make, [stamped]))
+
+    def write_path(self, trajectory: Trajectory, frame_id: str = ODOM_FRAME) -> None:
+        """A whole trajectory as one nav_msgs/Path on /path, at its last stamp."""
+        poses = [
+            messages.pose_stamped(self._make, int(stamp_ns), frame_id, T)
+            for stamp_ns, T in zip(trajectory.stamps_ns, trajectory.poses, strict=True)
+        ]
+        stamp_ns = int(trajectory.stamps_ns[-1])
+        self._write(PATH_TOPIC, stamp_ns, messages.path(self._make, stamp_ns, frame_id, poses))
+
+    def write_raw(
+        self,
+        topic: str,
+        type_name: str,
+        stamp_ns: int,
+        cdr: bytes,
+        *,
+        message_definition: str | None = None,
+        latched: bool = False,
+    ) -> None:
+        """A serialised message, as received, logged at stamp_ns; `latched` topics are played transient local.
+
+        A type that is not a standard one needs its definition: the .msg text, then those of the types it uses that are
+        not standard either, each behind a line of 80 `=` and one of `MSG: package/Name`.
+        """
+        connection = self._connections.get((topic, type_name))
+        try:
+            if connection is None:
+                connection = self._add_connection(topic, type_name, message_definition, latched)
+                self._connections[topic, type_name] = connection
+            self._writer.write(connection, stamp_ns, cdr)
+        except (WriterError, TypesysError) as error:
+            raise BagError(f'{topic} ({type_name}) cannot be recorded: {error}') from error
+        except OSError as error:
+            raise BagError(f'{self._path} cannot be written: {error.strerror}.') from error
+
+    def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
+        self.write_raw(topic, message.__msgtype__, int(stamp_ns), self._make.serialize(message))
+
+    def _add_connection(self, topic: str, type_name: str, message_definition: str | None, latched: bool) -> Connection:
+        typestore = TYPESTORE
+        if message_definition is not None:
+            typestore = standard_types()  # a fresh one: the type must not outlive this bag
+            typestore.register(
+                {
+                    name: fields
+                    for name, fields in get_types_from_msg(message_definition, type_name).items()
+                    if name not in TYPESTORE.types
+                }
+            )
+        if type_name not in typestore.types:
+            raise BagError(f'{topic} has the type {type_name}, which is not a standard one: give its definition.')
+        return self._writer.add_connection(
+            topic,
+            type_name,
+            typestore=typestore,
+            offered_qos_profiles=[LATCHED_QOS if latched else TOPIC_QOS.get(topic, STREAM_QOS)],
+        )

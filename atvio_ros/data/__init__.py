@@ -1,1 +1,0 @@
-"""Bags, drives and rendered scenes, and the training samples made of them."""

@@ -1,0 +1,190 @@
+"""A drive from KITTI's raw layout: DIR/DATE/DATE_drive_NNNN_{sync,extract}/{image_0x,oxts}/{data,timestamps.txt}.
+
+Images are taken from the synced drive (rectified), or else from the unsynced one and rectified here; the 100 Hz OXTS
+readings are only in the unsynced drive (`extract`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.drives.kitti import Drive, ImuStream, Track, find_images, ground_truth, order_imu, read_text
+from atvio_ros.drives.kitti_calibration import read_calibration
+from atvio_ros.errors import DatasetError
+from atvio_ros.trajectory_files import read_kitti_poses
+from atvio_ros.types import FloatArray
+
+CAMERAS = ('image_00', 'image_02')  # left grey, left colour
+IMU_MARGIN_NS = 500_000_000  # readings kept before the first and after the last image, for filters and time offsets
+# Of the 30 OXTS values: ax ay az and wx wy wz, in vehicle axes (x forward, y left, z up).
+OXTS_COLUMNS = [11, 12, 13, 17, 18, 19]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Which frames of which raw drive an odometry sequence is, both ends included (KITTI's odometry devkit)."""
+
+    drive: str
+    first_frame: int
+    last_frame: int
+
+    @property
+    def date(self) -> str:
+        """The recording day, which is also the folder of the calibration files."""
+        return self.drive[:10]
+
+
+SEQUENCES = {
+    '00': Sequence('2011_10_03_drive_0027', 0, 4540),
+    '01': Sequence('2011_10_03_drive_0042', 0, 1100),
+    '02': Sequence('2011_10_03_drive_0034', 0, 4660),
+    '04': Sequence('2011_09_30_drive_0016', 0, 270),
+    '05': Sequence('2011_09_30_drive_0018', 0, 2760),
+    '06': Sequence('2011_09_30_drive_0020', 0, 1100),
+    '07': Sequence('2011_09_30_drive_0027', 0, 1100),
+    '08': Sequence('2011_09_30_drive_0028', 1100, 5170),
+    '09': Sequence('2011_09_30_drive_0033', 0, 1590),
+    '10': Sequence('2011_09_30_drive_0034', 0, 1200),
+}  # 03 is missing: KITTI does not publish its raw drive
+
+
+def raw_drive(
+    raw: Path, sequence: str, poses: Path | None = None, camera: str = 'image_02', track: Track = iter
+) -> Drive:
+    """The drive of an odometry sequence ('00' .. '10') from KITTI's raw folders, with ground truth from poses/NN.txt.
+
+    `track` shows the progress of reading the OXTS files. Raises DatasetError when something is missing or malformed.
+    """
+    if sequence not in SEQUENCES:
+        raise DatasetError(f'{sequence!r} is not a sequence with a published raw drive: {", ".join(SEQUENCES)}.')
+    which = SEQUENCES[sequence]
+    images, synced = _find_images(raw / which.date, which, camera)
+    frames, image_paths, stamps_ns = _select_frames(images, which)
+    notes = []
+    if frames[-1] < which.last_frame or len(frames) < frames[-1] - frames[0] + 1:
+        notes.append(f'{len(frames)} of the {which.last_frame - which.first_frame + 1} images of {sequence} are there.')
+
+    calibration = read_calibration(raw / which.date, camera.removeprefix('image_'))
+    rectify = None if synced else calibration.rectify
+    intrinsics = calibration.intrinsics if synced or rectify else None
+    if not synced:
+        notes.append(
+            f'The images are those of the unsynced drive, {"rectified here" if rectify else "not rectified"}; '
+            'poses belong to them only where both versions begin with the same frame.'
+        )
+    T_odom_base = None
+    if poses is not None:
+        file = poses if poses.is_file() else poses / f'{sequence}.txt'
+        T_odom_base = _ground_truth(file, frames - which.first_frame, calibration.T_base_camera0)
+    return Drive(
+        image_paths,
+        stamps_ns,
+        _read_oxts(raw / which.date / f'{which.drive}_extract' / 'oxts', stamps_ns, track),
+        calibration.T_base_camera,
+        T_odom_base,
+        intrinsics,
+        rectify,
+        (*notes, *calibration.notes),
+    )
+
+
+def read_timestamps(path: Path) -> NDArray[np.int64]:
+    """Stamps [ns] (N,) of lines like `2011-10-03 12:55:34.997992704`, taken as UTC, exact to the nanosecond.
+
+    Raises DatasetError naming the line.
+    """
+    stamps_ns = []
+    for number, line in enumerate(read_text(path, 'a KITTI timestamp a line').splitlines(), start=1):
+        try:
+            stamp_ns = int(np.datetime64(line.strip(), 'ns').astype(np.int64))
+        except ValueError:
+            stamp_ns = -1
+        if stamp_ns < 0:  # also what numpy makes of an empty line
+            raise DatasetError(
+                f'{path}, line {number}: {line[:50]!r} is not a time like 2011-10-03 12:55:34.997992704.'
+            )
+        stamps_ns.append(stamp_ns)
+    if not stamps_ns:
+        raise DatasetError(f'{path} holds no timestamps.')
+    return np.array(stamps_ns, dtype=np.int64)
+
+
+def _find_images(day: Path, which: Sequence, camera: str) -> tuple[Path, bool]:
+    """The folder image_0x of the drive, and whether it is the synced one."""
+    for kind in ('sync', 'extract'):
+        folder = day / f'{which.drive}_{kind}' / camera
+        if (folder / 'data').is_dir():
+            return folder, kind == 'sync'
+    raise DatasetError(
+        f'There is neither {day / f"{which.drive}_sync" / camera / "data"} nor the same in {which.drive}_extract. '
+        'Give the folder of KITTI raw that holds the days (2011_10_03, ...), or another --camera.'
+    )
+
+
+def _select_frames(folder: Path, which: Sequence) -> tuple[NDArray[np.int64], tuple[Path, ...], NDArray[np.int64]]:
+    """Frame numbers (N,), images and stamps [ns] (N,) of those frames of the sequence that are there."""
+    stamps_ns = read_timestamps(folder / 'timestamps.txt')
+    numbered = {}
+    for path in find_images(folder / 'data'):
+        if not path.stem.isdecimal():
+            raise DatasetError(f'{path} is not named by its frame number, as in KITTI raw (0000000000.png).')
+        numbered[int(path.stem)] = path
+    frames = [frame for frame in sorted(numbered) if which.first_frame <= frame <= which.last_frame]
+    if not frames:
+        raise DatasetError(
+            f'{folder / "data"} holds frames {min(numbered)} to {max(numbered)}; the sequence is frames '
+            f'{which.first_frame} to {which.last_frame}.'
+        )
+    if frames[-1] >= len(stamps_ns):
+        raise DatasetError(
+            f'{folder / "timestamps.txt"} has {len(stamps_ns)} lines, too few for frame {frames[-1]} (one a frame).'
+        )
+    chosen_ns = stamps_ns[frames]
+    backward = np.flatnonzero(np.diff(chosen_ns) <= 0)
+    if len(backward):
+        raise DatasetError(
+            f'{folder / "timestamps.txt"}: frame {frames[backward[0] + 1]} is not later than the one before.'
+        )
+    return np.array(frames), tuple(numbered[frame] for frame in frames), chosen_ns
+
+
+def _ground_truth(path: Path, pose_indices: NDArray[np.int64], T_base_camera0: FloatArray) -> FloatArray:
+    """T_odom_base of the exported images; KITTI's poses are those of camera 0, whichever camera is exported."""
+    T_camera0_camera = read_kitti_poses(path)
+    if pose_indices[-1] >= len(T_camera0_camera):
+        raise DatasetError(
+            f'{path} has {len(T_camera0_camera)} poses, too few for image {pose_indices[-1]} (one an image).'
+        )
+    return ground_truth(T_camera0_camera[pose_indices], T_base_camera0)
+
+
+def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -> ImuStream:
+    """The readings around the images, sorted and without repeated stamps."""
+    if not folder.is_dir():
+        raise DatasetError(
+            f'There is no {folder}. The 100 Hz OXTS readings are in the unsynced drive: get its `extract` archive.'
+        )
+    stamps_ns = read_timestamps(folder / 'timestamps.txt')
+    wanted = np.flatnonzero(
+        (stamps_ns >= image_stamps_ns[0] - IMU_MARGIN_NS) & (stamps_ns <= image_stamps_ns[-1] + IMU_MARGIN_NS)
+    )
+    if len(wanted) == 0:
+        raise DatasetError(f'{folder} has no reading at the time of the images. Do both belong to one drive?')
+    values = np.array([_read_oxts_file(folder / 'data' / f'{i:010d}.txt') for i in track(wanted.tolist())])
+    return order_imu(stamps_ns[wanted], values)
+
+
+def _read_oxts_file(path: Path) -> FloatArray:
+    """(6,) ax ay az wx wy wz of one packet."""
+    try:
+        packet = np.array([float(word) for word in read_text(path, 'an OXTS packet').split()])
+    except ValueError:
+        packet = np.empty(0)
+    if len(packet) <= OXTS_COLUMNS[-1] or not np.isfinite(packet[OXTS_COLUMNS]).all():
+        raise DatasetError(f'{path} is not an OXTS packet of 30 numbers.')
+    values: FloatArray = packet[OXTS_COLUMNS]
+    return values

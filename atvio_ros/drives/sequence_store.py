@@ -1,0 +1,267 @@
+"""A prepared sequence: one folder with what training needs of one drive, as arrays that are mapped, not loaded.
+
+images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image
+image_stamps_ns.npy  (N,) int64, strictly increasing
+imu_stamps_ns.npy    (M,) int64, strictly increasing
+imu.npy              (M, 6) float64: wx wy wz [rad/s], ax ay az [m/s^2], in imu_link, as recorded
+camera_poses.npy     (N, 4, 4) float64: optical camera frame in a fixed frame; NaN where there is no ground truth
+meta.json            the fields of SequenceMeta
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.files import write_text
+from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, scale_image
+from atvio_ros.settings import from_mapping
+from atvio_ros.types import FloatArray, ImageArray
+
+FORMAT = 'atvio_ros prepared sequence'
+FORMAT_VERSION = 1
+META_FILE = 'meta.json'
+
+Matrix = tuple[tuple[float, ...], ...]
+Ranges = tuple[tuple[int, int], ...]  # first and last image of stretches, both included
+
+
+@dataclass(frozen=True)
+class SequenceMeta:
+    """What meta.json holds: where a sequence comes from and how to read it."""
+
+    name: str = ''
+    source: str = ''  # what it was made of, for people
+    fingerprint: str = ''  # of the source and the options: the same means there is nothing to do again
+    content_sha256: str = ''  # of the images' bytes
+    images: int = 0
+    imu_readings: int = 0
+    length_m: float = 0.0  # of the ground truth
+    image_topic: str = ''
+    imu_topic: str = ''
+    ground_truth_topic: str = ''
+    intrinsics_px: tuple[float, ...] = ()  # fx fy cx cy of the scaled images; empty: not known
+    T_base_camera: Matrix = ()  # 4x4
+    R_base_imu: Matrix = ()  # 3x3; the IMU is stored in imu_link's axes
+    excluded: Ranges = ()  # stretches of images that training leaves out
+    notes: tuple[str, ...] = ()
+    format: str = FORMAT
+    version: int = FORMAT_VERSION
+
+
+class PreparedSequence:
+    """A prepared sequence, opened. Raises DatasetError where its parts are missing or contradict each other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.meta = read_meta(folder)
+        self.image_stamps_ns: NDArray[np.int64] = self._load('image_stamps_ns', np.int64, (self.meta.images,))
+        self.imu_stamps_ns: NDArray[np.int64] = self._load('imu_stamps_ns', np.int64, (self.meta.imu_readings,))
+        self.imu: FloatArray = self._load('imu', np.float64, (self.meta.imu_readings, 6))
+        self.camera_poses: FloatArray = self._load('camera_poses', np.float64, (self.meta.images, 4, 4))
+        if self.images.ndim != 4 or len(self.images) != self.meta.images:
+            raise DatasetError(f'{folder}/images.npy has shape {self.images.shape}. Prepare the sequence again.')
+
+    def __reduce__(self) -> tuple[type[PreparedSequence], tuple[Path]]:
+        return PreparedSequence, (self.folder,)  # a worker process maps the files anew; pickling would copy them
+
+    def __len__(self) -> int:
+        return self.meta.images
+
+    @functools.cached_property
+    def images(self) -> ImageArray:
+        """(N, H, W, C) uint8, memory-mapped."""
+        images: ImageArray = self._load('images', np.uint8, None, mapped=True)
+        return images
+
+    def _load(self, name: str, kind: type, shape: tuple[int, ...] | None, mapped: bool = False) -> Any:
+        path = self.folder / f'{name}.npy'
+        try:
+            array = np.load(path, mmap_mode='r', allow_pickle=False)  # mapped first: its header may claim any size
+        except (OSError, ValueError, EOFError) as error:
+            raise DatasetError(f'{path} cannot be read ({error}). Prepare the sequence again.') from error
+        if array.dtype != kind or (shape is not None and array.shape != shape):
+            raise DatasetError(
+                f'{path} holds {array.dtype} {array.shape}, not {np.dtype(kind)} {shape} as {META_FILE} says. '
+                'Prepare the sequence again.'
+            )
+        return array if mapped else np.array(array)
+
+
+class SequenceWriter:
+    """Context manager that writes a prepared sequence; the folder gets its name only when all of it is there.
+
+    Images are added one by one, in the order of their stamps; `finish` takes the rest. Leaving the context without
+    `finish`, by an exception or not, removes everything written; an older sequence of that name then stays as it was.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        height_px: int = IMAGE_HEIGHT_PX,
+        width_px: int = IMAGE_WIDTH_PX,
+    ) -> None:
+        self._folder = folder
+        self._partial = folder.parent / f'.{folder.name}.partial'
+        self._size = (height_px, width_px)
+        self._stamps_ns: list[int] = []
+        self._channels = 0
+        self._source_size = (0, 0)
+        self._digest = hashlib.sha256()
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> SequenceWriter:
+        try:
+            if self._partial.exists():  # of a run that was killed
+                shutil.rmtree(self._partial)
+            self._partial.mkdir(parents=True)
+            self._file = (self._partial / 'images.npy').open('wb')
+        except OSError as error:
+            raise DatasetError(f'{self._folder} cannot be written: {error.strerror}.') from error
+        self._write_header()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add_image(self, stamp_ns: int, image: ImageArray) -> bool:
+        """Scale and store an image (h, w), (h, w, 1) or (h, w, 3); False, and not stored, if not newer than the last.
+
+        Raises DatasetError when it has other channels or another size than the first.
+        """
+        if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
+            return False
+        scaled = scale_image(image, *self._size)
+        if not self._stamps_ns:
+            self._channels, self._source_size = scaled.shape[2], image.shape[:2]
+        elif (scaled.shape[2], image.shape[:2]) != (self._channels, self._source_size):
+            raise DatasetError(
+                f'{self._folder.name}: image {len(self._stamps_ns)} has shape {image.shape}; those before it have '
+                f'{self._source_size} pixels and {self._channels} channels.'
+            )
+        self._stamps_ns.append(stamp_ns)
+        pixels = scaled.tobytes()
+        self._digest.update(pixels)
+        self._open_file().write(pixels)
+        return True
+
+    @property
+    def stamps_ns(self) -> NDArray[np.int64]:
+        """Stamps of the images stored so far, (N,)."""
+        return np.array(self._stamps_ns, dtype=np.int64)
+
+    def finish(
+        self,
+        imu_stamps_ns: NDArray[np.int64],
+        imu: FloatArray,
+        camera_poses: FloatArray,
+        T_base_camera: FloatArray,
+        R_base_imu: FloatArray,
+        meta: SequenceMeta,
+        intrinsics: tuple[float, float, float, float] | None = None,
+    ) -> PreparedSequence:
+        """Store the rest and put the folder in its place.
+
+        IMU readings (M,), (M, 6) in imu_link, in any order; camera poses (N, 4, 4), NaN where not known; `intrinsics`
+        fx fy cx cy of the images as they were given. `meta` says the rest. Raises DatasetError without images or IMU
+        readings, or if the numbers of images and poses differ.
+        """
+        if not self._stamps_ns or len(imu) == 0:
+            raise DatasetError(f'{self._folder.name} has {len(self._stamps_ns)} images and {len(imu)} IMU readings.')
+        if camera_poses.shape != (len(self._stamps_ns), 4, 4):
+            raise DatasetError(f'{self._folder.name}: {len(self._stamps_ns)} images, poses {camera_poses.shape}.')
+        imu_stamps_ns, first = np.unique(imu_stamps_ns, return_index=True)
+        self._write_header()
+        self._open_file().close()
+        np.save(self._partial / 'image_stamps_ns.npy', self.stamps_ns)
+        np.save(self._partial / 'imu_stamps_ns.npy', imu_stamps_ns)
+        np.save(self._partial / 'imu.npy', np.asarray(imu, dtype=np.float64)[first])
+        np.save(self._partial / 'camera_poses.npy', np.asarray(camera_poses, dtype=np.float64))
+        steps = np.linalg.norm(np.diff(camera_poses[:, :3, 3], axis=0), axis=1)
+        meta = dataclasses.replace(
+            meta,
+            name=self._folder.name,
+            content_sha256=self._digest.hexdigest(),
+            images=len(self._stamps_ns),
+            imu_readings=len(imu_stamps_ns),
+            length_m=float(np.nansum(steps)),
+            intrinsics_px=() if intrinsics is None else self._scaled(intrinsics),
+            T_base_camera=_rows(T_base_camera),
+            R_base_imu=_rows(R_base_imu),
+        )
+        write_meta(self._partial, meta)
+        old = self._folder.parent / f'.{self._folder.name}.old'
+        if self._folder.exists():
+            self._folder.replace(old)
+        self._partial.replace(self._folder)
+        shutil.rmtree(old, ignore_errors=True)
+        return PreparedSequence(self._folder)
+
+    def _scaled(self, intrinsics: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        fx, fy, cx, cy = intrinsics
+        y, x = (target / source for target, source in zip(self._size, self._source_size, strict=True))
+        return fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5  # pixel centres are integers
+
+    def _open_file(self) -> BinaryIO:
+        if self._file is None:
+            raise DatasetError('A SequenceWriter writes inside its `with` block only.')
+        return self._file
+
+    def _write_header(self) -> None:
+        """At the start for the place it takes, at the end for the number of images; numpy pads it to one length."""
+        file = self._open_file()
+        file.seek(0)
+        shape = (len(self._stamps_ns), *self._size, self._channels or 1)
+        np.lib.format.write_array_header_1_0(file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
+
+
+def find_sequences(folder: Path) -> list[Path]:
+    """Folders of the prepared sequences in `folder`, by name. Raises DatasetError when there is none."""
+    found = sorted(path.parent for path in folder.glob(f'*/{META_FILE}') if not path.parent.name.startswith('.'))
+    if not found:
+        raise DatasetError(
+            f'{folder} holds no prepared sequences. Make some with `atvio prepare BAG... --out {folder}`.'
+        )
+    return found
+
+
+def read_meta(folder: Path) -> SequenceMeta:
+    """meta.json of a prepared sequence. Raises DatasetError."""
+    path = folder / META_FILE
+    try:
+        values = json.loads(path.read_text())
+        if not isinstance(values, dict):
+            raise ValueError('it is not a JSON object')
+        meta = from_mapping(SequenceMeta, values, META_FILE)
+    except (OSError, ValueError, RecursionError, SettingsError) as error:
+        raise DatasetError(f'{path} does not describe a prepared sequence: {error}') from error
+    if (meta.format, meta.version) != (FORMAT, FORMAT_VERSION):
+        raise DatasetError(
+            f'{path} is {meta.format!r}, version {meta.version}; this package reads {FORMAT!r}, version '
+            f'{FORMAT_VERSION}. Prepare the sequence again.'
+        )
+    return meta
+
+
+def write_meta(folder: Path, meta: SequenceMeta) -> None:
+    """Write meta.json, whole or not at all."""
+    write_text(folder / META_FILE, json.dumps(dataclasses.asdict(meta), indent=2) + '\n')
+
+
+def _rows(matrix: FloatArray) -> Matrix:
+    return tuple(tuple(row) for row in np.asarray(matrix, dtype=np.float64).tolist())

@@ -1,0 +1,83 @@
+"""An IMU that behaves like KITTI's OXTS RT3003 at 100 Hz: noise, bias, and the delay of its filtered outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from atvio_ros.drives.kitti_loose import read_imu_table
+from atvio_ros.errors import ImuError
+from atvio_ros.rendering.trajectory import Motion
+from atvio_ros.settings import setting
+from atvio_ros.types import NANOSECONDS, FloatArray
+
+SAMPLES_PER_IMAGE = 10
+
+
+@dataclass(frozen=True)
+class ImuSettings:
+    """Errors of the simulated IMU. The defaults are like those seen in KITTI's packets."""
+
+    gyro_delay: float = setting(0.065, 'Delay of the angular velocity [s]; KITTI has 0.06 to 0.07.', minimum=0.0)
+    accelerometer_delay: float = setting(0.015, 'Delay of the specific force [s]; 0.01 to 0.02.', minimum=0.0)
+    gyro_noise: float = setting(0.0005, 'White noise of the angular velocity, per sample [rad/s].', minimum=0.0)
+    accelerometer_noise: float = setting(0.01, 'White noise of the specific force, per sample [m/s^2].', minimum=0.0)
+    gyro_bias: float = setting(1.0e-4, 'Spread of the constant gyro bias, per axis [rad/s].', minimum=0.0)
+    accelerometer_bias: float = setting(0.04, 'Spread of the constant accelerometer bias [m/s^2].', minimum=0.0)
+    gyro_vibration: float = setting(0.0025, 'Road vibration in roll and pitch rate at 8 m/s [rad/s].', minimum=0.0)
+    accelerometer_vibration: float = setting(0.1, 'Road vibration on the z axis at 8 m/s [m/s^2].', minimum=0.0)
+
+
+def imu_stamps(image_stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ten readings per image interval, evenly spaced, one at every image: (N,) -> (10 (N - 1) + 1,) [ns]."""
+    starts, intervals = image_stamps_ns[:-1, None], np.diff(image_stamps_ns)[:, None]
+    within = starts + intervals * np.arange(SAMPLES_PER_IMAGE) // SAMPLES_PER_IMAGE
+    return np.append(within.ravel(), image_stamps_ns[-1])
+
+
+def simulate_imu(
+    motion: Motion, stamps_ns: NDArray[np.int64], settings: ImuSettings, rng: np.random.Generator
+) -> FloatArray:
+    """Readings (M, 6) at stamps (M,) [ns] of which the first is the motion's start.
+
+    Columns: wx wy wz [rad/s], ax ay az [m/s^2] in base axes, gravity included (REP 145).
+    """
+    times_s = (stamps_ns - stamps_ns[0]) / NANOSECONDS
+    count = len(times_s)
+    liveliness = np.minimum(motion.speed(times_s) / 8.0, 1.5)[:, None]
+    gyro_shake = _vibration(count, rng) * (1.0, 1.0, 0.15) * settings.gyro_vibration
+    force_shake = _vibration(count, rng) * (0.5, 0.8, 1.0) * settings.accelerometer_vibration
+    gyro = motion.angular_velocity(times_s - settings.gyro_delay) + liveliness * gyro_shake
+    force = motion.specific_force(times_s - settings.accelerometer_delay) + liveliness * force_shake
+    gyro += rng.normal(0.0, settings.gyro_bias, 3) + rng.normal(0.0, settings.gyro_noise, (count, 3))
+    force += rng.normal(0.0, settings.accelerometer_bias, 3)
+    force += rng.normal(0.0, settings.accelerometer_noise, (count, 3))
+    return np.concatenate((gyro, force), axis=1)
+
+
+def read_imu(path: Path, images: int, first: int = 0) -> FloatArray:
+    """Recorded readings (10 (images - 1) + 1, 6), gyro first, of the images from `first` on.
+
+    The file, .mat or text, has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at
+    image i.
+    Raises DatasetError when it is missing or malformed, ImuError when it is too short.
+    """
+    table = read_imu_table(path)
+    begin = SAMPLES_PER_IMAGE * first
+    end = begin + SAMPLES_PER_IMAGE * (images - 1) + 1
+    if len(table) < end:
+        raise ImuError(
+            f'{path} holds {len(table)} readings; {first + images} images need {end}, ten per image interval.'
+        )
+    return table[begin:end, [3, 4, 5, 0, 1, 2]]
+
+
+def _vibration(samples: int, rng: np.random.Generator) -> FloatArray:
+    """Noise (N, 3) of unit deviation, mostly between 5 and 20 Hz, as wheels and engine shake a sensor."""
+    noise = rng.standard_normal((samples, 3))
+    band = gaussian_filter1d(noise, 0.8, axis=0) - gaussian_filter1d(noise, 3.0, axis=0)
+    return np.asarray(band / 0.46)

@@ -1,0 +1,168 @@
+"""A procedural drive: where the road goes and how a car moves along it, by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import make_interp_spline
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from atvio_ros.rendering.trajectory import Motion
+from atvio_ros.types import FloatArray
+
+STEP_M = 0.5  # spacing of the road's samples
+RATE_HZ = 50.0  # of the poses the motion is made through
+LATERAL_LIMIT = 2.3  # m/s^2, a careful driver's
+BRAKING, THROTTLE = 1.9, 1.3  # m/s^2
+# How the sensors' common frame sits in the car, which load and springs decide: nose down and to the right [deg], mean
+# and spread over drives. KITTI's base_link dips 0.5 to 0.7 degrees below the way it moves.
+DIP_DEG, TILT_DEG = (0.55, 0.35), (0.0, 0.3)
+
+
+@dataclass(frozen=True)
+class District:
+    """How roads and drivers behave in one kind of surroundings. Pairs are ranges to draw from."""
+
+    speed: tuple[float, float]  # m/s
+    straight: tuple[float, float]  # m between two bends
+    radius: tuple[float, float]  # m
+    angle_deg: tuple[float, float]
+    junctions: float  # share of the bends that are turns at a junction, 6 to 13 m in radius
+    stops: float  # share of the straights that end in a stop
+    slope: float  # typical rise per metre
+
+
+DISTRICTS = {
+    'town': District((7.0, 13.0), (40.0, 170.0), (25.0, 90.0), (10.0, 45.0), 0.55, 0.22, 0.012),
+    'suburb': District((6.5, 11.0), (30.0, 120.0), (20.0, 70.0), (15.0, 70.0), 0.4, 0.12, 0.03),
+    'country': District((12.0, 17.0), (40.0, 250.0), (60.0, 350.0), (8.0, 50.0), 0.05, 0.04, 0.035),
+    'motorway': District((21.0, 25.0), (150.0, 500.0), (350.0, 1200.0), (5.0, 30.0), 0.0, 0.0, 0.015),
+}
+DISTRICT_SHARES = (0.4, 0.3, 0.2, 0.1)
+
+
+def random_drive(length_m: float, rng: np.random.Generator, base_height_m: float) -> Motion:
+    """The motion of base_link, `base_height_m` above the road, over `length_m` metres of a random road."""
+    curvature, speed, stops, slope = _draw_road(length_m, rng)
+    way_m, times_s = _drive(curvature, speed, stops, rng)
+    return _ride(curvature, slope, way_m, times_s, rng, base_height_m)
+
+
+def _draw_road(
+    length_m: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, dict[int, float], FloatArray]:
+    """Curvature [1/m] and speed limit [m/s] each STEP_M, stops {sample: seconds}, and the rise per metre."""
+    samples = int(np.ceil(length_m / STEP_M)) + 1
+    curvature: list[float] = []
+    speed: list[float] = []
+    slope: list[float] = []
+    stops: dict[int, float] = {}
+    name = str(rng.choice(list(DISTRICTS), p=DISTRICT_SHARES))
+    remaining_m = rng.uniform(300.0, 900.0)
+    while len(curvature) < samples:
+        if remaining_m < 0:
+            name = str(rng.choice(list(DISTRICTS), p=DISTRICT_SHARES))
+            remaining_m = rng.uniform(300.0, 900.0)
+        district = DISTRICTS[name]
+        straight = int(rng.uniform(*district.straight) / STEP_M)
+        turn = rng.random() < district.junctions
+        radius = rng.uniform(6.5, 13.0) if turn else rng.uniform(*district.radius)
+        angle = np.radians(rng.uniform(75.0, 105.0) if turn else rng.uniform(*district.angle_deg))
+        bend = max(1, int(angle * radius / STEP_M))
+        sign = rng.choice([-1.0, 1.0])
+        if rng.random() < district.stops:
+            stops[len(curvature) + straight - int(8.0 / STEP_M)] = rng.uniform(1.0, 8.0)
+        drift = rng.normal(0.0, 2e-4)  # no real road is quite straight
+        curvature += [drift] * straight + [sign / radius] * bend
+        speed += [rng.uniform(*district.speed)] * (straight + bend)
+        slope += [rng.normal(0.0, district.slope)] * (straight + bend)
+        remaining_m -= (straight + bend) * STEP_M
+    stops = {sample: seconds for sample, seconds in stops.items() if 20 < sample < samples - 20}
+    return (
+        gaussian_filter1d(np.array(curvature[:samples]), 2.0 / STEP_M),  # a steering wheel takes time: clothoids
+        gaussian_filter1d(np.array(speed[:samples]), 15.0 / STEP_M),
+        stops,
+        np.clip(gaussian_filter1d(np.array(slope[:samples]), 25.0 / STEP_M), -0.09, 0.09),
+    )
+
+
+def _drive(
+    curvature: FloatArray, speed: FloatArray, stops: dict[int, float], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Way driven [m] at times [s], RATE_HZ: within the limits of speed, lateral acceleration, throttle and brake."""
+    limit = np.minimum(speed, np.sqrt(LATERAL_LIMIT / np.maximum(np.abs(curvature), 1e-4)))
+    limit *= 1.0 + 0.08 * _wander(len(limit), 60.0 / STEP_M, rng)
+    for sample in stops:
+        limit[sample] = 0.0
+    squares = limit**2
+    for i in range(1, len(squares)):
+        squares[i] = min(squares[i], squares[i - 1] + 2 * THROTTLE * STEP_M)
+    for i in range(len(squares) - 2, -1, -1):
+        squares[i] = min(squares[i], squares[i + 1] + 2 * BRAKING * STEP_M)
+    velocity = np.sqrt(squares)
+    pace_s = STEP_M / np.maximum((velocity[1:] + velocity[:-1]) / 2, 0.3)
+    for sample, seconds in stops.items():
+        pace_s[sample] += seconds
+    arrival_s = np.concatenate(([0.0], np.cumsum(pace_s)))
+    way_m = np.arange(len(velocity)) * STEP_M
+    # A stop is a plateau: the car stands where it stopped, then covers the step in the usual time.
+    held = sorted(stops)
+    if held:
+        arrival_s = np.concatenate((arrival_s, arrival_s[held] + [stops[sample] for sample in held]))
+        way_m = np.concatenate((way_m, way_m[held]))
+        order = np.argsort(arrival_s, kind='stable')
+        arrival_s, way_m = arrival_s[order], way_m[order]
+    times_s = np.arange(0.0, arrival_s[-1], 1.0 / RATE_HZ)
+    jerky = np.interp(times_s, arrival_s, way_m)
+    # Odd reflection keeps the speed at both ends while the filter removes what no car can do.
+    pad = int(2 * RATE_HZ)
+    padded = np.pad(jerky, pad, mode='reflect', reflect_type='odd')
+    return gaussian_filter1d(padded, 0.35 * RATE_HZ)[pad:-pad], times_s
+
+
+def _ride(
+    curvature: FloatArray,
+    slope: FloatArray,
+    way_m: FloatArray,
+    times_s: FloatArray,
+    rng: np.random.Generator,
+    base_height_m: float,
+) -> Motion:
+    """Put the car on the road: its rear axle follows the lane, its body dives, rolls and bounces on its springs."""
+    samples_m = np.arange(len(curvature)) * STEP_M
+    offset = 0.18 * _wander(len(curvature), 25.0 / STEP_M, rng)  # nobody keeps the middle of the lane exactly
+    heading = np.concatenate(([0.0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * STEP_M)))
+    steps = np.stack((np.cos(heading), np.sin(heading), slope), axis=1) * STEP_M
+    centre = np.concatenate((np.zeros((1, 3)), np.cumsum((steps[1:] + steps[:-1]) / 2, axis=0)))
+    centre[:, :2] += offset[:, None] * np.stack((-np.sin(heading), np.cos(heading)), axis=1)
+    road = make_interp_spline(samples_m, centre, k=3)
+    tangent = road.derivative(1)(way_m)
+    yaw = np.unwrap(np.arctan2(tangent[:, 1], tangent[:, 0]))
+    velocity = np.gradient(way_m, times_s)
+    forward = np.gradient(velocity, times_s)
+    sideways = velocity * np.gradient(yaw, times_s)
+    liveliness = np.minimum(velocity / 8.0, 1.3)
+    n = len(times_s)
+    pitch = -np.arctan(tangent[:, 2]) - 0.004 * forward + np.radians(0.22) * liveliness * _bounce(n, rng)
+    roll = 0.006 * sideways + np.radians(0.3) * liveliness * _bounce(n, rng)
+    heave_m = 0.008 * liveliness * _bounce(n, rng)
+    pitch += np.radians(rng.normal(*DIP_DEG))
+    roll += np.radians(rng.normal(*TILT_DEG))
+    poses = np.tile(np.eye(4), (n, 1, 1))
+    poses[:, :3, :3] = Rotation.from_euler('ZYX', np.stack((yaw, pitch, roll), axis=1)).as_matrix()
+    poses[:, :3, 3] = road(way_m) + np.outer(heave_m + base_height_m, (0.0, 0.0, 1.0))
+    return Motion(times_s, poses)
+
+
+def _wander(samples: int, scale: float, rng: np.random.Generator) -> FloatArray:
+    """Smooth noise of unit deviation that changes over `scale` samples."""
+    noise = gaussian_filter1d(rng.standard_normal(samples + int(8 * scale)), scale)[int(4 * scale) :][:samples]
+    return np.asarray(noise * np.sqrt(2.0 * scale * np.sqrt(np.pi)))
+
+
+def _bounce(samples: int, rng: np.random.Generator) -> FloatArray:
+    """A car body on its springs: noise of unit deviation between about 0.3 and 2 Hz."""
+    fast, slow = (_wander(samples, sigma_s * RATE_HZ, rng) for sigma_s in (0.12, 0.35))
+    return 0.5 * fast + 0.85 * slow

@@ -1,0 +1,151 @@
+"""A training set of rendered drives: KITTI's motion through many worlds, and procedural drives.
+
+Each sequence is cut into stretches and every stretch gets a world of its own, several times over: a network that is to
+see motion rather than scenery needs many sceneries. Held-out stretches become validation sequences.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from atvio_ros.drives.prepare import prepare_drive
+from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, read_meta
+from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.rendering.rendered_drive import DriveSettings, kitti_intrinsics, synthesize
+from atvio_ros.settings import setting
+
+SEQUENCES = ('00', '01', '02', '04', '06', '08', '09')
+SHORTEST_STRETCH = 30  # images; less is not worth a world
+_PASS_SEEDS = 1000  # seeds of one pass begin at a multiple of this
+_DRIVE_SEEDS, _VALIDATION_SEEDS = 50_000, 90_000
+# Left camera of the odometry sequences recorded on 2011-09-30 (04 to 10), from their calib.txt, at 1226x370.
+_INTRINSICS_0930, _SIZE_0930 = (707.0912, 707.0912, 601.8873, 183.1104), (1226, 370)
+_RECORDED_1003 = ('00', '01', '02')
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """What the set consists of."""
+
+    sequences: tuple[str, ...] = SEQUENCES
+    passes: int = setting(3, 'Worlds that each image of a sequence is seen in.', minimum=0)
+    images_per_world: int = setting(350, 'Images of a stretch that gets a world of its own.', minimum=SHORTEST_STRETCH)
+    appearances: int = setting(0, 'Seeds that the stretches share; 0: each has its own.', minimum=0)
+    drives: int = setting(20, 'Procedural drives to train on.', minimum=0)
+    validation_drives: int = setting(2, 'Procedural drives to validate on.', minimum=0)
+    drive_length: float = setting(500.0, 'Length of a procedural drive [m].', minimum=30.0)
+    width: int = setting(416, 'Width of the stored images [px].', minimum=32)
+    height: int = setting(128, 'Height of the stored images [px].', minimum=32)
+    grey: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sequence of the set."""
+
+    name: str
+    drive: DriveSettings
+    excluded: Ranges = ()  # images of the stretch that training leaves out
+
+    @property
+    def source(self) -> str:
+        """What meta.json says it was made of; the same words mean there is nothing to do again."""
+        drive = self.drive
+        if drive.poses is None:
+            return f'atvio synthesize --seed {drive.seed} --length {drive.length:g}'
+        first, last = drive.images
+        return f'atvio synthesize --seed {drive.seed} --poses {drive.poses.name} --images {first}:{last}'
+
+
+def plan_set(
+    settings: SetSettings, kitti: Path, held_out: Mapping[str, Ranges], excluded: Mapping[str, Ranges]
+) -> list[Job]:
+    """All sequences of the set, those to validate on named `validation_...`.
+
+    `kitti` holds poses/00.txt, times/00.txt and imu100/00.mat. Raises DatasetError when a file is missing and
+    SettingsError when a range is of no sequence.
+    """
+    for ranges in (held_out, excluded):
+        unknown = sorted(set(ranges) - set(settings.sequences))
+        if unknown:
+            raise SettingsError(f'A stretch of {unknown[0]} is named, which is not among the sequences of the set.')
+    look = DriveSettings(color=not settings.grey)
+    jobs: list[Job] = []
+    for s, sequence in enumerate(settings.sequences):
+        poses, times, imu = _files(kitti, sequence)
+        with poses.open() as file:
+            count = sum(1 for line in file if line.strip())
+        whole = replace(look, poses=poses, times=times, imu=imu, intrinsics=_intrinsics(sequence, look))
+        bad = excluded.get(sequence, ())
+        kept_out = held_out.get(sequence, ())
+        for k, (first, last) in enumerate(kept_out):
+            drive = replace(whole, seed=_VALIDATION_SEEDS + 10 * s + k, images=(first, min(last, count - 1)))
+            jobs.append(_job(f'validation_{sequence}', drive, bad))
+        for p in range(settings.passes):
+            shift = p * settings.images_per_world // settings.passes
+            stretches = _stretches(count, kept_out, settings.images_per_world, shift)
+            for k, stretch in enumerate(stretches):
+                seed = _PASS_SEEDS * (p + 1) + 100 * s + k
+                if settings.appearances:
+                    seed = _PASS_SEEDS + len(jobs) % settings.appearances
+                jobs.append(_job(sequence, replace(whole, seed=seed, images=stretch), bad))
+    for k in range(settings.drives):
+        jobs.append(_procedural('drive', replace(look, seed=_DRIVE_SEEDS + k, length=settings.drive_length)))
+    for k in range(settings.validation_drives):
+        seed = _VALIDATION_SEEDS + 900 + k
+        jobs.append(_procedural('validation_drive', replace(look, seed=seed, length=settings.drive_length)))
+    return jobs
+
+
+def render(job: Job, out: Path, settings: SetSettings) -> int:
+    """Render one sequence into the folder `out`/name, unless it is there; returns its number of images."""
+    folder = out / job.name
+    size_px = (settings.height, settings.width)
+    try:
+        there = PreparedSequence(folder)
+        if read_meta(folder).source == job.source and there.images.shape[1:3] == size_px:
+            return len(there)
+    except DatasetError:
+        pass
+    return len(prepare_drive(synthesize(job.drive), folder, source=job.source, size_px=size_px, excluded=job.excluded))
+
+
+def _files(kitti: Path, sequence: str) -> tuple[Path, Path, Path]:
+    """Poses, image times and IMU."""
+    poses, times = (kitti / name / f'{sequence}.txt' for name in ('poses', 'times'))
+    imu = kitti / 'imu100' / f'{sequence}.mat'
+    missing = next((path for path in (poses, times, imu) if not path.is_file()), None)
+    if missing:
+        raise DatasetError(f'There is no {missing}. --kitti must name a folder with poses/, times/ and imu100/.')
+    return poses, times, imu
+
+
+def _intrinsics(sequence: str, look: DriveSettings) -> tuple[float, ...]:
+    if sequence in _RECORDED_1003:
+        return kitti_intrinsics(look.width, look.height)
+    return kitti_intrinsics(look.width, look.height, _INTRINSICS_0930, _SIZE_0930)
+
+
+def _stretches(count: int, kept_out: Ranges, length: int, shift: int) -> Iterator[tuple[int, int]]:
+    """First and last images of stretches of `length` that avoid `kept_out`; boundaries move by `shift`."""
+    edges = sorted({0, *(edge for first, last in kept_out for edge in (first, last + 1)), count})
+    for begin, end in itertools.pairwise(edges):
+        if any(first <= begin <= last for first, last in kept_out):
+            continue
+        cuts = [begin, *(cut for cut in range(begin + shift, end, length) if cut > begin), end]
+        for first, after in itertools.pairwise(cuts):
+            if after - first >= SHORTEST_STRETCH:
+                yield first, after - 1
+
+
+def _job(name: str, drive: DriveSettings, excluded: Ranges) -> Job:
+    first, last = drive.images
+    inside = tuple((max(a, first) - first, min(b, last) - first) for a, b in excluded if a <= last and b >= first)
+    return Job(f'{name}_{first}-{last}_s{drive.seed}', drive, inside)
+
+
+def _procedural(name: str, drive: DriveSettings) -> Job:
+    return Job(f'{name}_s{drive.seed}', drive)
