@@ -58,7 +58,8 @@ def read_kitti_poses(path: Path) -> FloatArray:
 def write_kitti_poses(path: Path, poses: FloatArray) -> None:
     """Write poses (N, 4, 4) [m] as a KITTI file, with the digits that give the same float64 when read.
 
-    KITTI's convention is poses of the left camera (optical axes) in its first place. Raises TrajectoryError.
+    KITTI's convention is poses of the left camera (optical axes) in its first place. Raises TrajectoryError for poses
+    that are not finite, FileError.
     """
     _require_finite(path, poses)
     rows: list[list[float]] = poses[:, :3].reshape(-1, KITTI_COLUMNS).tolist()
@@ -89,7 +90,10 @@ def read_tum(path: Path) -> Trajectory:
 
 
 def write_tum(path: Path, trajectory: Trajectory) -> None:
-    """Write a trajectory as a TUM file: stamps with nine decimals, all digits of float64. Raises TrajectoryError."""
+    """Write a trajectory as a TUM file: stamps with nine decimals, all digits of float64.
+
+    Raises TrajectoryError for poses that are not finite, FileError.
+    """
     _require_finite(path, trajectory.poses)
     quaternions = Rotation.from_matrix(trajectory.poses[:, :3, :3]).as_quat(canonical=True)
     rows: list[list[float]] = np.hstack((trajectory.poses[:, :3, 3], quaternions)).tolist()

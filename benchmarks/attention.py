@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from atvio_ros.files import write_text
 from atvio_ros.geometry import inverse, rotation_angle
 from atvio_ros.odometry.estimator import NetworkEstimator, load_estimator
-from atvio_ros.trajectory_files import write_text
 from atvio_ros.types import FloatArray, FramePair, ImageArray, ImuWindow
 from benchmarks.drives import PairedDrive, paired_drive
 

@@ -18,9 +18,9 @@ from rich.table import Table
 
 from atvio_ros.evaluation.consistency import MatchedDrive
 from atvio_ros.evaluation.metrics import distances_along
+from atvio_ros.files import write_text
 from atvio_ros.geometry import inverse, relative_poses
 from atvio_ros.odometry.estimator import load_estimator
-from atvio_ros.trajectory_files import write_text
 from atvio_ros.types import FloatArray
 from benchmarks.drives import drive_odometry
 

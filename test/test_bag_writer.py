@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import numpy as np
 import pytest
 import yaml
@@ -10,7 +12,7 @@ from samples.bags import FRAMES, START_NS, image, write_drive
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.errors import BagError, ImageError
+from atvio_ros.errors import BagError, FileError, ImageError
 from atvio_ros.geometry import decode_motion
 from atvio_ros.types import OdometryEstimate, RelativeMotion, Trajectory
 
@@ -48,7 +50,7 @@ def test_a_bag_that_appears_meanwhile_is_not_overwritten(tmp_path):
             bag.write_image(0, image(0))
             write_drive(tmp_path / 'drive')
 
-    with pytest.raises(BagError, match='cannot be finished'):
+    with pytest.raises(FileError, match='drive exists already'):
         two_at_once()
     with BagReader(tmp_path / 'drive') as bag:
         assert bag.count('/camera/image_raw') == FRAMES
@@ -56,8 +58,51 @@ def test_a_bag_that_appears_meanwhile_is_not_overwritten(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_a_bag_error(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(BagError, match='cannot be written'), BagWriter(tmp_path / 'file' / 'drive'):
+    with pytest.raises(FileError, match='cannot be written'), BagWriter(tmp_path / 'file' / 'drive'):
         pass
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path):
+    def write():
+        with BagWriter(tmp_path / 'drive') as bag:
+            for number in range(1000):
+                bag.write_image(number, image(0))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as `ulimit -f`; Python ignores the signal
+    try:
+        with pytest.raises(FileError, match='drive cannot be written: File too large'):
+            write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_cleared_by_the_next_one(tmp_path):
+    litter = tmp_path / '.drive.abcd1234.partial' / 'drive'
+    litter.mkdir(parents=True)
+    write_drive(tmp_path / 'drive')
+    assert [path.name for path in tmp_path.iterdir()] == ['drive']
+
+
+def test_a_bag_of_one_file_replaces_an_older_one_only_when_it_is_whole(tmp_path):
+    path = tmp_path / 'out' / 'a.odometry.mcap'
+
+    def write(failure: type[BaseException] | None) -> None:
+        with BagWriter(path, single_file=True) as bag:
+            bag.write_image(0, image(0))
+            if failure:
+                raise failure
+
+    write(None)
+    before = path.read_bytes()
+    with pytest.raises(InterruptedError):
+        write(InterruptedError)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ['a.odometry.mcap']
+    write(None)
+    with BagReader(path) as bag:
+        assert bag.count('/camera/image_raw') == 1
 
 
 def test_missing_parent_folders_are_made(tmp_path):

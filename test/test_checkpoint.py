@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from atvio_ros import resources
-from atvio_ros.errors import ModelError
+from atvio_ros.errors import FileError, ModelError
 from atvio_ros.network import checkpoint
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, load_model, model_hash, save_model
@@ -92,14 +92,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(file, model, monkeypat
 
     before = file.read_bytes()
     monkeypatch.setattr(checkpoint, 'save_file', breaks_off)
-    with pytest.raises(ModelError, match='No space left'):
+    with pytest.raises(FileError, match='No space left'):
         save_model(file, model, CARD)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_saving_into_a_missing_folder_says_so(tmp_path, model):
-    with pytest.raises(ModelError, match='cannot be written'):
+    with pytest.raises(FileError, match='cannot be written'):
         save_model(tmp_path / 'nowhere' / 'model.safetensors', model, CARD)
 
 

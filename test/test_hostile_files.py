@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import scipy.io
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
+from rosbags.rosbag2.storage_mcap import ChunkInfo
 from rosbags.typesys.store import Typestore
 from safetensors.torch import load_file, save_file
 from samples.bags import drive_messages, write_drive, write_rosbag1, write_rosbag2
@@ -65,7 +66,7 @@ def test_an_mcap_chunk_that_unpacks_to_gigabytes_is_refused(claimed, tmp_path):
 
 
 def test_mcap_chunks_that_would_all_be_unpacked_at_once_are_refused():
-    chunk = bag_limits.ChunkInfo(0, 1000, 0, 0, {}, 0, 'zstd', 100, bag_limits.MAX_CHUNK_BYTES, {})
+    chunk = ChunkInfo(0, 1000, 0, 0, {}, 0, 'zstd', 100, bag_limits.MAX_CHUNK_BYTES, {})
     one_by_one = [chunk._replace(message_start_time=i, message_end_time=i) for i in range(100)]
     bag_limits.check_chunks(Path('x.mcap'), one_by_one)
     with pytest.raises(BagError, match='overlap in time'):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import bz2
 import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import apsw
 import lz4.frame  # type: ignore[import-untyped]
 import yaml
-from rosbags.rosbag1 import reader as rosbag1_reader
-from rosbags.rosbag2 import storage_mcap
-from rosbags.rosbag2.storage_mcap import ChunkInfo
 
 from atvio_ros.errors import BagError
+
+if TYPE_CHECKING:
+    from rosbags.rosbag2.storage_mcap import ChunkInfo
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor
@@ -74,12 +76,48 @@ def _chunk_expander(make: Callable[[], Decompressor]) -> Callable[[bytes, int], 
 
 
 # rosbags unpacks a chunk whole before it looks at the size; these take the place of its own unlimited functions.
-storage_mcap.DECOMPRESSORS.update(
-    lz4=_chunk_expander(lz4.frame.LZ4FrameDecompressor), zstd=_chunk_expander(ZstdDecompressor)
+_EXPANDERS: tuple[tuple[str, str, dict[str, Callable[..., bytes]]], ...] = (
+    (
+        'rosbags.rosbag2.storage_mcap',
+        'DECOMPRESSORS',
+        {'lz4': _chunk_expander(lz4.frame.LZ4FrameDecompressor), 'zstd': _chunk_expander(ZstdDecompressor)},
+    ),
+    (
+        'rosbags.rosbag1.reader',
+        'decompressors',
+        {
+            'lz4': lambda data: expand(lz4.frame.LZ4FrameDecompressor, data),
+            'bz2': lambda data: expand(bz2.BZ2Decompressor, data),
+        },
+    ),
 )
-rosbag1_reader.decompressors.update(
-    lz4=lambda data: expand(lz4.frame.LZ4FrameDecompressor, data), bz2=lambda data: expand(bz2.BZ2Decompressor, data)
+# What else is used of rosbags beside the names it documents.
+_INTERNALS = (
+    ('rosbags.rosbag2.storage_mcap', 'McapReader'),
+    ('rosbags.rosbag2.storage_mcap', 'ChunkInfo'),
+    ('rosbags.rosbag2.reader', 'DirectoryReader'),
 )
+
+
+def limit_rosbags(load: Callable[[str], Any] = import_module) -> None:
+    """Have rosbags unpack no more than the limits above, in all it reads from now on; `load` imports its modules.
+
+    Raises BagError when rosbags no longer has what is replaced or looked into: it would then read without limits.
+    """
+    module = name = ''
+    try:
+        for module, name in _INTERNALS:
+            getattr(load(module), name)
+        for module, name, expanders in _EXPANDERS:
+            table = getattr(load(module), name)
+            if not expanders.keys() <= table.keys():
+                raise AttributeError
+            table.update(expanders)
+    except (ImportError, AttributeError) as error:
+        raise BagError(
+            f'rosbags {version("rosbags")} has changed {module}.{name}, through which this package limits what a bag '
+            'may unpack to. Install a version it was tested with: pip install "rosbags>=0.11,<0.12".'
+        ) from error
 
 
 def check_files(path: Path) -> None:

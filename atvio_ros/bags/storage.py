@@ -18,13 +18,11 @@ from rosbags.rosbag1 import Reader as Rosbag1Reader
 from rosbags.rosbag1 import ReaderError as Rosbag1Error
 from rosbags.rosbag2 import Reader as Rosbag2Reader
 from rosbags.rosbag2 import ReaderError as Rosbag2Error
-from rosbags.rosbag2.reader import DirectoryReader
-from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
 from atvio_ros import messages
-from atvio_ros.bags.limits import check_chunks, check_files, expand_zstd
+from atvio_ros.bags.limits import check_chunks, check_files, expand_zstd, limit_rosbags
 from atvio_ros.bags.typestore import TYPESTORE
 from atvio_ros.errors import BagError
 
@@ -90,6 +88,7 @@ class BagStorage:
         self.connections: list[Connection] = []
         self._messages_compressed = False
         _require_bag(path)
+        limit_rosbags()
         with self._damage_reported():
             check_files(path)
             is_ros1 = path.is_file() and path.suffix == '.bag'
@@ -181,6 +180,9 @@ class BagStorage:
                 raise BagError(f'{self.path} counts {connection.msgcount!r:.40} messages on {connection.topic}.')
         if isinstance(self._reader, Rosbag1Reader):
             return
+        from rosbags.rosbag2.reader import DirectoryReader  # not documented; limit_rosbags has found them there
+        from rosbags.rosbag2.storage_mcap import McapReader
+
         storage = self._reader.storage
         parts = storage.storages if isinstance(storage, DirectoryReader) else [storage]
         for part in parts:

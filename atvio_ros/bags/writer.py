@@ -1,10 +1,9 @@
-"""Writes rosbag2 folders (mcap) with `rosbags`, no ROS needed. A bag gets its name only once it is whole."""
+"""Writes bags (mcap) with `rosbags`, no ROS needed. A bag gets its name only once it is whole."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -30,6 +29,7 @@ from atvio_ros.bags.topics import (
 )
 from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages, standard_types
 from atvio_ros.errors import BagError
+from atvio_ros.files import Draft, reporting
 from atvio_ros.types import FloatArray, ImageArray, ImuSample, OdometryEstimate, Trajectory
 
 # Version 9 writes QoS in a form that Humble cannot parse; every distribution from Humble on reads version 8.
@@ -58,48 +58,48 @@ TOPIC_QOS = {IMU_TOPIC: reliable(depth=1000), TRANSFORM_TOPIC: reliable(depth=10
 
 
 class BagWriter:
-    """Context manager that writes a rosbag2 folder at `path`, which must not exist yet.
+    """Context manager that writes a rosbag2 folder at `path`, which must not exist yet, or a single .mcap file there.
 
-    It writes to a temporary folder beside `path`, renames it on success and removes it on an exception. A message is
-    logged at its header stamp; readers sort by that, so streams may be written in any order. Raises BagError when the
-    path exists or cannot be written.
+    The file, which `ros2 bag play` plays and Foxglove opens as it is, replaces an older one. Either gets its name on
+    success; on an exception all of it is removed. A message is logged at its header stamp; readers sort by that, so
+    streams may be written in any order. Raises BagError when the folder exists, FileError when it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, single_file: bool = False) -> None:
         self._path = path
+        self._single_file = single_file
         self._make = RosbagsMessages()
-        self._stack = ExitStack()
+        self._draft = Draft(path)
         self._connections: dict[tuple[str, str], Connection] = {}
-        if path.exists():
+        if path.exists() and not single_file:
             raise BagError(f'{path} exists already. Remove it or choose another name: bags are never overwritten.')
 
     def __enter__(self) -> BagWriter:
-        try:
+        with reporting(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            folder = self._stack.enter_context(
-                tempfile.TemporaryDirectory(dir=self._path.parent, prefix=f'.{self._path.name}.')
-            )
-            self._unfinished = Path(folder) / self._path.name
-            # Made by hand, not by its own context manager: on an exception there must be no bag at all.
-            self._writer = Writer(self._unfinished, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
-            self._writer.open()
-        except OSError as error:
-            self._stack.close()
-            raise BagError(f'{self._path} cannot be written: {error.strerror}. Choose another place.') from error
+        with ExitStack() as stack:
+            draft = stack.enter_context(self._draft)
+            with reporting(self._path):
+                folder = draft.path.with_name('bag') if self._single_file else draft.path
+                # Made by hand, not by its own context manager: on an exception there must be no bag at all.
+                self._writer = Writer(folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+                self._writer.open()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._stack:  # removes the temporary folder, whatever happens
+        with self._stack:  # removes what has not got its name, whatever happens
             if kind is not None:
-                self._writer.abort()
+                with suppress(OSError):  # on a full disk closing fails, too; the first error is the one to report
+                    self._writer.abort()
                 return
-            try:
+            with reporting(self._path):
                 self._writer.close()
-                self._unfinished.rename(self._path)
-            except OSError as error:
-                raise BagError(f'{self._path} cannot be finished: {error.strerror}.') from error
+                if self._single_file:
+                    next(self._draft.path.with_name('bag').glob('*.mcap')).rename(self._draft.path)
+            self._draft.publish(replace=self._single_file)
 
     def write_image(self, stamp_ns: int, image: ImageArray, frame_id: str = CAMERA_FRAME) -> None:
         """An image (H, W), written as mono8, or (H, W, 3) in RGB order, written as rgb8."""
@@ -170,14 +170,13 @@ class BagWriter:
         """
         connection = self._connections.get((topic, type_name))
         try:
-            if connection is None:
-                connection = self._add_connection(topic, type_name, message_definition, latched)
-                self._connections[topic, type_name] = connection
-            self._writer.write(connection, stamp_ns, cdr)
+            with reporting(self._path):
+                if connection is None:
+                    connection = self._add_connection(topic, type_name, message_definition, latched)
+                    self._connections[topic, type_name] = connection
+                self._writer.write(connection, stamp_ns, cdr)
         except (WriterError, TypesysError) as error:
             raise BagError(f'{topic} ({type_name}) cannot be recorded: {error}') from error
-        except OSError as error:
-            raise BagError(f'{self._path} cannot be written: {error.strerror}.') from error
 
     def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
         self.write_raw(topic, message.__msgtype__, int(stamp_ns), self._make.serialize(message))

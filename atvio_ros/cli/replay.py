@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Start the node, play, record, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.bags.single_file import single_file_bag
+    from atvio_ros.bags.writer import BagWriter
     from atvio_ros.errors import NodeError
     from atvio_ros.evaluation.run import bag_mounting, bag_truth, copy_reference, run_notes, summary_line
     from atvio_ros.odometry.estimator import load_estimator
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.rate,
                 lambda answered: progress.update(task, completed=answered),
             )
-        with single_file_bag(arguments.out / 'odometry.mcap') as writer:
+        with BagWriter(arguments.out / 'odometry.mcap', single_file=True) as writer:
             copy_reference(reader, writer)
             done.recording.write(writer)
     status = done.recording.status

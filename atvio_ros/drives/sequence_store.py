@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-import shutil
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atvio_ros.errors import DatasetError, SettingsError
-from atvio_ros.files import write_text
+from atvio_ros.files import Draft, moved_aside, reporting, write_text
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, scale_image
 from atvio_ros.settings import from_mapping
 from atvio_ros.types import FloatArray, ImageArray
@@ -104,6 +104,7 @@ class SequenceWriter:
 
     Images are added one by one, in the order of their stamps; `finish` takes the rest. Leaving the context without
     `finish`, by an exception or not, removes everything written; an older sequence of that name then stays as it was.
+    Raises FileError where it cannot be written.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class SequenceWriter:
         width_px: int = IMAGE_WIDTH_PX,
     ) -> None:
         self._folder = folder
-        self._partial = folder.parent / f'.{folder.name}.partial'
+        self._draft = Draft(folder)
         self._size = (height_px, width_px)
         self._stamps_ns: list[int] = []
         self._channels = 0
@@ -122,22 +123,22 @@ class SequenceWriter:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> SequenceWriter:
-        try:
-            if self._partial.exists():  # of a run that was killed
-                shutil.rmtree(self._partial)
-            self._partial.mkdir(parents=True)
-            self._file = (self._partial / 'images.npy').open('wb')
-        except OSError as error:
-            raise DatasetError(f'{self._folder} cannot be written: {error.strerror}.') from error
-        self._write_header()
+        with reporting(self._folder):
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            draft = stack.enter_context(self._draft)
+            with reporting(self._folder):
+                draft.path.mkdir()
+                self._file = (draft.path / 'images.npy').open('wb')
+                self._write_header()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
+        with self._stack, suppress(OSError):  # on a full disk closing fails, too; what counts is closed in `finish`
+            self._open_file().close()
 
     def add_image(self, stamp_ns: int, image: ImageArray) -> bool:
         """Scale and store an image (h, w), (h, w, 1) or (h, w, 3); False, and not stored, if not newer than the last.
@@ -157,7 +158,8 @@ class SequenceWriter:
         self._stamps_ns.append(stamp_ns)
         pixels = scaled.tobytes()
         self._digest.update(pixels)
-        self._open_file().write(pixels)
+        with reporting(self._folder):
+            self._open_file().write(pixels)
         return True
 
     @property
@@ -186,12 +188,6 @@ class SequenceWriter:
         if camera_poses.shape != (len(self._stamps_ns), 4, 4):
             raise DatasetError(f'{self._folder.name}: {len(self._stamps_ns)} images, poses {camera_poses.shape}.')
         imu_stamps_ns, first = np.unique(imu_stamps_ns, return_index=True)
-        self._write_header()
-        self._open_file().close()
-        np.save(self._partial / 'image_stamps_ns.npy', self.stamps_ns)
-        np.save(self._partial / 'imu_stamps_ns.npy', imu_stamps_ns)
-        np.save(self._partial / 'imu.npy', np.asarray(imu, dtype=np.float64)[first])
-        np.save(self._partial / 'camera_poses.npy', np.asarray(camera_poses, dtype=np.float64))
         steps = np.linalg.norm(np.diff(camera_poses[:, :3, 3], axis=0), axis=1)
         meta = dataclasses.replace(
             meta,
@@ -204,12 +200,15 @@ class SequenceWriter:
             T_base_camera=_rows(T_base_camera),
             R_base_imu=_rows(R_base_imu),
         )
-        write_meta(self._partial, meta)
-        old = self._folder.parent / f'.{self._folder.name}.old'
-        if self._folder.exists():
-            self._folder.replace(old)
-        self._partial.replace(self._folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with reporting(self._folder):
+            self._write_header()
+            self._open_file().close()
+            np.save(self._draft.path / 'image_stamps_ns.npy', self.stamps_ns)
+            np.save(self._draft.path / 'imu_stamps_ns.npy', imu_stamps_ns)
+            np.save(self._draft.path / 'imu.npy', np.asarray(imu, dtype=np.float64)[first])
+            np.save(self._draft.path / 'camera_poses.npy', np.asarray(camera_poses, dtype=np.float64))
+            (self._draft.path / META_FILE).write_text(_as_json(meta))
+        self._draft.publish()
         return PreparedSequence(self._folder)
 
     def _scaled(self, intrinsics: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -231,7 +230,9 @@ class SequenceWriter:
 
 
 def find_sequences(folder: Path) -> list[Path]:
-    """Folders of the prepared sequences in `folder`, by name. Raises DatasetError when there is none."""
+    """Folders of the prepared sequences in `folder`, by name. Raises DatasetError: none, or one is missing."""
+    if lost := moved_aside(folder):
+        raise DatasetError(f'{lost[0]} was being replaced when its writer was killed. Prepare it again.')
     found = sorted(path.parent for path in folder.glob(f'*/{META_FILE}') if not path.parent.name.startswith('.'))
     if not found:
         raise DatasetError(
@@ -259,8 +260,12 @@ def read_meta(folder: Path) -> SequenceMeta:
 
 
 def write_meta(folder: Path, meta: SequenceMeta) -> None:
-    """Write meta.json, whole or not at all."""
-    write_text(folder / META_FILE, json.dumps(dataclasses.asdict(meta), indent=2) + '\n')
+    """Write meta.json, whole or not at all. Raises FileError."""
+    write_text(folder / META_FILE, _as_json(meta))
+
+
+def _as_json(meta: SequenceMeta) -> str:
+    return json.dumps(dataclasses.asdict(meta), indent=2) + '\n'
 
 
 def _rows(matrix: FloatArray) -> Matrix:

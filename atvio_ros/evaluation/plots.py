@@ -36,7 +36,7 @@ def plot_trajectory(
     """Write a PNG: estimate and ground truth from above, and their height over distance below.
 
     Both hold base_link in odom (x forward, y left, z up, metres). A long drive straight ahead is drawn left to right,
-    any other with forward up. Raises TrajectoryError if the file cannot be written.
+    any other with forward up. Raises FileError if the file cannot be written.
     """
     lines = [] if truth is None else [(truth.poses, 'ground truth', TRUTH_COLOUR, 3.0)]
     lines.append((estimate.poses, 'estimate', ESTIMATE_COLOUR, 1.5))
@@ -75,7 +75,7 @@ def plot_errors(path: Path, estimate: FloatArray, truth: FloatArray, result: Res
     """Write a PNG: t_rel and r_rel by segment length and by speed, and the error over the distance driven.
 
     `estimate` and `truth` (N, 4, 4) are matched poses in one fixed frame whose first poses coincide. Raises
-    TrajectoryError if the file cannot be written.
+    FileError if the file cannot be written.
     """
     T_error = inverse(truth) @ estimate
     position_m = np.linalg.norm(T_error[:, :3, 3], axis=1)

@@ -41,8 +41,8 @@ def write_report(
     truth.kitti.txt (camera poses of the matched frames, line by line comparable), trajectory.png, errors.png and
     result.json, which also holds the `notes`. The figures are those of the camera poses, as KITTI's are. Without
     truth there is nothing to compare: no truth files, figures of null in result.json, None is returned.
-    Raises TrajectoryError if the estimate is empty or not finite, if the truth does not match it in time, or if a file
-    cannot be written.
+    Raises TrajectoryError if the estimate is empty or not finite, or if the truth does not match it in time, FileError
+    if a file cannot be written.
     """
     if len(estimate) == 0:
         raise TrajectoryError(f'{name}: there is no odometry to report; not one frame was processed.')

@@ -12,7 +12,6 @@ import numpy as np
 
 from atvio_ros import __version__
 from atvio_ros.bags.reader import BagImage, BagReader
-from atvio_ros.bags.single_file import single_file_bag
 from atvio_ros.bags.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError
@@ -152,7 +151,7 @@ def summary_line(notes: Mapping[str, Any]) -> str:
 
 def record(path: Path, reader: BagReader, done: BagRun) -> None:
     """Write what the node would have published as one .mcap file, with the bag's ground truth and static transforms."""
-    with single_file_bag(path) as writer:
+    with BagWriter(path, single_file=True) as writer:
         copy_reference(reader, writer)
         for estimate in done.estimates:
             writer.write_odometry(estimate)

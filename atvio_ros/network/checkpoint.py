@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from atvio_ros.errors import ModelError, SettingsError
+from atvio_ros.errors import FileError, ModelError, SettingsError
+from atvio_ros.files import replacing
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.config import MAX_STAGES, AtvioConfig
@@ -51,7 +51,7 @@ def save_model(path: Path, model: Atvio, card: ModelCard, *, half: bool = False)
     """Write `model` to `path` (safetensors), under its final name only once whole.
 
     `half` stores matrices and kernels as float16; vectors (biases, normalisation statistics) stay float32. Raises
-    ModelError when the weights are not finite, or too large for float16, or when the file cannot be written.
+    ModelError when the weights are not finite or too large for float16, FileError when the file cannot be written.
     """
     tensors = {name: _stored(tensor, half) for name, tensor in model.state_dict().items()}
     _check_finite(tensors, 'This model')
@@ -61,7 +61,7 @@ def save_model(path: Path, model: Atvio, card: ModelCard, *, half: bool = False)
 def save_with_card(path: Path, source: Path, card: ModelCard) -> None:
     """Write the model file `source` to `path`, which may be the same, with another card and the very same weights.
 
-    Raises ModelError as load_model does, and when the file cannot be written.
+    Raises ModelError as load_model does, FileError when the file cannot be written.
     """
     model, _ = load_model(source)
     with safe_open(source, framework='pt') as file:
@@ -76,13 +76,11 @@ def _write(path: Path, tensors: dict[str, Tensor], config: AtvioConfig, card: Mo
         'config': json.dumps(dataclasses.asdict(config)),
         'card': json.dumps(dataclasses.asdict(card)),
     }
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as scratch:
-            save_file(tensors, Path(scratch) / path.name, metadata)
-            (Path(scratch) / path.name).chmod(0o644)  # safetensors writes files that only their owner may read
-            (Path(scratch) / path.name).replace(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f'The model cannot be written to {path}: {_one_line(error)}.') from error
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:
+            raise FileError(f'{path} cannot be written: {_one_line(error)}.') from error
 
 
 def load_model(path: Path, device: str | torch.device = 'cpu') -> tuple[Atvio, ModelCard]:
