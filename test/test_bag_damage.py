@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples.bags import drive_messages, write_drive, write_rosbag1, write_rosbag2
 
+from atvio_ros.bags.limits import limit_rosbags
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.errors import BagError
 
@@ -104,6 +108,37 @@ def test_flipped_bytes_raise_nothing_but_our_errors(form, sound_bags, tmp_path, 
         damaged.write_bytes(content)
     with suppress(BagError):
         read_all(damaged)
+
+
+@pytest.mark.parametrize(
+    ('module', 'name', 'value'),
+    [
+        ('rosbags.rosbag2.storage_mcap', 'DECOMPRESSORS', None),
+        ('rosbags.rosbag2.storage_mcap', 'DECOMPRESSORS', {'': bytes, 'zstd': bytes}),
+        ('rosbags.rosbag2.storage_mcap', 'McapReader', None),
+        ('rosbags.rosbag2.reader', 'DirectoryReader', None),
+        ('rosbags.rosbag1.reader', 'decompressors', {'none': bytes}),
+    ],
+)
+def test_a_rosbags_that_has_changed_is_refused_with_the_version_to_install(module, name, value):
+    def load(wanted: str) -> SimpleNamespace:
+        names = dict(vars(importlib.import_module(wanted)))
+        if wanted == module:
+            names |= {name: value}
+            if value is None:
+                del names[name]
+        return SimpleNamespace(**names)
+
+    with pytest.raises(BagError, match=rf'{module}\.{name}.*pip install "rosbags>=0\.11,<0\.12"') as caught:
+        limit_rosbags(load)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_rosbags_without_a_module_is_refused_too(tmp_path, monkeypatch):
+    path = write_drive(tmp_path / 'drive')
+    monkeypatch.setitem(sys.modules, 'rosbags.rosbag1.reader', None)
+    with pytest.raises(BagError, match=r'rosbags 0\.11\.\d+ has changed rosbags\.rosbag1\.reader\.decompressors'):
+        BagReader(path)
 
 
 def write_form(form: str, folder: Path) -> tuple[Path, Path]:

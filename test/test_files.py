@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from samples.prepared import write_prepared
 
 from atvio_ros import files
-from atvio_ros.errors import FileError
+from atvio_ros.drives.sequence_store import find_sequences
+from atvio_ros.errors import DatasetError, FileError
 from atvio_ros.files import Draft, moved_aside, replacing, write_text
 
 # Writes a file or folder in forked processes; the n-th is killed before its n-th step that concerns the file system.
@@ -166,3 +168,14 @@ def test_a_target_that_must_be_new_is_not_replaced(tmp_path):
     with pytest.raises(FileError, match='target exists already'):
         write_new()
     assert (tmp_path / 'target' / 'precious').exists()
+
+
+def test_a_sequence_that_was_moved_aside_is_missed_until_it_is_put_back(tmp_path):
+    for name in ('first', 'second'):
+        write_prepared(tmp_path / name)
+    (tmp_path / 'first').rename(tmp_path / '.first.moved-aside')  # as a kill between two renames leaves it
+    with pytest.raises(DatasetError, match=r'first was being replaced .* Prepare it again'):
+        find_sequences(tmp_path)
+    write_prepared(tmp_path / 'first')
+    assert find_sequences(tmp_path) == [tmp_path / 'first', tmp_path / 'second']
+    assert len(list(tmp_path.iterdir())) == 2

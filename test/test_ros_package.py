@@ -5,7 +5,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -148,23 +147,6 @@ def test_launch_files_make_a_launch_description(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.generate_launch_description().entities
-
-
-def test_package_xml_names_every_ros_package_that_is_imported():
-    root = ElementTree.parse(REPOSITORY / 'package.xml').getroot()
-    named = {element.text for element in root if element.tag.endswith('depend')}
-    imported = set()
-    for path in (REPOSITORY / 'atvio_ros' / 'ros').glob('*.py'):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                imported.add(node.module.split('.')[0])
-            elif isinstance(node, ast.Import):
-                imported.update(alias.name.split('.')[0] for alias in node.names)
-    ros = {
-        name for name in imported if name.endswith(('_msgs', '_srvs', '_interfaces', 'rclpy', '_filters', 'tf2_ros'))
-    }
-    assert ros
-    assert ros <= named
 
 
 def test_rviz_shows_trajectory_truth_camera_and_tf():

@@ -70,6 +70,7 @@ class BagWriter:
         self._single_file = single_file
         self._make = RosbagsMessages()
         self._draft = Draft(path)
+        self._folder = Path()  # that rosbags writes to
         self._connections: dict[tuple[str, str], Connection] = {}
         if path.exists() and not single_file:
             raise BagError(f'{path} exists already. Remove it or choose another name: bags are never overwritten.')
@@ -80,9 +81,9 @@ class BagWriter:
         with ExitStack() as stack:
             draft = stack.enter_context(self._draft)
             with reporting(self._path):
-                folder = draft.path.with_name('bag') if self._single_file else draft.path
+                self._folder = draft.path.with_name(f'{draft.path.name}.bag') if self._single_file else draft.path
                 # Made by hand, not by its own context manager: on an exception there must be no bag at all.
-                self._writer = Writer(folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+                self._writer = Writer(self._folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
                 self._writer.open()
             self._stack = stack.pop_all()
         return self
@@ -98,7 +99,7 @@ class BagWriter:
             with reporting(self._path):
                 self._writer.close()
                 if self._single_file:
-                    next(self._draft.path.with_name('bag').glob('*.mcap')).rename(self._draft.path)
+                    next(self._folder.glob('*.mcap')).rename(self._draft.path)
             self._draft.publish(replace=self._single_file)
 
     def write_image(self, stamp_ns: int, image: ImageArray, frame_id: str = CAMERA_FRAME) -> None:

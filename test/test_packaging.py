@@ -1,0 +1,162 @@
+"""What the package says about itself stands in one place; where it must stand in a second one, the two are equal."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+
+import setuptools
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import atvio_ros
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # which pytest brings
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+PACKAGE_XML = ElementTree.parse(ROOT / 'package.xml').getroot()
+
+# Where the name to install differs from the one to import.
+DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'backports': 'backports-zstd'}
+ROSDEP_KEYS = {
+    'numpy': 'python3-numpy',
+    'scipy': 'python3-scipy',
+    'opencv-python-headless': 'python3-opencv',
+    'pyyaml': 'python3-yaml',
+    'matplotlib': 'python3-matplotlib',
+    'rich': 'python3-rich',
+}
+BUILT_IN = {'compression': 'of Python 3.14, in the place of backports.zstd'}
+DECLARED_NOT_IMPORTED = {
+    'tensorboard': "Lightning's TensorBoardLogger imports it",
+    'rosidl_default_runtime': 'our own messages are imported through it',
+    'lifecycle_msgs': 'the services of a managed node',
+    'ros2launch': '`ros2 launch`',
+    'rviz2': 'launch/atvio.launch.py rviz:=true',
+}
+ROS = re.compile(r'(rclpy|message_filters|tf2_ros|launch\w*|\w+_(msgs|interfaces|srvs))')
+
+
+def imported(*folders: str) -> set[str]:
+    """Top-level names of other packages that the Python files in these folders import."""
+    names = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.partition('.')[0])
+    return names - set(sys.stdlib_module_names) - BUILT_IN.keys() - {'atvio_ros'}
+
+
+def by_name(lines: Iterable[str]) -> dict[str, Requirement]:
+    requirements = [Requirement(line) for line in lines if line and not line.startswith('#')]
+    return {canonicalize_name(each.name): each for each in requirements}
+
+
+REQUIREMENTS = by_name((ROOT / 'pypi_ros' / 'requirements.txt').read_text().splitlines())
+DECLARED = by_name(chain(PROJECT['dependencies'], *PROJECT['optional-dependencies'].values()))
+ROS_IMPORTS = {name for name in imported('atvio_ros', 'launch') if ROS.fullmatch(name)}
+PYTHON_IMPORTS = {DISTRIBUTIONS.get(name, name) for name in imported('atvio_ros') - ROS_IMPORTS}
+XML_DEPENDS = {element.text for element in PACKAGE_XML if element.tag in ('depend', 'exec_depend')}
+
+
+def test_the_version_is_the_same_everywhere():
+    changelog = (ROOT / 'CHANGELOG.md').read_text()
+    newest, date = re.search(r'^## \[(\d[^\]]*)\] - (\S+)$', changelog, re.MULTILINE).groups()
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert PROJECT['dynamic'] == ['version']
+    assert PACKAGE_XML.findtext('version') == atvio_ros.__version__
+    assert citation['version'] == atvio_ros.__version__
+    assert newest == atvio_ros.__version__
+    assert str(citation['date-released']) == date
+
+
+def test_name_description_and_licence_are_the_same_for_pip_and_ros():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert PACKAGE_XML.findtext('name') == PROJECT['name']
+    assert PACKAGE_XML.findtext('description') == PROJECT['description']
+    assert PACKAGE_XML.findtext('license') == PROJECT['license'] == citation['license']
+
+
+def test_pip_is_asked_for_what_is_imported_and_for_nothing_else():
+    assert {'numpy', 'torch', 'rosbags', 'opencv-python-headless'} <= PYTHON_IMPORTS  # the sources were found
+    assert PYTHON_IMPORTS - DECLARED.keys() == set()
+    assert DECLARED.keys() - PYTHON_IMPORTS - DECLARED_NOT_IMPORTED.keys() == set()
+
+
+def test_a_bare_machine_gets_what_pip_is_asked_for():
+    ros_and_its_build = {name for name in REQUIREMENTS if name.startswith('ros-')} | {'catkin-pkg', 'setuptools'}
+    assert REQUIREMENTS.keys() - ros_and_its_build == DECLARED.keys()
+    for name, declared in DECLARED.items():
+        there = REQUIREMENTS[name]
+        if name == 'torch':  # one version, for its CUDA libraries follow it
+            (pin,) = there.specifier
+            assert declared.specifier.contains(pin.version)
+        else:
+            assert (there.specifier, there.marker) == (declared.specifier, declared.marker), name
+
+
+def test_package_xml_names_what_is_imported_and_nothing_else():
+    assert {'rclpy', 'sensor_msgs', 'launch_ros'} <= ROS_IMPORTS
+    wanted = ROS_IMPORTS | {ROSDEP_KEYS[name] for name in PYTHON_IMPORTS & ROSDEP_KEYS.keys()}
+    assert wanted - XML_DEPENDS == set()
+    assert XML_DEPENDS - wanted - DECLARED_NOT_IMPORTED.keys() == set()
+
+
+def test_package_xml_says_what_comes_from_pip():
+    comment = re.search(r'<!-- Not in rosdep(.*?)-->', (ROOT / 'package.xml').read_text(), re.DOTALL).group(1)
+    from_pip = {canonicalize_name(word.strip('.,:')) for word in comment.split()}
+    assert DECLARED.keys() - ROSDEP_KEYS.keys() - from_pip == set()
+
+
+def test_a_bare_machine_gets_the_ros_packages_that_are_imported():
+    pinned = by_name((ROOT / 'pypi_ros' / 'constraints.txt').read_text().splitlines())
+    stand_ins = {path.name for path in (ROOT / 'pypi_ros').iterdir() if path.is_dir()}
+    from_pypi = {name for name in ROS_IMPORTS if canonicalize_name(f'ros-{name}') in pinned}
+    assert ROS_IMPORTS - from_pypi - stand_ins == {'launch', 'launch_ros'}  # PyPI has none: launch files need ROS
+
+
+def test_exceptions_are_still_needed():
+    assert DECLARED_NOT_IMPORTED.keys() <= XML_DEPENDS | DECLARED.keys()
+    assert not DECLARED_NOT_IMPORTED.keys() & (ROS_IMPORTS | PYTHON_IMPORTS)
+
+
+def test_rosbags_here_is_a_version_that_is_declared_and_named_in_the_message():
+    specifier = DECLARED['rosbags'].specifier
+    assert specifier.contains(version('rosbags'))
+    limits = (ROOT / 'atvio_ros' / 'bags' / 'limits.py').read_text()
+    assert re.search(r'"rosbags(>=[^"]*)"', limits).group(1) == '>=0.11,<0.12'
+    assert str(specifier) in ('>=0.11,<0.12', '<0.12,>=0.11')
+
+
+def test_setup_py_holds_only_what_needs_code():
+    calls = [node for node in ast.walk(ast.parse((ROOT / 'setup.py').read_text())) if isinstance(node, ast.Call)]
+    (call,) = [call for call in calls if ast.unparse(call.func) == 'setup']
+    assert [keyword.arg for keyword in call.keywords] == ['data_files']
+
+
+def test_pip_installs_every_file_of_config_and_models_and_what_ament_looks_for(monkeypatch):
+    given = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **options: given.update(options))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path('setup.py')
+    installed = {f'{folder}/{Path(file).name}' for folder, files in given['data_files'] for file in files}
+    shipped = [path for folder in ('config', 'models') for path in (ROOT / folder).rglob('*') if path.is_file()]
+    assert len(shipped) > 5
+    assert installed == {f'share/atvio_ros/{path.relative_to(ROOT)}' for path in shipped} | {
+        'share/atvio_ros/package.xml',
+        'share/ament_index/resource_index/packages/atvio_ros',
+    }
