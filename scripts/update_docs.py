@@ -6,7 +6,9 @@ after a change to a declaration: `.venv/bin/python scripts/update_docs.py`. test
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import importlib.util
 import re
 import sys
 import typing
@@ -91,12 +93,36 @@ def imu_errors() -> str:
     return settings_table(ImuSettings)
 
 
+def rooms() -> str:
+    """The parts of the package in the order of imports, as test/test_architecture.py enforces it."""
+    allowed = _load(ROOT / 'test' / 'test_architecture.py').MAY_IMPORT
+    lines = []
+    for part, below in allowed.items():
+        folder = ROOT / 'atvio_ros' / part
+        if part == 'base':
+            name, what = (
+                'base: `*.py`',
+                'Values, geometry, settings, file formats, message building: what all others share.',
+            )
+        elif folder.is_dir():
+            name, what = f'`{part}/`', _first_line(folder / '__init__.py')
+        else:
+            name, what = f'`{part}.py`', _first_line(folder.with_suffix('.py'))
+        others = [other for other in allowed if other != part]
+        imports = (
+            'all others' if len(others) > 1 and set(others) == below else ', '.join(o for o in others if o in below)
+        )
+        lines.append(_cells(name, what, imports or 'nothing'))
+    return _table('| in `atvio_ros/` | what it is for | imports |', lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     'node-parameters': node_parameters,
     'network-settings': network_settings,
     'training-settings': training_settings,
     'standstill-settings': standstill_settings,
     'imu-errors': imu_errors,
+    'rooms': rooms,
 }
 
 
@@ -118,6 +144,21 @@ def main() -> None:
         if after != before:
             page.write_text(after, encoding='utf-8')
             print(f'Wrote {page.relative_to(ROOT)}')
+
+
+def _first_line(module: Path) -> str:
+    return (ast.get_docstring(ast.parse(module.read_text(encoding='utf-8'))) or '').partition('\n')[0]
+
+
+def _load(file: Path) -> Any:
+    """A module from a file that is in no package."""
+    spec = importlib.util.spec_from_file_location(f'docs_{file.stem}', file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look it up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def _rows(cls: Any, values: Any, prefix: str, elsewhere: Mapping[Any, str]) -> Iterator[Row]:

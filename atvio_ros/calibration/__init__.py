@@ -1,1 +1,1 @@
-"""What data tell of a robot: arrays in, numbers with their errors out. Knows neither files nor networks."""
+"""Measures a robot from data: arrays in, numbers with their standard errors out. No files, no networks."""

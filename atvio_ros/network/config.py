@@ -84,7 +84,7 @@ class AtvioConfig:
     )
     gyro_lag_s: float = setting(
         0.0,
-        'How far the gyro lags the images [s]. Whoever cuts the IMU window takes gyro readings this much later.',
+        'How far the gyro lags the images [s]. The gyro readings of an IMU window are taken this much later.',
         minimum=-1.0,
         maximum=1.0,
     )

@@ -1,1 +1,1 @@
-"""Streams of images and IMU readings to odometry. Knows neither ROS nor, but for the estimator, the network."""
+"""Streams of images and IMU readings to odometry. Imports no ROS and, but for the estimator, no network."""
