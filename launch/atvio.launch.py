@@ -20,19 +20,19 @@ ARGUMENTS = (
         description='Parameters of atvio_node. Arguments given here win over it.',
     ),
     DeclareLaunchArgument(
-        'model', default_value='', description='Model file (.safetensors); empty: as params_file says.'
+        'model', default_value='', description='Model file (.safetensors); empty: as in params_file.'
     ),
     DeclareLaunchArgument(
         'device',
         default_value='',
         choices=['', 'auto', 'cuda', 'cpu'],
-        description='Where the network runs; empty: as params_file says (auto by default).',
+        description='Where the network runs; empty: as in params_file (auto by default).',
     ),
     DeclareLaunchArgument(
         'autostart',
         default_value='',
         choices=['', 'true', 'false'],
-        description='false: wait for lifecycle transitions from outside; empty: as params_file says (true by default).',
+        description='false: wait for lifecycle transitions from outside; empty: as in params_file (true by default).',
     ),
     DeclareLaunchArgument('use_sim_time', default_value='false', description='Take time from /clock (replayed bags).'),
     DeclareLaunchArgument('rviz', default_value='false', description='Show the trajectory in RViz.'),

@@ -83,7 +83,7 @@ def test_a_bag_with_fewer_messages_than_its_index_promises_is_an_error(tmp_path)
     text = metadata.read_text()
     assert 'message_count: 9\n' in text
     metadata.write_text(text.replace('message_count: 9\n', 'message_count: 10\n'))
-    with pytest.raises(BagError, match=r'promises 10 messages on /imu but holds 9'):
+    with pytest.raises(BagError, match=r'lists 10 messages on /imu but holds 9'):
         read_all(path)
 
 

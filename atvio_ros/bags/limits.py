@@ -1,4 +1,4 @@
-"""What a bag may claim: a small file must not unpack to more than memory holds, nor keep a reader busy for ever."""
+"""Limits on bags: a small file must not unpack to more than memory holds, nor keep a reader busy endlessly."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _check_database(file: Path) -> None:
         ).fetchall()[0]
         if int(str(promised_bytes)) > file.stat().st_size:
             raise BagError(
-                f'{file} is cut short: {promised_bytes} bytes are promised, {file.stat().st_size} are there.'
+                f'{file} is cut short: {promised_bytes} bytes are expected, {file.stat().st_size} are there.'
             )
         names: list[str] = []
         for kind, name, sql in connection.execute('SELECT type, name, sql FROM sqlite_master').fetchall():
@@ -187,7 +187,7 @@ def _check_database(file: Path) -> None:
         for name in names:
             columns = connection.execute('SELECT hidden FROM pragma_table_xinfo(?)', (name,)).fetchall()
             if any(hidden for (hidden,) in columns):
-                raise BagError(f'{file} has a table {name!r:.80} with computed columns, which no bag has.')
+                raise BagError(f'{file} has a table {name!r:.80} with computed columns; no bag has these.')
         steps_left = 1 + _DATABASE_STEPS_PER_BYTE * file.stat().st_size // 1000
 
         def too_long() -> bool:

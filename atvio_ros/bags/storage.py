@@ -122,7 +122,7 @@ class BagStorage:
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """(connection, log stamp [ns], CDR bytes) of these connections, in the order of the log stamps.
 
-        Raises BagError where the bag is damaged, also when it ends with fewer messages than its index promises.
+        Raises BagError where the bag is damaged, also when it ends with fewer messages than its index lists.
         """
         if not connections:
             return
@@ -149,7 +149,7 @@ class BagStorage:
         for topic, count in promised.items():
             if found[topic] < count:
                 raise BagError(
-                    f'{self.path} promises {count} messages on {topic} but holds {found[topic]}. '
+                    f'{self.path} lists {count} messages on {topic} but holds {found[topic]}. '
                     'It is damaged or a part is missing; `ros2 bag reindex` helps where only the index is wrong.'
                 )
 
@@ -204,7 +204,7 @@ class BagStorage:
 
 
 def _qos(connection: Connection) -> tuple[bool, bool]:
-    """(reliable, transient local) of a connection; reliable where the bag does not say."""
+    """(reliable, transient local) of a connection; reliable where the bag has none."""
     if isinstance(connection.ext, ConnectionExtRosbag1):
         return True, bool(connection.ext.latching)
     profiles = connection.ext.offered_qos_profiles

@@ -28,7 +28,7 @@ CAMERA_FRAME = 'camera'  # optical axes: z forward, x right, y down (REP 103)
 
 @dataclass(frozen=True)
 class Topics:
-    """Topics of a bag. In a question None leaves the choice open; in an answer None says that there was no choice."""
+    """Topics of a bag. In a request None leaves the choice open; in an answer None means that none was found."""
 
     image: str | None = None
     imu: str | None = None

@@ -86,7 +86,7 @@ def estimate_gyro_lag(
     `angular_velocity` (M, 3) [rad/s] at increasing stamps (M,), in base_link's axes. A scan finds the valley of the sum
     of squares; within it robust least squares (Cauchy weights) solve for lag and bias, each axis weighted by its own
     scatter; leaving out one tenth of the recording after the other gives the error. Raises ImuError that says why when
-    the recording does not tell: too short, too little rotation, a motion that repeats itself, streams that do not
+    the recording does not suffice: too short, too little rotation, a motion that repeats itself, streams that do not
     match, or a lag at the end of the range.
     """
     if len(gyro_stamps_ns) < 2 or not np.isfinite(angular_velocity).all():

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, value in dataclasses.asdict(noise).items():
         console.print(f'{name}: {value}')
     if drives:
-        console.print('On the bags it was fitted to (others tell more: `atvio evaluate`):')
+        console.print('On the bags it was fitted to (others are a better test: `atvio evaluate`):')
         for line in consistency_lines(consistency(drives, noise), noise):
             console.print(line)
     print(f'Wrote {out}, its error model fitted to {noise.fitted_to}')

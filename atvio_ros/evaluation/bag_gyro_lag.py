@@ -30,7 +30,7 @@ class BagLag:
 
     reference: Reference
     lag: GyroLag
-    remark: str  # what the bag leaves unsaid; '' if nothing
+    remark: str  # what the bag lacks; '' if nothing
 
 
 def bag_gyro_lag(
@@ -42,7 +42,7 @@ def bag_gyro_lag(
     """Estimate the lag of the bag's gyro; without `reference` against ground truth where there is one, else images.
 
     Ground truth is taken to be stamped by the clock of the images, as in our bags; images need camera_info and are
-    taken to be rectified. Raises BagError when the bag lacks what is needed, ImuError when it does not tell the lag.
+    taken to be rectified. Raises BagError when the bag lacks what is needed, ImuError when the lag is not clear.
     """
     if reference is None:
         reference = 'truth' if reader.topics.ground_truth else 'images'

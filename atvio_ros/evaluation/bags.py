@@ -36,7 +36,7 @@ def evaluate_bag(
 ) -> Result | None:
     """Run the odometry over a bag and write its report into the folder `out`; None without ground truth.
 
-    `on_start` is told the number of images, `on_note` what a user should know. Raises BagError, TrajectoryError.
+    `on_start` gets the number of images, `on_note` remarks for the user. Raises BagError, TrajectoryError.
     """
     with BagReader(bag, topics) as reader:
         mounting, remark = bag_mounting(reader)

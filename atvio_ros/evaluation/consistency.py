@@ -1,4 +1,4 @@
-"""Whether covariances mean what they say: errors over stretches of a drive, in units of their own deviations."""
+"""Whether covariances match the errors: errors over stretches of a drive, in units of their own deviations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POSITION_LIMIT, _YAW_LIMIT = float(chi2.ppf(INSIDE, 3)), float(chi2.ppf(INSIDE,
 
 @dataclass(frozen=True)
 class MatchedDrive:
-    """N poses of base_link with their truth; `gone_on` tells which of the N - 1 steps are one frame pair each."""
+    """N poses of base_link with their truth; `gone_on` marks which of the N - 1 steps are one frame pair each."""
 
     stamps_ns: NDArray[np.int64]  # (N,)
     estimate: FloatArray  # (N, 4, 4)
@@ -74,7 +74,7 @@ def consistency(
 ) -> list[Consistency]:
     """NEES of the drives' stretches, begun every half length; lengths of which there is no stretch are left out.
 
-    Each stretch is taken on its own, from a pose that is certain: its covariance is what the engine would tell then.
+    Each stretch is taken on its own, from a pose that is certain: its covariance is what the engine would give then.
     """
     found = []
     for length_m in lengths_m:
@@ -95,7 +95,7 @@ def consistency(
 
 
 def covariance_notes(rows: Sequence[Consistency], noise: MotionNoise) -> dict[str, Any]:
-    """What result.json tells about the covariances."""
+    """The part of result.json about the covariances."""
     return {'fitted_to': noise.fitted_to or None, 'consistency': [dataclasses.asdict(row) for row in rows]}
 
 

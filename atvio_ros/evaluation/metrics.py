@@ -77,7 +77,7 @@ class Result:
         return dataclasses.asdict(self)
 
     def remarks(self) -> list[str]:
-        """What a reader of the figures must know, a sentence each."""
+        """Remarks that a reader of the figures needs, a sentence each."""
         remarks = []
         if self.t_rel is None:
             instead = '' if self.end_error_percent is None else f' See the end error: {self.end_error_percent:.2f} %.'

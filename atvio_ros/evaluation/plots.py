@@ -18,7 +18,7 @@ from atvio_ros.geometry import inverse, rotation_angle
 from atvio_ros.types import FloatArray, Trajectory
 
 TRUTH_COLOUR = '#8a8f98'
-ESTIMATE_COLOUR = '#0072b2'  # from Okabe and Ito's palette: told apart by colour-blind readers too
+ESTIMATE_COLOUR = '#0072b2'  # from Okabe and Ito's palette: distinct to colour-blind readers too
 ROTATION_COLOUR = '#d55e00'
 TEXT_COLOUR = '#4a4f57'
 AXIS_COLOUR = '#b8bcc4'

@@ -80,7 +80,7 @@ def summary(results: Mapping[str, Result], notes: Mapping[str, Any] | None = Non
 
 
 def to_json(content: Mapping[str, Any]) -> str:
-    """Strict JSON: NaN and infinity, which JSON does not know, become null; arrays lists; paths strings."""
+    """Strict JSON: NaN and infinity, which JSON lacks, become null; arrays lists; paths strings."""
     return json.dumps(_plain(content), indent=2, allow_nan=False) + '\n'
 
 

@@ -40,14 +40,14 @@ class BagRun:
         return {reason.value: count for reason, count in self.pairer.counts.items()}
 
     def remarks(self) -> list[str]:
-        """What somebody who sees the trajectory should know about the input and the gate, a sentence each."""
+        """Remarks on the input and the gate for a reader of the trajectory, a sentence each."""
         said = [f'{count}x {text}' for text, count in self.warnings.items()]
         held = sum(estimate.stationary for estimate in self.estimates)
         return [*said, f'At rest in {held} of {len(self.estimates)} frame pairs: the pose was held.'] if held else said
 
 
 def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
-    """Where the bag says the sensors sit, and a sentence about what it leaves unsaid ('' if nothing)."""
+    """Where the sensors sit according to the bag, and a sentence about what it lacks ('' if nothing)."""
     transforms = reader.static_transforms()
     image = next(reader.images(on_bad_message=lambda error: None), None)  # run_bag reports the bad ones
     if image is None:
@@ -88,7 +88,7 @@ def run_bag(
 ) -> BagRun:
     """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError.
 
-    `standstill` holds the pose at rest, as the node does unless told otherwise.
+    `standstill` holds the pose at rest, as the node does by default.
     """
     warnings: Counter[str] = Counter()
     pairer = make_pairer(estimator, mounting, limits, on_warning=lambda text: warnings.update((text,)))
@@ -128,7 +128,7 @@ def as_trajectory(start_ns: int, estimates: list[OdometryEstimate]) -> Trajector
 def run_notes(
     bag: Path, estimator: NetworkEstimator, images_received: int, imu_received: int, dropped: dict[str, int]
 ) -> dict[str, Any]:
-    """What result.json tells about how the figures came to be."""
+    """The part of result.json about how the figures were made."""
     return {
         'bag': bag.resolve().name,
         'model': estimator.name,

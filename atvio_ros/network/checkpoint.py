@@ -124,7 +124,7 @@ def untrained_model(variant: str = 'ca_a', seed: int = 0) -> Atvio:
 
 
 def model_hash(model: Atvio) -> str:
-    """Twelve hex digits that change with any weight or setting: says beside a result which model made it."""
+    """Twelve hex digits that change with any weight or setting: identifies the model that made a result."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(model.config), sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())

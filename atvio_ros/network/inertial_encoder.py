@@ -68,7 +68,7 @@ def make_inertial_encoder(config: AtvioConfig) -> nn.Module:
 
 
 def _sensor_encoder() -> nn.Sequential:
-    # No padding in the convolutions: 11 -> 9 -> 7, and the pool keeps 7, as the labels of Fig. 2 say.
+    # No padding in the convolutions: 11 -> 9 -> 7, and the pool keeps 7, as labelled in Fig. 2.
     return nn.Sequential(
         nn.Conv1d(3, INERTIAL_CHANNELS, kernel_size=3),
         nn.ReLU(),

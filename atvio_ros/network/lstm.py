@@ -11,7 +11,7 @@ LstmState = tuple[Tensor, Tensor]  # hidden and cell state, each (layers, B, H)
 class Lstm(nn.Module):
     """Stacked LSTM layers over (B, T, F).
 
-    Written out because on a CPU torch.nn.LSTM packs its weights anew in every call: for ATVIO's ten
+    Written out because on a CPU torch.nn.LSTM packs its weights again in every call: for ATVIO's ten
     thousand inputs that was more than half the time of a frame, six times the product itself.
     """
 

@@ -33,7 +33,7 @@ class SkipPoseHead(nn.Module):
         self.fc = nn.Linear(hidden, 6)
         self.translation = nn.Sequential(nn.Linear(visual_features, hidden), nn.ReLU(), nn.Linear(hidden, 3))
         self.rotation = nn.Linear(IMU_SAMPLES * 6, 3)
-        nn.init.zeros_(self.rotation.weight)  # start from what the LSTM says
+        nn.init.zeros_(self.rotation.weight)  # start from the output of the LSTM
 
     def forward(self, memory: Tensor, visual: Tensor, imu: Tensor) -> Tensor:
         """Memory (B, T, H), visual features (B, T, F), normalised IMU (B, T, 11, 6) -> (B, T, 6)."""
@@ -57,7 +57,7 @@ class ScaledMotion(nn.Module):
 
 
 class GyroResidualMotion(nn.Module):
-    """Translation as ever; rotation is the gyro's, pre-integrated over the frame pair, times a small correction."""
+    """The paper's translation; rotation is the gyro's, pre-integrated over the frame pair, times a small correction."""
 
     def __init__(self, config: AtvioConfig) -> None:
         super().__init__()

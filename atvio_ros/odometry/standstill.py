@@ -28,14 +28,14 @@ class StandstillSettings:
     0.0017 rad/s and 0.07 m/s^2 of deviation, 98 % of those in motion above 0.01 rad/s or 0.1 m/s^2.
     """
 
-    dwell_s: float = setting(1.0, 'How long everything must be at rest before the gate says so [s].', minimum=0.2)
+    dwell_s: float = setting(1.0, 'How long everything must be at rest before the pose is held [s].', minimum=0.2)
     gyro_deviation: float = setting(0.01, 'Largest standard deviation of the gyro at rest [rad/s].', minimum=0.0)
     gyro_mean: float = setting(0.02, 'Largest mean of the gyro at rest: its bias [rad/s].', minimum=0.0)
     force_deviation: float = setting(0.1, 'Largest deviation of the specific force at rest [m/s^2].', minimum=0.0)
     force_shift: float = setting(0.15, 'Change of the mean specific force that ends rest [m/s^2].', minimum=0.0)
     gyro_shift: float = setting(0.01, 'Change of the mean angular velocity that ends rest [rad/s].', minimum=0.0)
     image_motion_px: float = setting(0.15, 'Largest image motion over the dwell time, at 208x64 [px].', minimum=0.0)
-    image_change_px: float = setting(0.5, 'The same with noise; where there is more, nothing is told.', minimum=0.0)
+    image_change_px: float = setting(0.5, 'Largest image change, noise included, at 208x64 [px].', minimum=0.0)
     looser: float = setting(2.0, 'Deviations and image motion that end rest, as a multiple of the above.', minimum=1.0)
 
 

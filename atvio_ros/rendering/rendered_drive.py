@@ -50,7 +50,7 @@ class DriveSettings:
     supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
     camera_height: float = setting(1.65, 'Height of the camera above the road [m].', minimum=0.3)
     camera_translation: tuple[float, float, float] = (1.08, -0.32, 0.73)  # m, camera in base_link, KITTI's
-    # Rotation vector from the nominal optical axes; the default is what KITTI's gyro and ground truth say of it.
+    # Rotation vector from the nominal optical axes; the default is fitted to KITTI's gyro and ground truth.
     camera_mounting_deg: tuple[float, float, float] = (-0.55, -0.04, -0.39)
     imu_errors: ImuSettings = field(default_factory=ImuSettings)
 

@@ -132,7 +132,7 @@ def _ride(
 ) -> Motion:
     """Put the car on the road: its rear axle follows the lane, its body dives, rolls and bounces on its springs."""
     samples_m = np.arange(len(curvature)) * STEP_M
-    offset = 0.18 * _wander(len(curvature), 25.0 / STEP_M, rng)  # nobody keeps the middle of the lane exactly
+    offset = 0.18 * _wander(len(curvature), 25.0 / STEP_M, rng)  # no driver keeps the middle of the lane exactly
     heading = np.concatenate(([0.0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * STEP_M)))
     steps = np.stack((np.cos(heading), np.sin(heading), slope), axis=1) * STEP_M
     centre = np.concatenate((np.zeros((1, 3)), np.cumsum((steps[1:] + steps[:-1]) / 2, axis=0)))

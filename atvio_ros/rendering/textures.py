@@ -1,4 +1,4 @@
-"""Procedural materials: everything that is painted on the world, drawn anew for each seed."""
+"""Procedural materials: everything that is painted on the world, drawn again for each seed."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def _plain(rng: np.random.Generator) -> ImageArray:
 
 
 def _asphalt(rng: np.random.Generator) -> ImageArray:
-    """Grit of all sizes, stains, mended patches and tarred cracks, on 6 m square."""
+    """Grit of all sizes, stains, repaired patches and tarred cracks, on 6 m square."""
     grey = rng.uniform(0.24, 0.42) * (
         1.0 + 0.1 * fractal(rng, 1.0) + 0.08 * fractal(rng, 2.2) + rng.uniform(0.08, 0.2) * speckle(rng, 1)
     )
     grey += 0.06 * speckle(rng, 3)
-    for _ in range(rng.integers(0, 4)):  # mended patches
+    for _ in range(rng.integers(0, 4)):  # repaired patches
         x, y = rng.integers(0, SIZE_PX - 100, 2)
         w, h = rng.integers(30, 200, 2)
         grey[y : y + h, x : x + w] *= rng.uniform(0.75, 1.2)

@@ -52,7 +52,7 @@ class Job:
 
     @property
     def source(self) -> str:
-        """What meta.json says it was made of; the same words mean there is nothing to do again."""
+        """The source as recorded in meta.json; a sequence with the same source is not made again."""
         drive = self.drive
         if drive.poses is None:
             return f'atvio synthesize --seed {drive.seed} --length {drive.length:g}'
@@ -71,7 +71,9 @@ def plan_set(
     for ranges in (held_out, excluded):
         unknown = sorted(set(ranges) - set(settings.sequences))
         if unknown:
-            raise SettingsError(f'A stretch of {unknown[0]} is named, which is not among the sequences of the set.')
+            raise SettingsError(
+                f'A stretch of {unknown[0]} is listed, but {unknown[0]} is not among the sequences of the set.'
+            )
     look = DriveSettings(color=not settings.grey)
     jobs: list[Job] = []
     for s, sequence in enumerate(settings.sequences):

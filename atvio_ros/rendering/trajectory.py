@@ -1,4 +1,4 @@
-"""A smooth motion through the world, from which images, IMU readings and ground truth all follow exactly."""
+"""A smooth motion through the world, the exact source of images, IMU readings and ground truth."""
 
 from __future__ import annotations
 

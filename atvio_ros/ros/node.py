@@ -74,7 +74,7 @@ class AtvioNode(LifecycleNode):  # type: ignore[misc]
         done = self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
         self._starting = False
         if not done:
-            raise self._failure or NodeError('The node could not be activated; its log says why.')
+            raise self._failure or NodeError('The node could not be activated; its log has the reason.')
 
     def close(self) -> None:
         """Free what is configured; waits for the inference that runs."""
@@ -147,7 +147,7 @@ class AtvioNode(LifecycleNode):  # type: ignore[misc]
 
 
 class _Told(AbstractContextManager[None]):
-    """Logs what leaves the block: rclpy turns whatever a transition raises into `error` without a word."""
+    """Logs what leaves the block: rclpy turns whatever a transition raises into `error` without a message."""
 
     def __init__(self, logger: RcutilsLogger) -> None:
         self._logger = logger

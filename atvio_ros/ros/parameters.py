@@ -72,7 +72,7 @@ class NodeParameters:
     publish_path: bool = setting(True, 'Publish the path for RViz.')
     path_length: int = setting(2000, 'Poses kept in the published path.', minimum=1, maximum=100_000)
     standstill_detection: bool = setting(
-        True, 'Hold the pose while the robot stands. Off, every motion is what the network says, as in the paper.',
+        True, 'Hold the pose while the robot stands. Off, the network makes every motion, as in the paper.',
         read_only=True,
     )  # fmt: skip
     compressed_image: bool = setting(

@@ -134,7 +134,7 @@ def replay(
 
     `rate` 1 is real time; 0 goes as fast as the node answers, so that nothing is dropped. `parameters` are set on the
     node beyond those that the bag and lossless transport ask for; its log goes to the file `log`. Raises NodeError
-    when the node does not start, falls silent or publishes nothing.
+    when the node does not start, stops answering or publishes nothing.
     """
     context = Context()
     rclpy.init(context=context)
@@ -199,7 +199,7 @@ class _Pacer:
                 said = self._recording.status.message or 'nothing'
                 raise NodeError(
                     f'The node accounted for {answered} of {images} images and then for no more in '
-                    f'{ANSWER_LIMIT_S:.0f} s. Its status says: {said}. See {self._log}.'
+                    f'{ANSWER_LIMIT_S:.0f} s. Its status: {said}. See {self._log}.'
                 )
             time.sleep(0.002)
         self._on_progress(self._recording.images_accounted_for)
@@ -286,4 +286,4 @@ def _why_not_started(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def _why_ended(process: subprocess.Popen[bytes], log: Path) -> str:
     lines = log.read_text(errors='replace').strip().splitlines()
-    return f'The node ended with status {process.returncode}: {lines[-1] if lines else "it said nothing"}'
+    return f'The node ended with status {process.returncode}: {lines[-1] if lines else "without a message"}'
