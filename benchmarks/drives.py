@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from atvio_ros.bags.reader import BagImage, BagReader
+from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.alignment import to_camera
 from atvio_ros.evaluation.consistency import MatchedDrive, match_drive
-from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag
+from atvio_ros.evaluation.run import run_bag
 from atvio_ros.geometry import rotation_angle
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.odometry.estimator import NetworkEstimator

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
-from atvio_ros.evaluation.run import bag_mounting
+from atvio_ros.drives.bag_drive import bag_mounting
 from atvio_ros.files import write_text
 from atvio_ros.ros.player import BagPlayer
 from atvio_ros.ros.replay import Recording, node_process, spinning

@@ -78,9 +78,10 @@ def run(arguments: argparse.Namespace) -> None:
 def _run_bag(bag: Path, estimator: NetworkEstimator, topics: Topics) -> MatchedDrive:
     """The network alone over a bag: at rest, too, its errors are wanted as they are."""
     from atvio_ros.bags.reader import BagReader
+    from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
     from atvio_ros.errors import BagError
     from atvio_ros.evaluation.consistency import match_drive
-    from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag
+    from atvio_ros.evaluation.run import run_bag
 
     with BagReader(bag, topics) as reader, common.progress_bar() as bar:
         truth = bag_truth(reader)

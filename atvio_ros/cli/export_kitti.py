@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +14,10 @@ from atvio_ros.cli import common
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from atvio_ros.drives.kitti import Drive
+    from atvio_ros.drives.drive import Intrinsics
+    from atvio_ros.drives.file_drive import FileDrive
+
+IMU_INTERVAL_NS = 10_000_000  # KITTI's IMU measures at 100 Hz
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Read the drive, write the bag, and say what is in it and what its IMU lacks."""
     from atvio_ros.bags.writer import BagWriter
-    from atvio_ros.drives.kitti import export_drive
+    from atvio_ros.drives.write_bag import write_bag
 
     writer = BagWriter(arguments.out)  # refuses an existing path before anything is read
     progress = common.progress_bar()
     try:
         drive = _read_drive(arguments, progress)
-        size = export_drive(drive, writer, _Track(progress, 'writing', 'images'))
+        progress.start()
+        task = progress.add_task('writing', total=len(drive.stamps_ns), unit='images')
+        size = write_bag(drive, writer, functools.partial(progress.advance, task))
     finally:
         if progress.live.is_started:  # else an early error is the only line on stderr
             progress.stop()
@@ -57,31 +63,20 @@ def run(arguments: argparse.Namespace) -> None:
     print(f'Wrote {arguments.out}')
 
 
-class _Track:
-    """Hands numbers through and shows how far it is, on a bar that appears with the first."""
-
-    def __init__(self, progress: Progress, description: str, unit: str) -> None:
-        self._progress, self._description, self._unit = progress, description, unit
-
-    def __call__(self, numbers: Sequence[int]) -> Iterable[int]:
-        self._progress.start()
-        task = self._progress.add_task(self._description, total=len(numbers), unit=self._unit)
-        for number in numbers:
-            yield number
-            self._progress.advance(task)
-
-
-def _read_drive(arguments: argparse.Namespace, progress: Progress) -> Drive:
+def _read_drive(arguments: argparse.Namespace, progress: Progress) -> FileDrive:
     import dataclasses
 
     from atvio_ros.drives.kitti_loose import loose_drive
     from atvio_ros.drives.kitti_raw import raw_drive
     from atvio_ros.errors import SettingsError
 
+    def track(packets: Sequence[int]) -> Iterable[int]:
+        progress.start()
+        return progress.track(packets, task_id=progress.add_task('reading', total=len(packets), unit='IMU packets'))
+
     if arguments.images is None:
         if arguments.sequence is None or arguments.times is not None or arguments.imu is not None:
             raise SettingsError('--raw needs --sequence NN, and takes neither --times nor --imu.')
-        track = _Track(progress, 'reading', 'IMU packets')
         drive = raw_drive(
             arguments.raw, arguments.sequence.zfill(2), arguments.poses, arguments.camera or 'image_02', track
         )
@@ -101,7 +96,7 @@ def _read_drive(arguments: argparse.Namespace, progress: Progress) -> Drive:
     return drive
 
 
-def _intrinsics(text: str) -> tuple[float, float, float, float]:
+def _intrinsics(text: str) -> Intrinsics:
     from atvio_ros.errors import SettingsError
 
     try:
@@ -113,20 +108,21 @@ def _intrinsics(text: str) -> tuple[float, float, float, float]:
     return fx, fy, cx, cy
 
 
-def _summary(out: Path, drive: Drive, size: tuple[int, int]) -> dict[str, Any]:
+def _summary(out: Path, drive: FileDrive, size: tuple[int, int]) -> dict[str, Any]:
     import numpy as np
 
-    from atvio_ros.drives.kitti import find_gaps, seconds_since
+    from atvio_ros.drives.imu_readings import find_gaps
+    from atvio_ros.types import NANOSECONDS
 
     start_ns = int(drive.stamps_ns[0])
-    truth = drive.T_odom_base
-    steps = [] if truth is None else np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1)
+    truth = drive.truth
+    steps = [] if truth is None else np.linalg.norm(np.diff(truth.poses[:, :3, 3], axis=0), axis=1)
     return {
         'bag': str(out),
         'frames': len(drive.stamps_ns),
         'image_size_px': list(size),
         'start_ns': start_ns,
-        'duration_s': seconds_since(int(drive.stamps_ns[-1]), start_ns),
+        'duration_s': (int(drive.stamps_ns[-1]) - start_ns) / NANOSECONDS,
         'length_m': None if truth is None else float(np.sum(steps)),
         'intrinsics_px': None if drive.intrinsics is None else list(drive.intrinsics),
         'imu_readings': len(drive.imu.stamps_ns),
@@ -134,12 +130,12 @@ def _summary(out: Path, drive: Drive, size: tuple[int, int]) -> dict[str, Any]:
         'imu_duplicates': drive.imu.duplicates,
         'imu_gaps': [
             {
-                'start_s': seconds_since(gap.start_ns, start_ns),
+                'start_s': (gap.start_ns - start_ns) / NANOSECONDS,
                 'length_ms': gap.length_ms,
                 'first_frame': gap.first_frame,
                 'last_frame': gap.last_frame,
             }
-            for gap in find_gaps(drive.imu.stamps_ns, drive.stamps_ns)
+            for gap in find_gaps(drive.imu.stamps_ns, drive.stamps_ns, IMU_INTERVAL_NS)
         ],
         'notes': list(drive.notes),
     }

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from atvio_ros.bags.reader import BagReader
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prepare each bag that is not prepared already."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.drives.prepare import fingerprint, keep_prepared, load_exclusions, prepare_bag
+    from atvio_ros.drives.bag_drive import BagDrive
+    from atvio_ros.drives.exclusions import check_excluded, load_exclusions
+    from atvio_ros.drives.fingerprint import fingerprint, keep_prepared
+    from atvio_ros.drives.prepare import prepare
+    from atvio_ros.drives.sequence_store import SequenceMeta
     from atvio_ros.errors import DatasetError
-    from atvio_ros.evaluation.run import bag_mounting
 
     console = common.note_console()
     width_px, height_px = common.size(arguments.size)
@@ -46,24 +53,40 @@ def run(arguments: argparse.Namespace) -> None:
             if keep_prepared(folder, wanted, excluded):
                 console.print(f'{name}: prepared already')
                 continue
-            mounting, remark = bag_mounting(reader)
-            if remark:
-                console.print(f'{name}: {remark}')
+            _require_truth(reader)
+            drive = BagDrive(reader, on_bad_message=lambda error: console.print(f'skipped: {error}'))
+            for note in drive.notes:
+                console.print(f'{name}: {note}')
+            images = reader.count(reader.topics.image or '')
+            check_excluded(name, excluded, images)  # before the images are decoded, which takes long
+            meta = SequenceMeta(
+                source=f'bag {bag.name}',
+                fingerprint=wanted,
+                image_topic=reader.topics.image or '',
+                imu_topic=reader.topics.imu or '',
+                ground_truth_topic=reader.topics.ground_truth or '',
+                excluded=excluded,
+            )
             with common.progress_bar() as bar:
-                task = bar.add_task(name, total=reader.count(reader.topics.image or ''), unit='images')
-                sequence = prepare_bag(
-                    reader,
+                sequence = prepare(
+                    drive,
                     folder,
-                    mounting.T_base_camera,
-                    mounting.R_base_imu,
-                    fingerprint=wanted,
-                    excluded=excluded,
+                    meta,
                     size_px=(height_px, width_px),
                     grey=arguments.grey,
-                    on_progress=functools.partial(bar.advance, task),
-                    on_bad_message=lambda error: console.print(f'skipped: {error}'),
+                    on_progress=functools.partial(bar.advance, bar.add_task(name, total=images, unit='images')),
                 )
         for note in sequence.meta.notes:
             console.print(f'{name}: {note}')
         console.print(f'{name}: {len(sequence)} images, {sequence.meta.length_m:.0f} m')
     print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')
+
+
+def _require_truth(reader: BagReader) -> None:
+    from atvio_ros.errors import BagError
+
+    if reader.topics.ground_truth is None:
+        try:
+            reader.ground_truth()
+        except BagError as error:
+            raise BagError(f'{error} Name its topic with --ground-truth-topic, or leave this bag out.') from error

@@ -25,8 +25,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Start the node, play, record, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.bags.writer import BagWriter
+    from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
     from atvio_ros.errors import NodeError
-    from atvio_ros.evaluation.run import bag_mounting, bag_truth, copy_reference, run_notes, summary_line
+    from atvio_ros.evaluation.run import copy_reference, run_notes, summary_line
     from atvio_ros.odometry.estimator import load_estimator
 
     if arguments.rate < 0.0:

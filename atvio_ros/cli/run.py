@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the odometry, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.evaluation.run import bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
+    from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+    from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
     from atvio_ros.odometry.estimator import load_estimator
 
     console = common.note_console()

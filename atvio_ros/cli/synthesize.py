@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Render and write; the last line names the bag."""
     from atvio_ros.bags.writer import BagWriter
+    from atvio_ros.drives.write_bag import write_bag
     from atvio_ros.rendering import DriveSettings, synthesize
     from atvio_ros.settings import from_mapping
-    from atvio_ros.types import ImuSample
 
     values = {'seed': arguments.seed, 'length': arguments.length, 'width': arguments.width, 'height': arguments.height}
     values |= {
@@ -41,21 +41,14 @@ def run(arguments: argparse.Namespace) -> None:
     values |= {'imu': arguments.imu, 'intrinsics': _numbers('--intrinsics', arguments.intrinsics, ',', float)}
     values |= {'images': _numbers('--images', arguments.images, ':', int)}
     drive = synthesize(from_mapping(DriveSettings, values, 'synthesize'))
-    with BagWriter(arguments.out) as bag, common.progress_bar() as progress:
+    writer = BagWriter(arguments.out)
+    with common.progress_bar() as progress:
         task = progress.add_task('rendering', total=len(drive), unit='images')
-        start_ns = int(drive.stamps_ns[0])
-        transforms = {('base_link', 'imu_link'): drive.T_base_imu, ('base_link', 'camera'): drive.T_base_camera}
-        bag.write_static_transforms(start_ns, transforms)
-        readings = iter(zip(drive.imu_stamps_ns.tolist(), drive.imu, strict=True))
-        pending = next(readings, None)
-        for index, (stamp_ns, image) in enumerate(drive.images()):
-            while pending is not None and pending[0] <= stamp_ns:
-                bag.write_imu(ImuSample(pending[0], pending[1][:3], pending[1][3:]))
-                pending = next(readings, None)
-            bag.write_camera_info(stamp_ns, arguments.width, arguments.height, drive.intrinsics)
-            bag.write_image(stamp_ns, image)
-            bag.write_ground_truth(stamp_ns, drive.T_odom_base[index])
+
+        def advance() -> None:
             progress.update(task, advance=1, unit=f'images, {progress.tasks[0].speed or 0.0:.0f}/s')
+
+        write_bag(drive, writer, advance)
     print(f'Wrote {len(drive)} images of {drive.length_m:.0f} m with ground truth to {arguments.out}')
 
 

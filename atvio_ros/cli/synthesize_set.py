@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Render what is not there yet; an interrupted run goes on where it was."""
-    from atvio_ros.drives.prepare import load_exclusions
+    from atvio_ros.drives.exclusions import load_exclusions
     from atvio_ros.errors import SettingsError
     from atvio_ros.rendering.training_set import SetSettings, plan_set, render
     from atvio_ros.settings import from_mapping

@@ -9,7 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from atvio_ros.drives.kitti import T_BASE_CAMERA_NOMINAL, Intrinsics, read_text
+from atvio_ros.drives.drive import Intrinsics
+from atvio_ros.drives.kitti_frames import T_BASE_CAMERA_NOMINAL
+from atvio_ros.drives.text_files import read_text
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import inverse, nearest_rotation, transform, translation
 from atvio_ros.types import FloatArray, ImageArray

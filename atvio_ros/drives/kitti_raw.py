@@ -6,26 +6,34 @@ readings are only in the unsynced drive (`extract`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.drives.kitti import Drive, ImuStream, Track, find_images, ground_truth, order_imu, read_text
+from atvio_ros.drives.file_drive import FileDrive, find_images
+from atvio_ros.drives.imu_readings import ImuReadings, order_readings
 from atvio_ros.drives.kitti_calibration import read_calibration
+from atvio_ros.drives.kitti_frames import ground_truth
+from atvio_ros.drives.text_files import read_text
 from atvio_ros.errors import DatasetError
+from atvio_ros.mounting import Mounting
 from atvio_ros.trajectory_files import read_kitti_poses
 from atvio_ros.types import FloatArray
 
+Track: TypeAlias = Callable[[Sequence[int]], Iterable[int]]  # passes on what it is given, showing progress
+
 CAMERAS = ('image_00', 'image_02')  # left grey, left colour
 IMU_MARGIN_NS = 500_000_000  # readings kept before the first and after the last image, for filters and time offsets
-# Of the 30 OXTS values: ax ay az and wx wy wz, in vehicle axes (x forward, y left, z up).
-OXTS_COLUMNS = [11, 12, 13, 17, 18, 19]
+# Of the 30 OXTS values: wx wy wz and ax ay az, in vehicle axes (x forward, y left, z up).
+OXTS_COLUMNS = [17, 18, 19, 11, 12, 13]
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Extent:
     """Which frames of which raw drive an odometry sequence is, both ends included (KITTI's odometry devkit)."""
 
     drive: str
@@ -39,22 +47,22 @@ class Sequence:
 
 
 SEQUENCES = {
-    '00': Sequence('2011_10_03_drive_0027', 0, 4540),
-    '01': Sequence('2011_10_03_drive_0042', 0, 1100),
-    '02': Sequence('2011_10_03_drive_0034', 0, 4660),
-    '04': Sequence('2011_09_30_drive_0016', 0, 270),
-    '05': Sequence('2011_09_30_drive_0018', 0, 2760),
-    '06': Sequence('2011_09_30_drive_0020', 0, 1100),
-    '07': Sequence('2011_09_30_drive_0027', 0, 1100),
-    '08': Sequence('2011_09_30_drive_0028', 1100, 5170),
-    '09': Sequence('2011_09_30_drive_0033', 0, 1590),
-    '10': Sequence('2011_09_30_drive_0034', 0, 1200),
+    '00': Extent('2011_10_03_drive_0027', 0, 4540),
+    '01': Extent('2011_10_03_drive_0042', 0, 1100),
+    '02': Extent('2011_10_03_drive_0034', 0, 4660),
+    '04': Extent('2011_09_30_drive_0016', 0, 270),
+    '05': Extent('2011_09_30_drive_0018', 0, 2760),
+    '06': Extent('2011_09_30_drive_0020', 0, 1100),
+    '07': Extent('2011_09_30_drive_0027', 0, 1100),
+    '08': Extent('2011_09_30_drive_0028', 1100, 5170),
+    '09': Extent('2011_09_30_drive_0033', 0, 1590),
+    '10': Extent('2011_09_30_drive_0034', 0, 1200),
 }  # 03 is missing: KITTI does not publish its raw drive
 
 
 def raw_drive(
     raw: Path, sequence: str, poses: Path | None = None, camera: str = 'image_02', track: Track = iter
-) -> Drive:
+) -> FileDrive:
     """The drive of an odometry sequence ('00' .. '10') from KITTI's raw folders, with ground truth from poses/NN.txt.
 
     `track` shows the progress of reading the OXTS files. Raises DatasetError when something is missing or malformed.
@@ -76,16 +84,16 @@ def raw_drive(
             f'The images are those of the unsynced drive, {"rectified here" if rectify else "not rectified"}; '
             'poses belong to them only where both versions begin with the same frame.'
         )
-    T_odom_base = None
+    truth = None
     if poses is not None:
         file = poses if poses.is_file() else poses / f'{sequence}.txt'
-        T_odom_base = _ground_truth(file, frames - which.first_frame, calibration.T_base_camera0)
-    return Drive(
+        truth = ground_truth(stamps_ns, _read_poses(file, frames - which.first_frame), calibration.T_base_camera0)
+    return FileDrive(
         image_paths,
         stamps_ns,
         _read_oxts(raw / which.date / f'{which.drive}_extract' / 'oxts', stamps_ns, track),
-        calibration.T_base_camera,
-        T_odom_base,
+        Mounting(calibration.T_base_camera),
+        truth,
         intrinsics,
         rectify,
         (*notes, *calibration.notes),
@@ -113,7 +121,7 @@ def read_timestamps(path: Path) -> NDArray[np.int64]:
     return np.array(stamps_ns, dtype=np.int64)
 
 
-def _find_images(day: Path, which: Sequence, camera: str) -> tuple[Path, bool]:
+def _find_images(day: Path, which: Extent, camera: str) -> tuple[Path, bool]:
     """The folder image_0x of the drive, and whether it is the synced one."""
     for kind in ('sync', 'extract'):
         folder = day / f'{which.drive}_{kind}' / camera
@@ -125,7 +133,7 @@ def _find_images(day: Path, which: Sequence, camera: str) -> tuple[Path, bool]:
     )
 
 
-def _select_frames(folder: Path, which: Sequence) -> tuple[NDArray[np.int64], tuple[Path, ...], NDArray[np.int64]]:
+def _select_frames(folder: Path, which: Extent) -> tuple[NDArray[np.int64], tuple[Path, ...], NDArray[np.int64]]:
     """Frame numbers (N,), images and stamps [ns] (N,) of those frames of the sequence that are there."""
     stamps_ns = read_timestamps(folder / 'timestamps.txt')
     numbered = {}
@@ -152,17 +160,15 @@ def _select_frames(folder: Path, which: Sequence) -> tuple[NDArray[np.int64], tu
     return np.array(frames), tuple(numbered[frame] for frame in frames), chosen_ns
 
 
-def _ground_truth(path: Path, pose_indices: NDArray[np.int64], T_base_camera0: FloatArray) -> FloatArray:
-    """T_odom_base of the exported images; KITTI's poses are those of camera 0, whichever camera is exported."""
-    T_camera0_camera = read_kitti_poses(path)
-    if pose_indices[-1] >= len(T_camera0_camera):
-        raise DatasetError(
-            f'{path} has {len(T_camera0_camera)} poses, too few for image {pose_indices[-1]} (one an image).'
-        )
-    return ground_truth(T_camera0_camera[pose_indices], T_base_camera0)
+def _read_poses(path: Path, indices: NDArray[np.int64]) -> FloatArray:
+    """Poses (N, 4, 4) of those images of the sequence, in the file's frames."""
+    poses = read_kitti_poses(path)
+    if indices[-1] >= len(poses):
+        raise DatasetError(f'{path} has {len(poses)} poses, too few for image {indices[-1]} (one an image).')
+    return poses[indices]
 
 
-def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -> ImuStream:
+def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -> ImuReadings:
     """The readings around the images, sorted and without repeated stamps."""
     if not folder.is_dir():
         raise DatasetError(
@@ -175,16 +181,16 @@ def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -
     if len(wanted) == 0:
         raise DatasetError(f'{folder} has no reading at the time of the images. Do both belong to one drive?')
     values = np.array([_read_oxts_file(folder / 'data' / f'{i:010d}.txt') for i in track(wanted.tolist())])
-    return order_imu(stamps_ns[wanted], values)
+    return order_readings(stamps_ns[wanted], values)
 
 
 def _read_oxts_file(path: Path) -> FloatArray:
-    """(6,) ax ay az wx wy wz of one packet."""
+    """(6,) wx wy wz [rad/s], ax ay az [m/s^2] of one packet."""
     try:
         packet = np.array([float(word) for word in read_text(path, 'an OXTS packet').split()])
     except ValueError:
         packet = np.empty(0)
-    if len(packet) <= OXTS_COLUMNS[-1] or not np.isfinite(packet[OXTS_COLUMNS]).all():
+    if len(packet) <= max(OXTS_COLUMNS) or not np.isfinite(packet[OXTS_COLUMNS]).all():
         raise DatasetError(f'{path} is not an OXTS packet of 30 numbers.')
     values: FloatArray = packet[OXTS_COLUMNS]
     return values

@@ -15,8 +15,8 @@ from atvio_ros.bags.reader import BagReader, CameraInfo
 from atvio_ros.bags.topics import CAMERA_INFO_TOPIC
 from atvio_ros.calibration.gyro_lag import GyroLag, RotationPairs, estimate_gyro_lag
 from atvio_ros.calibration.image_rotation import ImageRotation
+from atvio_ros.drives.bag_drive import bag_mounting
 from atvio_ros.errors import BagError
-from atvio_ros.evaluation.run import bag_mounting
 from atvio_ros.types import FloatArray, Trajectory
 
 Reference = Literal['truth', 'images']

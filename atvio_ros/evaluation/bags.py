@@ -7,11 +7,12 @@ from pathlib import Path
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import Topics
+from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.consistency import consistency, consistency_lines, covariance_notes, match_drive
 from atvio_ros.evaluation.metrics import Result
 from atvio_ros.evaluation.report import write_report
-from atvio_ros.evaluation.run import bag_mounting, bag_truth, run_bag, run_notes, summary_line
+from atvio_ros.evaluation.run import run_bag, run_notes, summary_line
 from atvio_ros.odometry.estimator import NetworkEstimator
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from atvio_ros import __version__
 from atvio_ros.bags.reader import BagImage, BagReader
-from atvio_ros.bags.topics import BASE_FRAME, GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
+from atvio_ros.bags.topics import GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError
 from atvio_ros.mounting import Mounting
@@ -21,7 +21,6 @@ from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.pipeline import make_engine, make_pairer, run_offline
 from atvio_ros.preprocessing import scale_image
-from atvio_ros.transform_tree import lookup
 from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
 
 
@@ -44,37 +43,6 @@ class BagRun:
         said = [f'{count}x {text}' for text, count in self.warnings.items()]
         held = sum(estimate.stationary for estimate in self.estimates)
         return [*said, f'At rest in {held} of {len(self.estimates)} frame pairs: the pose was held.'] if held else said
-
-
-def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
-    """Where the sensors sit according to the bag, and a sentence about what it lacks ('' if nothing)."""
-    transforms = reader.static_transforms()
-    image = next(reader.images(on_bad_message=lambda error: None), None)  # run_bag reports the bad ones
-    if image is None:
-        raise BagError(f'{reader.path} has no image that can be decoded. Record or export it again.')
-    T_base_camera = lookup(transforms, BASE_FRAME, image.frame_id)
-    imu_frame = reader.imu_frame_id()
-    T_base_imu = lookup(transforms, BASE_FRAME, imu_frame)
-    assumed = Mounting()
-    remarks = []
-    if T_base_camera is None:
-        remarks.append(
-            f'The bag has no transform from {BASE_FRAME} to {image.frame_id}: '
-            f'the camera is taken to look forward from where {BASE_FRAME} is.'
-        )
-        T_base_camera = assumed.T_base_camera
-    if T_base_imu is None:
-        remarks.append(
-            f'The bag has no transform from {BASE_FRAME} to {imu_frame}: '
-            f'the axes of the IMU are taken to be those of {BASE_FRAME}.'
-        )
-    R_base_imu = assumed.R_base_imu if T_base_imu is None else T_base_imu[:3, :3]
-    return Mounting(T_base_camera, R_base_imu), ' '.join(remarks)
-
-
-def bag_truth(reader: BagReader) -> Trajectory | None:
-    """Ground truth of the bag; None if it has none."""
-    return reader.ground_truth() if reader.topics.ground_truth else None
 
 
 def run_bag(

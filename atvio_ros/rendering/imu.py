@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from atvio_ros.drives.kitti_loose import read_imu_table
+from atvio_ros.drives.kitti_tables import READINGS_PER_IMAGE, read_imu_table
 from atvio_ros.errors import ImuError
 from atvio_ros.rendering.trajectory import Motion
 from atvio_ros.settings import setting
 from atvio_ros.types import NANOSECONDS, FloatArray
-
-SAMPLES_PER_IMAGE = 10
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,6 @@ class ImuSettings:
     accelerometer_bias: float = setting(0.04, 'Spread of the constant accelerometer bias [m/s^2].', minimum=0.0)
     gyro_vibration: float = setting(0.0025, 'Road vibration in roll and pitch rate at 8 m/s [rad/s].', minimum=0.0)
     accelerometer_vibration: float = setting(0.1, 'Road vibration on the z axis at 8 m/s [m/s^2].', minimum=0.0)
-
-
-def imu_stamps(image_stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ten readings per image interval, evenly spaced, one at every image: (N,) -> (10 (N - 1) + 1,) [ns]."""
-    starts, intervals = image_stamps_ns[:-1, None], np.diff(image_stamps_ns)[:, None]
-    within = starts + intervals * np.arange(SAMPLES_PER_IMAGE) // SAMPLES_PER_IMAGE
-    return np.append(within.ravel(), image_stamps_ns[-1])
 
 
 def simulate_imu(
@@ -60,20 +51,18 @@ def simulate_imu(
 
 
 def read_imu(path: Path, images: int, first: int = 0) -> FloatArray:
-    """Recorded readings (10 (images - 1) + 1, 6), gyro first, of the images from `first` on.
+    """Recorded readings (10 (images - 1) + 1, 6), gyro first, of the images from `first` on; see read_imu_table.
 
-    The file, .mat or text, has ax ay az [m/s^2] wx wy wz [rad/s] a row and ten rows per image interval: row 10 i is at
-    image i.
-    Raises DatasetError when it is missing or malformed, ImuError when it is too short.
+    Raises DatasetError when the file is missing or malformed, ImuError when it is too short.
     """
     table = read_imu_table(path)
-    begin = SAMPLES_PER_IMAGE * first
-    end = begin + SAMPLES_PER_IMAGE * (images - 1) + 1
+    begin = READINGS_PER_IMAGE * first
+    end = begin + READINGS_PER_IMAGE * (images - 1) + 1
     if len(table) < end:
         raise ImuError(
             f'{path} holds {len(table)} readings; {first + images} images need {end}, ten per image interval.'
         )
-    return table[begin:end, [3, 4, 5, 0, 1, 2]]
+    return table[begin:end]
 
 
 def _vibration(samples: int, rng: np.random.Generator) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,23 +10,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from atvio_ros.drives.drive import Intrinsics
+from atvio_ros.drives.imu_readings import ImuReadings
+from atvio_ros.drives.kitti_tables import read_times, spread_stamps
 from atvio_ros.errors import SettingsError, TrajectoryError
 from atvio_ros.geometry import inverse, nearest_rotation
+from atvio_ros.mounting import Mounting
 from atvio_ros.rendering.image_formation import ImageFormation
-from atvio_ros.rendering.imu import ImuSettings, imu_stamps, read_imu, simulate_imu
+from atvio_ros.rendering.imu import ImuSettings, read_imu, simulate_imu
 from atvio_ros.rendering.renderer import Pinhole, Renderer
 from atvio_ros.rendering.route import random_drive
-from atvio_ros.rendering.trajectory import (
-    Motion,
-    image_stamps,
-    motion_from_camera,
-    nominal_camera,
-    read_times,
-)
+from atvio_ros.rendering.trajectory import Motion, image_stamps, motion_from_camera, nominal_camera
 from atvio_ros.rendering.world import World, build_world
 from atvio_ros.settings import setting
 from atvio_ros.trajectory_files import read_kitti_poses
-from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray
+from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, Trajectory
 
 START_NS = 1_317_000_000 * NANOSECONDS  # the autumn of KITTI's recordings
 KITTI_SIZE = (1241, 376)
@@ -56,22 +55,22 @@ class DriveSettings:
 
 
 class RenderedDrive:
-    """One drive: ground truth and IMU at once, images one after the other."""
+    """A Drive that is drawn: motion, ground truth and IMU at once, images one after the other."""
+
+    notes: tuple[str, ...] = ()
 
     def __init__(self, settings: DriveSettings) -> None:
         self.settings = settings
         if len(settings.intrinsics) not in (0, 4):
             raise SettingsError(f'intrinsics must be four numbers, fx fy cx cy, not {len(settings.intrinsics)}.')
-        self.T_base_camera = nominal_camera(settings.camera_translation, settings.camera_mounting_deg)
-        self.T_base_imu: FloatArray = np.eye(4)  # base_link is where the IMU is
+        T_base_camera = nominal_camera(settings.camera_translation, settings.camera_mounting_deg)
+        self.mounting = Mounting(T_base_camera)  # base_link is where the IMU is
         route_rng, imu_rng = (np.random.default_rng((settings.seed, part)) for part in (1, 2))
-        self.motion, self.stamps_ns = _motion(settings, self.T_base_camera, route_rng)
-        self.imu_stamps_ns: NDArray[np.int64] = imu_stamps(self.stamps_ns)  # (M,)
-        self.imu = self._imu(imu_rng)  # (M, 6) wx wy wz [rad/s], ax ay az [m/s^2], in imu_link
+        self.motion, self.stamps_ns = _motion(settings, T_base_camera, route_rng)
+        self.imu = self._imu(imu_rng)
         T_world_base = self.motion.poses(self._times_s)
-        self._T_world_camera = T_world_base @ self.T_base_camera
-        self.T_odom_base: FloatArray = inverse(T_world_base[0]) @ T_world_base  # (N, 4, 4), odom = first base_link
-        self.poses: FloatArray = inverse(self._T_world_camera[0]) @ self._T_world_camera  # (N, 4, 4) in first camera
+        self.truth = Trajectory(self.stamps_ns, inverse(T_world_base[0]) @ T_world_base)  # odom = first base_link
+        self._T_world_camera = T_world_base @ T_base_camera
         self._world: World | None = None
 
     def __len__(self) -> int:
@@ -80,10 +79,15 @@ class RenderedDrive:
     @property
     def length_m(self) -> float:
         """Length of the way driven [m]."""
-        return float(np.linalg.norm(np.diff(self.poses[:, :3, 3], axis=0), axis=1).sum())
+        return float(np.linalg.norm(np.diff(self.camera_poses[:, :3, 3], axis=0), axis=1).sum())
+
+    @functools.cached_property
+    def camera_poses(self) -> FloatArray:
+        """True poses (N, 4, 4) of the camera in its first place, as KITTI's pose files hold them."""
+        return inverse(self._T_world_camera[0]) @ self._T_world_camera
 
     @property
-    def intrinsics(self) -> tuple[float, float, float, float]:
+    def intrinsics(self) -> Intrinsics:
         """fx, fy, cx, cy [px]; integer coordinates are pixel centres."""
         settings = self.settings
         if not settings.intrinsics:
@@ -97,12 +101,12 @@ class RenderedDrive:
         if self._world is None:
             settings = self.settings
             self._world = build_world(
-                self.motion, self.T_base_camera, self._times_s, settings.camera_height, settings.seed
+                self.motion, self.mounting.T_base_camera, self._times_s, settings.camera_height, settings.seed
             )
         return self._world
 
     def images(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, ImageArray]]:
-        """Stamps [ns] and images (H, W, 3) RGB, or (H, W) grey, from index `first` up to `last`.
+        """Stamps [ns] and images (H, W, 3) RGB, or (H, W) grey; all, or from index `first` up to `last`.
 
         Raises RenderError where there is no EGL.
         """
@@ -119,24 +123,25 @@ class RenderedDrive:
     def _times_s(self) -> FloatArray:
         return np.asarray((self.stamps_ns - self.stamps_ns[0]) / NANOSECONDS)
 
-    def _imu(self, rng: np.random.Generator) -> FloatArray:
-        if self.settings.imu is not None:
-            first = self.settings.images[0] if self.settings.images else 0
-            return read_imu(self.settings.imu, len(self.stamps_ns), first)
-        return simulate_imu(self.motion, self.imu_stamps_ns, self.settings.imu_errors, rng)
+    def _imu(self, rng: np.random.Generator) -> ImuReadings:
+        stamps_ns = spread_stamps(self.stamps_ns)
+        if self.settings.imu is None:
+            return ImuReadings(stamps_ns, simulate_imu(self.motion, stamps_ns, self.settings.imu_errors, rng))
+        first = self.settings.images[0] if self.settings.images else 0
+        return ImuReadings(stamps_ns, read_imu(self.settings.imu, len(self.stamps_ns), first))
 
 
 def synthesize(settings: DriveSettings) -> RenderedDrive:
-    """The drive of these settings. Raises SettingsError, TrajectoryError or ImuError on unusable input."""
+    """The drive of these settings. Raises a SettingsError, DatasetError, TrajectoryError or ImuError."""
     return RenderedDrive(settings)
 
 
 def kitti_intrinsics(
     width: int,
     height: int,
-    intrinsics: tuple[float, float, float, float] = KITTI_INTRINSICS,
+    intrinsics: Intrinsics = KITTI_INTRINSICS,
     size: tuple[int, int] = KITTI_SIZE,
-) -> tuple[float, float, float, float]:
+) -> Intrinsics:
     """A camera of `intrinsics` at `size`, KITTI's left, scaled, each axis on its own: fx, fy, cx, cy [px]."""
     x, y = width / size[0], height / size[1]
     fx, fy, cx, cy = intrinsics
@@ -157,16 +162,16 @@ def _motion(
             )
         motion = random_drive(settings.length, rng, settings.camera_height - settings.camera_translation[2])
         return motion, image_stamps(float(motion.times_s[-1]), START_NS, rng, settings.jitter)
-    poses, times_s = read_kitti_poses(settings.poses), read_times(settings.times)
+    poses, times_ns = read_kitti_poses(settings.poses), read_times(settings.times)
     poses[:, :3, :3] = nearest_rotation(poses[:, :3, :3])
-    if len(poses) != len(times_s):
+    if len(poses) != len(times_ns):
         raise TrajectoryError(
-            f'{settings.poses} has {len(poses)} poses but {settings.times} has {len(times_s)} times; '
+            f'{settings.poses} has {len(poses)} poses but {settings.times} has {len(times_ns)} times; '
             'both must have one line per image.'
         )
     chosen = _chosen(settings, len(poses))
-    poses, times_s = poses[chosen], times_s[chosen]
-    offsets_ns = np.round((times_s - times_s[0]) * NANOSECONDS).astype(np.int64)
+    poses, times_ns = poses[chosen], times_ns[chosen]
+    offsets_ns = times_ns - times_ns[0]
     motion = motion_from_camera(offsets_ns / NANOSECONDS, poses, T_base_camera)
     return motion, START_NS + offsets_ns
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from atvio_ros.drives.prepare import prepare_drive
-from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, read_meta
+from atvio_ros.drives.prepare import prepare
+from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, SequenceMeta, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.rendering.rendered_drive import DriveSettings, kitti_intrinsics, synthesize
 from atvio_ros.settings import setting
@@ -112,7 +112,8 @@ def render(job: Job, out: Path, settings: SetSettings) -> int:
             return len(there)
     except DatasetError:
         pass
-    return len(prepare_drive(synthesize(job.drive), folder, source=job.source, size_px=size_px, excluded=job.excluded))
+    meta = SequenceMeta(source=job.source, excluded=job.excluded)
+    return len(prepare(synthesize(job.drive), folder, meta, size_px=size_px))
 
 
 def _files(kitti: Path, sequence: str) -> tuple[Path, Path, Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
@@ -71,19 +69,6 @@ def image_stamps(duration_s: float, start_ns: int, rng: np.random.Generator, jit
         intervals_s = np.full(count, 0.1)
     offsets_ns = np.concatenate(([0], np.cumsum(np.round(intervals_s * NANOSECONDS).astype(np.int64))))
     return np.asarray(start_ns + offsets_ns[offsets_ns <= duration_s * NANOSECONDS])
-
-
-def read_times(path: Path) -> FloatArray:
-    """Image times (N,) [s] from a text file with one number a line, the first one 0. Raises TrajectoryError."""
-    try:
-        rows = np.loadtxt(path, ndmin=2)
-    except FileNotFoundError:
-        raise TrajectoryError(f'There is no file of image times {path}.') from None
-    except (OSError, ValueError) as error:
-        raise TrajectoryError(f'{path} is not a list of image times: {" ".join(str(error).split())}') from error
-    if rows.size == 0 or rows.shape[1] != 1 or not np.isfinite(rows).all():
-        raise TrajectoryError(f'{path} must have one finite number a line, the time of each image in seconds.')
-    return np.asarray(rows[:, 0] - rows[0, 0])
 
 
 def motion_from_camera(times_s: FloatArray, T_first_camera: FloatArray, T_base_camera: FloatArray) -> Motion:

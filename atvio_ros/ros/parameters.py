@@ -23,10 +23,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from atvio_ros.errors import SettingsError
+from atvio_ros.mounting import Mounting
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.ros.conversions import pose_from_numbers
 from atvio_ros.settings import check, setting
-from atvio_ros.types import NANOSECONDS, FloatArray
+from atvio_ros.types import NANOSECONDS
 
 RELIABILITY = ('best_effort', 'reliable')
 
@@ -109,7 +110,7 @@ class NodeParameters:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        _ = self.T_base_camera, self.R_base_imu  # refuse bad poses now, not at the first image
+        _ = self.mounting  # refuse bad poses now, not at the first image
         for name in ('odom_frame', 'base_frame'):
             frame = getattr(self, name)
             if not frame or frame.startswith('/') or frame != frame.strip():
@@ -123,14 +124,13 @@ class NodeParameters:
             )
 
     @property
-    def T_base_camera(self) -> FloatArray:  # noqa: N802 (the field's notation)
-        """base_to_camera as a pose (4, 4)."""
-        return pose_from_numbers(self.base_to_camera, 'base_to_camera')
-
-    @property
-    def R_base_imu(self) -> FloatArray:  # noqa: N802 (the field's notation)
-        """Rotation part (3, 3) of base_to_imu."""
-        return pose_from_numbers(self.base_to_imu, 'base_to_imu')[:3, :3]
+    def mounting(self) -> Mounting:
+        """Where the sensors sit, by base_to_camera and base_to_imu, and the offset of the IMU's clock."""
+        return Mounting(
+            pose_from_numbers(self.base_to_camera, 'base_to_camera'),
+            pose_from_numbers(self.base_to_imu, 'base_to_imu'),
+            self.imu_time_offset,
+        )
 
     @property
     def limits(self) -> PairingLimits:

@@ -229,11 +229,10 @@ def node_process(
     reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path, rate: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     """atvio_node, set up for the bag of `reader`, until the block ends. Its output goes to the file `log`."""
-    T = mounting.T_base_camera
     patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': 3.0} if rate == 0.0 else {}
     settings = {
-        'base_to_camera': [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))],
-        'base_to_imu': [0.0, 0.0, 0.0, *map(float, quaternion(mounting.R_base_imu))],
+        'base_to_camera': _pose_numbers(mounting.T_base_camera),
+        'base_to_imu': _pose_numbers(mounting.T_base_imu),
         'image_reliability': 'reliable',
         'imu_reliability': 'reliable',
         'image_depth': 50,
@@ -271,6 +270,11 @@ def _header_stamp_ns(cdr: bytes) -> int:
     order = 'little' if cdr[1] & 1 else 'big'
     seconds = int.from_bytes(cdr[4:8], order, signed=True)  # type: ignore[arg-type]
     return seconds * 1_000_000_000 + int.from_bytes(cdr[8:12], order)  # type: ignore[arg-type]
+
+
+def _pose_numbers(T: FloatArray) -> list[float]:
+    """x y z [m], qx qy qz qw, as the node's parameters take a pose."""
+    return [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))]
 
 
 def _pose(message: Odometry) -> FloatArray:

@@ -53,7 +53,7 @@ class Session:
         self._node = node
         self._parameters = parameters
         self._estimator = estimator
-        mounting = Mounting(parameters.T_base_camera, parameters.R_base_imu, parameters.imu_time_offset)
+        mounting = parameters.mounting
         self._pairer = make_pairer(estimator, mounting, parameters.limits, self._on_drop, self._on_warning)
         lost_after_s = max(MonitorLimits.lost_after_s, 2.0 * parameters.max_image_gap)
         self._monitor = TrackingMonitor(MonitorLimits(lost_after_s=lost_after_s))
@@ -182,8 +182,8 @@ class Session:
         text = '; '.join(filter(None, (missing, reason))) or tracking.value
         return state, DiagnosticStatus.ERROR if missing else level, text
 
-    def _on_extrinsics(self, T_base_camera: FloatArray, R_base_imu: FloatArray) -> None:
-        mounting = Mounting(T_base_camera, R_base_imu, self._parameters.imu_time_offset)
+    def _on_extrinsics(self, T_base_camera: FloatArray, T_base_imu: FloatArray) -> None:
+        mounting = Mounting(T_base_camera, T_base_imu, self._parameters.imu_time_offset)
         self._pairer.imu = make_pairer(self._estimator, mounting).imu
         self._worker.engine = make_engine(self._estimator, mounting, self._parameters.standstill_detection)
         self._worker.reset(*self._start)

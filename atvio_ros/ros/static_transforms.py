@@ -61,7 +61,7 @@ class TransformTree:
 class ExtrinsicsFromTf:
     """Learns the frames of the sensors from their messages, and where they sit from /tf_static.
 
-    Calls `on_known(T_base_camera, R_base_imu)` once, when both are known. `missing` says in words what is not.
+    Calls `on_known(T_base_camera, T_base_imu)` once, when both are known. `missing` says in words what is not.
     """
 
     def __init__(self, node: Node, base_frame: str, on_known: Callable[[FloatArray, FloatArray], None]) -> None:
@@ -109,7 +109,7 @@ class ExtrinsicsFromTf:
         T_base_camera, T_base_imu = poses['camera'], poses['IMU']
         if T_base_camera is not None and T_base_imu is not None:
             self.missing = ''
-            self._on_known(T_base_camera, T_base_imu[:3, :3])
+            self._on_known(T_base_camera, T_base_imu)
             return
         there = ', '.join(self._tree.frames) or 'none'
         self.missing = f'missing {" and ".join(missing)} (frames on {TOPIC}: {there}{self._refused})'

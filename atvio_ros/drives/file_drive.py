@@ -1,0 +1,56 @@
+"""A drive whose images are files, decoded one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.drives.drive import Intrinsics
+from atvio_ros.drives.imu_readings import ImuReadings
+from atvio_ros.errors import DatasetError, ImageError
+from atvio_ros.image_decoding import decode_compressed
+from atvio_ros.mounting import Mounting
+from atvio_ros.types import ImageArray, Trajectory
+
+
+@dataclass(frozen=True)
+class FileDrive:
+    """A Drive of image files; all else of it is in memory."""
+
+    image_paths: tuple[Path, ...]  # N
+    stamps_ns: NDArray[np.int64]  # (N,) of the images, strictly increasing
+    imu: ImuReadings
+    mounting: Mounting
+    truth: Trajectory | None = None
+    intrinsics: Intrinsics | None = None
+    rectify: Callable[[ImageArray], ImageArray] | None = None  # from the image in the file to that of the drive
+    notes: tuple[str, ...] = ()
+
+    def images(self) -> Iterator[tuple[int, ImageArray]]:
+        """Stamps and images; see Drive. Raises DatasetError naming the file that cannot be read."""
+        for stamp_ns, path in zip(self.stamps_ns.tolist(), self.image_paths, strict=True):
+            image = _read_image(path)
+            yield stamp_ns, image if self.rectify is None else self.rectify(image)
+
+
+def find_images(folder: Path) -> tuple[Path, ...]:
+    """PNG and JPEG files of a folder by name. Raises DatasetError if there are none."""
+    if not folder.is_dir():
+        raise DatasetError(f'There is no folder of images {folder}.')
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in ('.png', '.jpg', '.jpeg'))
+    if not found:
+        raise DatasetError(f'{folder} holds no .png or .jpg images.')
+    return tuple(found)
+
+
+def _read_image(path: Path) -> ImageArray:
+    try:
+        return decode_compressed(path.suffix, path.read_bytes())
+    except ImageError as error:
+        raise DatasetError(f'{path}: {error}') from error
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error.strerror}.') from error

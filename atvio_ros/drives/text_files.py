@@ -1,0 +1,19 @@
+"""Reads the text files of data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atvio_ros.errors import DatasetError
+
+
+def read_text(path: Path, what: str) -> str:
+    """Text of a file. Raises DatasetError that says `what` the file should be."""
+    try:
+        return path.read_text(encoding='utf-8')
+    except FileNotFoundError:
+        raise DatasetError(f'There is no {path} ({what}).') from None
+    except UnicodeDecodeError:
+        raise DatasetError(f'{path} is not a text file; expected {what}.') from None
+    except OSError as error:
+        raise DatasetError(f'{path} ({what}) cannot be read: {error.strerror}.') from error
