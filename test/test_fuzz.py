@@ -24,7 +24,7 @@ from scipy.io import savemat
 from test_bag_damage import read_all
 
 from atvio_ros.bags import reader as bag_reader
-from atvio_ros.drives.kitti_loose import MAT_KEY, read_imu_table, read_times
+from atvio_ros.drives.kitti_tables import MAT_KEY, read_imu_table, read_times
 from atvio_ros.drives.sequence_store import read_meta
 from atvio_ros.errors import AtvioError, ImageError, ModelError
 from atvio_ros.image_decoding import ENCODINGS, decode_compressed, decode_image

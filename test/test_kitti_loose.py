@@ -13,14 +13,8 @@ from scipy.io import savemat
 
 from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.drives.kitti_loose import (
-    EPOCH_NS,
-    interpolated_intervals,
-    loose_drive,
-    read_imu_table,
-    read_times,
-    spread,
-)
+from atvio_ros.drives.kitti_loose import EPOCH_NS, loose_drive
+from atvio_ros.drives.kitti_tables import interpolated_intervals, read_imu_table, read_times, spread_stamps
 from atvio_ros.errors import AtvioError, DatasetError
 from atvio_ros.geometry import inverse, relative_poses
 from atvio_ros.transform_tree import lookup
@@ -62,20 +56,32 @@ def test_loose_files_become_a_bag_with_the_same_content(tmp_path, capsys):
 
 def test_a_camera_moving_along_its_axis_moves_base_link_along_x_and_turns_it_left_about_z(tmp_path):
     drive = loose_drive(**write_loose(tmp_path))
-    np.testing.assert_allclose(drive.T_odom_base[0], np.eye(4), atol=1e-12)
-    step = relative_poses(drive.T_odom_base)[0]
+    np.testing.assert_allclose(drive.truth.poses[0], np.eye(4), atol=1e-12)
+    step = relative_poses(drive.truth.poses)[0]
     assert step[0, 3] == pytest.approx(1.0, abs=0.01)
     assert np.arctan2(step[1, 0], step[0, 0]) == pytest.approx(0.02)
 
 
 def test_imu_rows_divide_each_interval_evenly_whatever_its_length():
-    stamps_ns = spread(np.array([5, 105, 305]))
+    stamps_ns = spread_stamps(np.array([5, 105, 305]))
     assert stamps_ns.tolist() == [*range(5, 105, 10), *range(105, 305, 20), 305]
 
 
 def test_times_are_read_as_decimals(tmp_path):
     (tmp_path / 'times.txt').write_text('0.000000e+00\n1.036224e-01\n\n1317646534.997992704\n')
-    assert (read_times(tmp_path / 'times.txt') - EPOCH_NS).tolist() == [0, 103_622_400, 1_317_646_534_997_992_704]
+    assert read_times(tmp_path / 'times.txt').tolist() == [0, 103_622_400, 1_317_646_534_997_992_704]
+
+
+def test_times_that_would_not_fit_into_nanoseconds_are_refused_at_once(tmp_path):
+    for text in ('1e700001', '5e9', '-5e9'):
+        (tmp_path / 'times.txt').write_text(text)
+        with pytest.raises(DatasetError, match=f"line 1: '{text}' is not a number of seconds"):
+            read_times(tmp_path / 'times.txt')
+
+
+def test_a_row_of_the_file_is_accelerometer_first_and_a_reading_gyro_first(tmp_path):
+    (tmp_path / 'imu.txt').write_text('1 2 3 4 5 6\n')
+    assert read_imu_table(tmp_path / 'imu.txt').tolist() == [[4, 5, 6, 1, 2, 3]]
 
 
 def test_a_mat_file_reads_as_the_text_table(tmp_path):
@@ -162,9 +168,9 @@ def test_a_mat_file_without_the_table_says_what_it_holds(tmp_path):
 def test_a_real_clip_shows_gravity_up_and_a_gyro_that_agrees_with_the_poses():
     clip = CLIPS / '00_000000-000099'
     drive = loose_drive(clip / 'image_0', clip / 'times.txt', clip / 'imu_100hz.txt', clip / 'poses.txt')
-    np.testing.assert_allclose(drive.imu.values[:, :3].mean(axis=0), [0.0, 0.0, 9.81], atol=0.5)
-    steps = relative_poses(drive.T_odom_base)
+    np.testing.assert_allclose(drive.imu.values[:, 3:].mean(axis=0), [0.0, 0.0, 9.81], atol=0.5)
+    steps = relative_poses(drive.truth.poses)
     yaw_rates = np.arctan2(steps[:, 1, 0], steps[:, 0, 0]) / (np.diff(drive.stamps_ns) / 1e9)
-    gyro = drive.imu.values[:-1, 5].reshape(-1, 10).mean(axis=1)
+    gyro = drive.imu.values[:-1, 2].reshape(-1, 10).mean(axis=1)
     assert np.corrcoef(yaw_rates, gyro)[0, 1] > 0.99
     assert (steps[:, 0, 3] > 0.4).all()  # forward

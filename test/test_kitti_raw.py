@@ -18,7 +18,7 @@ from samples.kitti import (
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.drives.kitti import find_gaps, order_imu
+from atvio_ros.drives.imu_readings import find_gaps, order_readings
 from atvio_ros.drives.kitti_calibration import read_calibration
 from atvio_ros.drives.kitti_raw import SEQUENCES, raw_drive, read_timestamps
 from atvio_ros.errors import DatasetError
@@ -55,9 +55,9 @@ def test_ground_truth_is_the_motion_of_camera_0_whichever_camera_is_exported(tmp
     colour = raw_drive(raw, '04', raw / 'poses', 'image_02')
     raw = write_raw(tmp_path / 'b', camera='image_00')
     grey = raw_drive(raw, '04', raw / 'poses', 'image_00')
-    np.testing.assert_array_equal(colour.T_odom_base, grey.T_odom_base)
-    T = grey.T_base_camera  # camera 0
-    np.testing.assert_allclose(inverse(T) @ grey.T_odom_base @ T, camera_poses(4), atol=1e-9)
+    np.testing.assert_array_equal(colour.truth.poses, grey.truth.poses)
+    T = grey.mounting.T_base_camera  # camera 0
+    np.testing.assert_allclose(inverse(T) @ grey.truth.poses @ T, camera_poses(4), atol=1e-9)
 
 
 def test_image_0_of_sequence_08_is_frame_1100_of_its_drive(tmp_path):
@@ -65,8 +65,8 @@ def test_image_0_of_sequence_08_is_frame_1100_of_its_drive(tmp_path):
     drive = raw_drive(raw, '08', raw / 'poses')
     assert [path.stem for path in drive.image_paths] == ['0000001100', '0000001101', '0000001102']
     assert drive.stamps_ns[0] == START_NS + 1100 * FRAME_NS
-    assert len(drive.T_odom_base) == 3
-    np.testing.assert_allclose(drive.T_odom_base[0], np.eye(4), atol=1e-12)
+    assert drive.truth.stamps_ns.tolist() == drive.stamps_ns.tolist()
+    np.testing.assert_allclose(drive.truth.poses[0], np.eye(4), atol=1e-12)
 
 
 def test_the_sequences_have_the_lengths_of_the_odometry_benchmark():
@@ -92,7 +92,7 @@ def test_timestamps_keep_their_nanoseconds(tmp_path):
 
 def test_oxts_stamps_are_sorted_with_their_readings_and_repeated_ones_left_out():
     stamps_ns = np.array([10, 40, 20, 30, 40, 50])
-    imu = order_imu(stamps_ns, np.arange(6.0)[:, None] * np.ones(6))
+    imu = order_readings(stamps_ns, np.arange(6.0)[:, None] * np.ones(6))
     assert imu.stamps_ns.tolist() == [10, 20, 30, 40, 50]
     assert imu.values[:, 0].tolist() == [0.0, 2.0, 3.0, 1.0, 5.0]  # the first of the two at 40
     assert (imu.out_of_order, imu.duplicates) == (2, 1)
@@ -117,10 +117,10 @@ def test_every_gap_is_reported_with_place_length_and_the_images_it_touches(tmp_p
 
 def test_readings_that_begin_late_or_end_early_are_gaps_too():
     images_ns = np.arange(5) * 100_000_000
-    gaps = find_gaps(np.arange(150_000_000, 300_000_001, IMU_NS), images_ns)
+    gaps = find_gaps(np.arange(150_000_000, 300_000_001, IMU_NS), images_ns, IMU_NS)
     assert [(gap.start_ns, gap.end_ns) for gap in gaps] == [(0, 150_000_000), (300_000_000, 400_000_000)]
     assert [(gap.first_frame, gap.last_frame) for gap in gaps] == [(0, 2), (3, 4)]
-    assert find_gaps(np.arange(0, 400_000_001, IMU_NS), images_ns) == []
+    assert find_gaps(np.arange(0, 400_000_001, IMU_NS), images_ns, IMU_NS) == []
 
 
 def test_images_of_the_unsynced_drive_are_rectified(tmp_path):
@@ -140,7 +140,7 @@ def test_without_calibration_files_the_camera_is_placed_nominally_and_said_so(tm
     for file in (raw / '2011_09_30').glob('calib_*'):
         file.unlink()
     drive = raw_drive(raw, '04', raw / 'poses')
-    np.testing.assert_array_equal(drive.T_base_camera[:3, 3], [1.08, -0.32, 0.73])
+    np.testing.assert_array_equal(drive.mounting.T_base_camera[:3, 3], [1.08, -0.32, 0.73])
     assert drive.intrinsics is None
     assert any('nominally' in note for note in drive.notes)
     assert any('no intrinsics' in note for note in drive.notes)
@@ -227,5 +227,6 @@ def test_missing_images_within_the_sequence_are_said(tmp_path):
     drive = raw_drive(raw, '04', raw / 'poses')
     assert '3 of the 271 images of 04' in drive.notes[0]
     assert drive.stamps_ns.tolist() == [START_NS + i * FRAME_NS for i in (0, 2, 3)]
-    T = inverse(drive.T_base_camera) @ drive.T_odom_base @ drive.T_base_camera
+    T_base_camera = drive.mounting.T_base_camera
+    T = inverse(T_base_camera) @ drive.truth.poses @ T_base_camera
     assert np.linalg.norm(T[1, :3, 3]) == pytest.approx(2.0, abs=0.01)  # the pose of frame 2, not of frame 1

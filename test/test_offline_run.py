@@ -23,8 +23,9 @@ from atvio_ros import messages
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import IMAGE_TOPIC, IMU_TOPIC, Topics
 from atvio_ros.bags.writer import BagWriter
+from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
 from atvio_ros.errors import BagError, ImuError
-from atvio_ros.evaluation.run import BagRun, bag_mounting, bag_truth, record, run_bag, run_notes, summary_line
+from atvio_ros.evaluation.run import BagRun, record, run_bag, run_notes, summary_line
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.mounting import Mounting
@@ -152,7 +153,7 @@ def test_mounting_offset_and_gyro_lag_reach_the_readings_of_the_network(tmp_path
     estimator = OneMetreForward(gyro_lag_s=0.05)
     upside_down = Rotation.from_euler('x', 180, degrees=True).as_matrix()
     with BagReader(path) as reader:
-        run_bag(reader, estimator, Mounting(R_base_imu=upside_down, imu_time_offset_s=0.02))
+        run_bag(reader, estimator, Mounting(T_base_imu=transform(upside_down, np.zeros(3)), imu_time_offset_s=0.02))
     window = estimator.pairs[0].imu
     assert window.stamps_ns[0] == START_NS + 200_000_000  # stamped 180 ms by its own clock
     np.testing.assert_allclose(window.values[0], [0, 0, -(0.18 + 0.05), 1, -2, -3], atol=1e-12)
@@ -176,7 +177,7 @@ def test_a_turned_imu_is_turned_back_whatever_its_frame_is_called(tmp_path):
         bag.write_image(START_NS, picture(0))
         bag.write_imu(ImuSample(START_NS, np.zeros(3), np.array([0.0, 0.0, 9.81])), frame_id='vectornav')
     with BagReader(tmp_path / 'bag') as reader:
-        np.testing.assert_allclose(bag_mounting(reader)[0].R_base_imu, sideways[:3, :3], atol=1e-12)
+        np.testing.assert_allclose(bag_mounting(reader)[0].T_base_imu, sideways, atol=1e-12)
 
 
 def test_what_the_bag_does_not_say_is_assumed_and_said(tmp_path):

@@ -1,15 +1,16 @@
 """Prepared sequences: they hold what the bag holds, and an interruption never leaves one that looks whole."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-from samples.bags import FRAME_NS, FRAMES, INTRINSICS, START_NS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
+from samples.bags import FRAMES, INTRINSICS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
+from samples.drives import T_BASE_IMU, tiny_drive
 from samples.prepared import write_prepared
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
-from atvio_ros.drives.prepare import load_exclusions, poses_at, prepare_bag, prepare_drive
+from atvio_ros.drives.bag_drive import BagDrive
+from atvio_ros.drives.exclusions import load_exclusions
+from atvio_ros.drives.prepare import poses_at, prepare
 from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter, find_sequences, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.geometry import transform, translation
@@ -22,20 +23,20 @@ def bag(tmp_path):
     return write_drive(tmp_path / 'drive')
 
 
-def prepare(bag, folder, **options):
+def prepare_bag(bag, folder, **options):
     with BagReader(bag) as reader:
-        return prepare_bag(reader, folder, T_BASE_CAMERA, np.eye(3), **options)
+        return prepare(BagDrive(reader), folder, SequenceMeta(), **options)
 
 
 def test_images_are_those_of_the_bag_scaled_as_the_node_scales_them(bag, tmp_path):
-    sequence = prepare(bag, tmp_path / 'out' / 'drive', size_px=(6, 8))
+    sequence = prepare_bag(bag, tmp_path / 'out' / 'drive', size_px=(6, 8))
     assert sequence.images.dtype == np.uint8
     np.testing.assert_array_equal(sequence.images, np.stack([scale_image(image(i), 6, 8) for i in range(FRAMES)]))
     assert sequence.image_stamps_ns.tolist() == frame_stamps_ns()
 
 
 def test_imu_readings_are_kept_as_recorded(bag, tmp_path):
-    sequence = prepare(bag, tmp_path / 'drive2')
+    sequence = prepare_bag(bag, tmp_path / 'drive2')
     with BagReader(bag) as reader:
         samples = list(reader.imu())
     assert sequence.imu_stamps_ns.tolist() == [sample.stamp_ns for sample in samples]
@@ -44,14 +45,14 @@ def test_imu_readings_are_kept_as_recorded(bag, tmp_path):
 
 
 def test_poses_are_those_of_the_camera(bag, tmp_path):
-    sequence = prepare(bag, tmp_path / 'drive2')
+    sequence = prepare_bag(bag, tmp_path / 'drive2')
     for i in range(FRAMES):
         np.testing.assert_allclose(sequence.camera_poses[i], translation(float(i), 0, 0) @ T_BASE_CAMERA, atol=1e-12)
     assert sequence.meta.length_m == pytest.approx(FRAMES - 1)
 
 
 def test_intrinsics_are_scaled_with_the_images(bag, tmp_path):
-    fx, fy, cx, cy = prepare(bag, tmp_path / 'drive2', size_px=(6, 8)).meta.intrinsics_px
+    fx, fy, cx, cy = prepare_bag(bag, tmp_path / 'drive2', size_px=(6, 8)).meta.intrinsics_px
     assert (fx, fy) == (INTRINSICS[0] / 2, INTRINSICS[1] / 2)
     # The middle of a 16x12 image is at (7.5, 5.5), that of an 8x6 one at (3.5, 2.5): pixel centres are integers.
     assert (cx, cy) == ((INTRINSICS[2] + 0.5) / 2 - 0.5, (INTRINSICS[3] + 0.5) / 2 - 0.5)
@@ -62,7 +63,7 @@ def test_an_interruption_leaves_nothing(bag, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(bag, tmp_path / 'out' / 'drive', on_progress=interrupt)
+        prepare_bag(bag, tmp_path / 'out' / 'drive', on_progress=interrupt)
     assert list((tmp_path / 'out').iterdir()) == []
 
 
@@ -131,21 +132,34 @@ def test_ground_truth_is_not_interpolated_over_a_gap():
     assert np.isnan(poses_at(truth, np.array([5 * 10**8]))).all()
 
 
-def test_a_rendered_drive_becomes_a_sequence_without_a_bag(tmp_path):
-    stamps_ns = START_NS + np.arange(3) * FRAME_NS
-    poses = np.stack([translation(0.0, 0.0, float(i)) for i in range(3)])
-    drive = SimpleNamespace(  # what prepare_drive uses of a synthetic.Drive
-        images=lambda: ((int(stamp_ns), image(i)) for i, stamp_ns in enumerate(stamps_ns)),
-        imu_stamps_ns=stamps_ns,
-        imu=np.ones((3, 6)),
-        poses=poses,
-        T_base_camera=T_BASE_CAMERA,
-        T_base_imu=np.eye(4),
-        intrinsics=INTRINSICS,
-    )
-    sequence = prepare_drive(drive, tmp_path / 'drive')
-    np.testing.assert_array_equal(sequence.camera_poses, poses)
+def test_a_drive_becomes_a_sequence_without_a_bag(tmp_path):
+    drive = tiny_drive()
+    sequence = prepare(drive, tmp_path / 'drive', SequenceMeta(source='memory'))
+    np.testing.assert_allclose(sequence.camera_poses, drive.truth.poses @ T_BASE_CAMERA)
+    np.testing.assert_array_equal(sequence.imu, drive.imu.values)
+    np.testing.assert_array_equal(sequence.meta.R_base_imu, T_BASE_IMU[:3, :3])
     assert sequence.images.shape == (3, 128, 416, 1)
+    assert (sequence.meta.source, sequence.meta.notes) == ('memory', ())
+
+
+def test_images_beyond_the_end_of_the_ground_truth_are_kept_and_not_trained_on(tmp_path):
+    truth = tiny_drive().truth
+    shorter = tiny_drive(truth=Trajectory(truth.stamps_ns[:2], truth.poses[:2]))
+    sequence = prepare(shorter, tmp_path / 'drive', SequenceMeta())
+    assert np.isnan(sequence.camera_poses[:, 0, 0]).tolist() == [False, False, True]
+    assert sequence.meta.notes == ('1 images have no ground truth and are not used for training.',)
+
+
+def test_a_drive_without_ground_truth_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(DatasetError, match='The drive for new has no ground truth'):
+        prepare(tiny_drive(truth=None), tmp_path / 'new', SequenceMeta())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stretch_to_exclude_beyond_the_last_image_leaves_no_sequence(tmp_path):
+    with pytest.raises(DatasetError, match=r'stretch \[0, 3\] to exclude from new'):
+        prepare(tiny_drive(), tmp_path / 'new', SequenceMeta(excluded=((0, 3),)))
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- atvio prepare
@@ -213,7 +227,7 @@ def test_shipped_kitti_exclusions_load_and_touch_no_test_sequence(request):
 
 
 def test_meta_names_its_source(bag, tmp_path):
-    meta = prepare(bag, tmp_path / 'drive2', fingerprint='abc').meta
-    assert meta == read_meta(tmp_path / 'drive2')
-    assert (meta.source, meta.image_topic, meta.fingerprint) == ('bag drive', '/camera/image_raw', 'abc')
+    assert main(['prepare', str(bag), '--out', str(tmp_path / 'data')]) == 0
+    meta = read_meta(tmp_path / 'data' / 'drive')
+    assert (meta.source, meta.image_topic, len(meta.fingerprint)) == ('bag drive', '/camera/image_raw', 16)
     assert meta.format == SequenceMeta().format

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.errors import ImuError, SettingsError, TrajectoryError
+from atvio_ros.errors import DatasetError, ImuError, SettingsError, TrajectoryError
 from atvio_ros.geometry import R_BODY_OPTICAL, inverse, rotation_angle
 from atvio_ros.rendering import DriveSettings, ImuSettings, kitti_intrinsics, synthesize
-from atvio_ros.rendering.imu import imu_stamps, simulate_imu
+from atvio_ros.rendering.imu import simulate_imu
 from atvio_ros.rendering.route import random_drive
 from atvio_ros.rendering.trajectory import Motion, nominal_camera
 from atvio_ros.trajectory_files import write_kitti_poses
@@ -40,26 +40,26 @@ def recorded(tmp_path):
     """Files of a drive as KITTI gives them: poses, times and ten IMU rows per image interval."""
     drive = synthesize(DriveSettings(seed=8, length=60.0))
     files = {name: tmp_path / f'{name}.txt' for name in ('poses', 'times', 'imu')}
-    write_kitti_poses(files['poses'], drive.poses)
+    write_kitti_poses(files['poses'], drive.camera_poses)
     np.savetxt(files['times'], (drive.stamps_ns - drive.stamps_ns[0]) / NANOSECONDS, fmt='%.9f')
-    np.savetxt(files['imu'], drive.imu[:, [3, 4, 5, 0, 1, 2]])
+    np.savetxt(files['imu'], drive.imu.values[:, [3, 4, 5, 0, 1, 2]])
     return drive, files
 
 
 def test_integrating_a_perfect_gyro_gives_the_true_rotation(perfect):
-    step_s = np.diff(perfect.imu_stamps_ns) / NANOSECONDS
-    gyro = perfect.imu[:, :3]
+    step_s = np.diff(perfect.imu.stamps_ns) / NANOSECONDS
+    gyro = perfect.imu.values[:, :3]
     rotation = Rotation.identity()
     for vector in (gyro[1:] + gyro[:-1]) / 2 * step_s[:, None]:
         rotation = rotation * Rotation.from_rotvec(vector)
-    error = rotation_angle(rotation.as_matrix().T @ perfect.T_odom_base[-1, :3, :3])
+    error = rotation_angle(rotation.as_matrix().T @ perfect.truth.poses[-1, :3, :3])
     assert np.degrees(error) < 0.05
 
 
 def test_integrating_a_perfect_imu_gives_the_true_position(perfect):
-    times_s = (perfect.imu_stamps_ns - perfect.imu_stamps_ns[0]) / NANOSECONDS
+    times_s = (perfect.imu.stamps_ns - perfect.imu.stamps_ns[0]) / NANOSECONDS
     T_world_base = perfect.motion.poses(times_s)
-    force = np.einsum('nij,nj->ni', T_world_base[:, :3, :3], perfect.imu[:, 3:]) - (0.0, 0.0, 9.81)
+    force = np.einsum('nij,nj->ni', T_world_base[:, :3, :3], perfect.imu.values[:, 3:]) - (0.0, 0.0, 9.81)
     step_s = np.diff(times_s)[:, None]
     start = (T_world_base[1, :3, 3] - T_world_base[0, :3, 3]) / step_s[0] - force[0] * step_s[0] / 2
     velocity = start + np.concatenate((np.zeros((1, 3)), np.cumsum((force[1:] + force[:-1]) / 2 * step_s, axis=0)))
@@ -78,18 +78,16 @@ def test_a_level_car_at_rest_reads_gravity_upwards():
 
 def test_the_gyro_lags_by_its_delay_and_the_accelerometer_by_its_own(perfect):
     rng = np.random.default_rng(0)
-    late = simulate_imu(perfect.motion, perfect.imu_stamps_ns, replace(PERFECT, gyro_delay=0.065), rng)
-    times_s = (perfect.imu_stamps_ns - perfect.imu_stamps_ns[0]) / NANOSECONDS
+    late = simulate_imu(perfect.motion, perfect.imu.stamps_ns, replace(PERFECT, gyro_delay=0.065), rng)
+    times_s = (perfect.imu.stamps_ns - perfect.imu.stamps_ns[0]) / NANOSECONDS
     np.testing.assert_allclose(late[:, :3], perfect.motion.angular_velocity(times_s - 0.065), atol=1e-12)
-    np.testing.assert_allclose(late[:, 3:], perfect.imu[:, 3:], atol=1e-12)
+    np.testing.assert_allclose(late[:, 3:], perfect.imu.values[:, 3:], atol=1e-12)
 
 
-def test_one_reading_falls_on_every_image_and_nine_between():
-    images_ns = np.array([1_317_000_000_000_000_000, 1_317_000_000_103_700_001, 1_317_000_000_208_000_003])
-    stamps_ns = imu_stamps(images_ns)
-    assert len(stamps_ns) == 21
-    np.testing.assert_array_equal(stamps_ns[::10], images_ns)
-    assert (np.diff(stamps_ns) > 9_000_000).all()
+def test_one_reading_falls_on_every_image_and_nine_between(perfect):
+    assert len(perfect.imu) == 10 * (len(perfect) - 1) + 1
+    np.testing.assert_array_equal(perfect.imu.stamps_ns[::10], perfect.stamps_ns)
+    assert (np.diff(perfect.imu.stamps_ns) > 9_000_000).all()
 
 
 @pytest.mark.parametrize('seed', range(6))
@@ -115,29 +113,29 @@ def test_image_intervals_are_like_kittis_or_exactly_a_tenth():
 
 def test_the_same_seed_gives_the_same_motion_and_imu_and_another_seed_does_not():
     one, same, other = (synthesize(DriveSettings(seed=seed, length=80.0)) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one.imu, same.imu)
-    np.testing.assert_array_equal(one.poses, same.poses)
-    assert len(one) != len(other) or not np.array_equal(one.poses, other.poses)
+    np.testing.assert_array_equal(one.imu.values, same.imu.values)
+    np.testing.assert_array_equal(one.camera_poses, same.camera_poses)
+    assert len(one) != len(other) or not np.array_equal(one.camera_poses, other.camera_poses)
 
 
 def test_ground_truth_of_base_and_camera_agree(perfect):
-    T_base_camera = perfect.T_base_camera
-    chained = T_base_camera @ perfect.poses @ inverse(T_base_camera)
-    np.testing.assert_allclose(chained, perfect.T_odom_base, atol=1e-9)
+    T_base_camera = perfect.mounting.T_base_camera
+    chained = T_base_camera @ perfect.camera_poses @ inverse(T_base_camera)
+    np.testing.assert_allclose(chained, perfect.truth.poses, atol=1e-9)
     np.testing.assert_array_equal(nominal_camera((0, 0, 0), (0, 0, 0))[:3, :3], R_BODY_OPTICAL)
 
 
 def test_a_given_trajectory_is_driven_exactly(recorded):
     original, files = recorded
     drive = synthesize(DriveSettings(poses=files['poses'], times=files['times']))
-    np.testing.assert_allclose(drive.poses, original.poses, atol=1e-7)
+    np.testing.assert_allclose(drive.camera_poses, original.camera_poses, atol=1e-7)
     np.testing.assert_array_equal(np.diff(drive.stamps_ns), np.diff(original.stamps_ns))
 
 
 def test_a_recorded_imu_replaces_the_simulation(recorded):
     original, files = recorded
     drive = synthesize(DriveSettings(poses=files['poses'], times=files['times'], imu=files['imu']))
-    np.testing.assert_allclose(drive.imu, original.imu, atol=1e-9)
+    np.testing.assert_allclose(drive.imu.values, original.imu.values, atol=1e-9)
 
 
 def test_an_imu_file_that_is_too_short_is_refused(recorded):
@@ -156,7 +154,7 @@ def test_files_that_do_not_belong_together_are_refused(recorded):
     np.savetxt(files['times'], np.arange(3.0))
     with pytest.raises(TrajectoryError, match='3 times'):
         synthesize(DriveSettings(poses=files['poses'], times=files['times']))
-    with pytest.raises(TrajectoryError, match='no file'):
+    with pytest.raises(DatasetError, match='There is no nowhere'):
         synthesize(DriveSettings(poses=files['poses'], times=Path('nowhere')))
 
 

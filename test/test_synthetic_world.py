@@ -88,7 +88,7 @@ def test_the_road_moves_in_the_image_as_far_as_the_ground_truth_says():
     shares = np.linspace(0.8, 1.2, 41)
     found = []
     for index in range(20, 148, 7):
-        T_previous_current = inverse(drive.poses[index]) @ drive.poses[index + 1]
+        T_previous_current = inverse(drive.camera_poses[index]) @ drive.camera_poses[index + 1]
         if not 0.5 < T_previous_current[2, 3] < 1.2 or rotation_angle(T_previous_current[:3, :3]) > 0.004:
             continue  # straight pieces at town speed: there the ground is a plane
         ahead = T_previous_current[:3, 3] / np.linalg.norm(T_previous_current[:3, 3])
@@ -114,7 +114,7 @@ def test_grey_drives_have_one_channel():
 def test_the_camera_keeps_its_height_above_the_road(drive):
     """The height fixes the scale of the image, so it must be right: here within the springs' travel."""
     road = drive.world.road
-    camera = drive.motion.poses(np.linspace(0.5, drive.motion.times_s[-1] - 0.5, 50)) @ drive.T_base_camera
+    camera = drive.motion.poses(np.linspace(0.5, drive.motion.times_s[-1] - 0.5, 50)) @ drive.mounting.T_base_camera
     distance, nearest = road.tree.query(camera[:, :2, 3])
     height = camera[:, 2, 3] - road.centre[nearest, 2]
     assert distance.max() < 0.6
@@ -138,7 +138,7 @@ def test_nothing_stands_on_a_road_that_crosses_itself():
     poses = np.tile(np.eye(4), (600, 1, 1))
     poses[:, :3, :3] = Rotation.from_euler('z', yaw[:, None]).as_matrix()
     poses[:, :3, 3] = np.stack((x, y, np.full(600, 0.92)), axis=1)
-    T_base_camera = synthesize(DriveSettings(length=40.0)).T_base_camera
+    T_base_camera = synthesize(DriveSettings(length=40.0)).mounting.T_base_camera
     world = build_world(Motion(times_s, poses), T_base_camera, times_s[::2], 1.65, seed=4)
     assert len(world.items) > 100
     assert_roads_are_free(world, (poses @ T_base_camera)[:, :2, 3])
@@ -149,7 +149,7 @@ def test_nothing_stands_on_a_road_that_crosses_itself():
 def test_nothing_stands_on_the_roads_of_a_whole_kitti_sequence():
     drive = synthesize(DriveSettings(seed=1, poses=KITTI / 'poses/06.txt', times=KITTI / 'times/06.txt'))
     times_s = (drive.stamps_ns - drive.stamps_ns[0]) / 1e9
-    assert_roads_are_free(drive.world, (drive.motion.poses(times_s) @ drive.T_base_camera)[:, :2, 3])
+    assert_roads_are_free(drive.world, (drive.motion.poses(times_s) @ drive.mounting.T_base_camera)[:, :2, 3])
 
 
 def test_without_egl_the_error_names_the_packages(monkeypatch):

@@ -22,11 +22,11 @@ def kitti(tmp_path):
     assert len(drive) >= IMAGES
     for name in ('poses', 'times', 'imu100'):
         (tmp_path / name).mkdir()
-    write_kitti_poses(tmp_path / 'poses/09.txt', drive.poses[:IMAGES])
+    write_kitti_poses(tmp_path / 'poses/09.txt', drive.camera_poses[:IMAGES])
     times_s = (drive.stamps_ns - drive.stamps_ns[0]) / NANOSECONDS
     np.savetxt(tmp_path / 'times/09.txt', times_s[:IMAGES], fmt='%.9f')
     with (tmp_path / 'imu100/09.mat').open('wb') as file:
-        savemat(file, {'imu_data_interp': drive.imu[: 10 * IMAGES - 9, [3, 4, 5, 0, 1, 2]]})
+        savemat(file, {'imu_data_interp': drive.imu.values[: 10 * IMAGES - 9, [3, 4, 5, 0, 1, 2]]})
     return tmp_path
 
 
@@ -68,7 +68,7 @@ def test_a_rendered_stretch_has_the_motion_and_the_imu_of_its_images_and_is_not_
     assert render(job, tmp_path / 'set', small) == 40
     files = {name: getattr(job.drive, name) for name in ('poses', 'times', 'imu')}
     whole, stretch = synthesize(DriveSettings(**files)), synthesize(DriveSettings(**files, images=(40, 79)))
-    np.testing.assert_allclose(stretch.imu, whole.imu[400:791])
+    np.testing.assert_allclose(stretch.imu.values, whole.imu.values[400:791])
     np.testing.assert_array_equal(np.diff(stretch.stamps_ns), np.diff(whole.stamps_ns[40:80]))
     images = tmp_path / 'set' / job.name / 'images.npy'
     assert np.load(images, mmap_mode='r').shape == (40, 32, 64, 1)
