@@ -242,21 +242,21 @@ def test_a_matrix_of_any_kind_of_number_is_read_from_among_other_variables(packe
 def test_a_mat_file_that_crashes_the_reader_of_scipy_is_refused(tmp_path):
     """loadmat of scipy 1.17 ends the process by a segmentation fault when the type of the values is 0."""
     path = tmp_path / 'imu.mat'
-    scipy.io.savemat(path, {kitti_loose.MAT_KEY: np.zeros((2, 6))})
+    scipy.io.savemat(path, {kitti_tables.MAT_KEY: np.zeros((2, 6))})
     content = bytearray(path.read_bytes())
     content[-104:-100] = bytes(4)  # the tag before 12 doubles
     path.write_bytes(content)
     with pytest.raises(DatasetError, match='not a table of numbers'):
-        kitti_loose.read_imu_table(path)
+        kitti_tables.read_imu_table(path)
 
 
 def test_a_mat_file_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
     path = tmp_path / 'imu.mat'
-    scipy.io.savemat(path, {kitti_loose.MAT_KEY: np.zeros((1000, 6))}, do_compression=True)
-    assert kitti_loose.read_imu_table(path).shape == (1000, 6)
+    scipy.io.savemat(path, {kitti_tables.MAT_KEY: np.zeros((1000, 6))}, do_compression=True)
+    assert kitti_tables.read_imu_table(path).shape == (1000, 6)
     monkeypatch.setattr(mat_file, 'MAX_BYTES', 10_000)
     with pytest.raises(DatasetError, match='unpacks to more than 10000 bytes'):
-        kitti_loose.read_imu_table(path)
+        kitti_tables.read_imu_table(path)
 
 
 def test_an_array_that_claims_more_than_its_file_holds_is_refused_unallocated(tmp_path):
