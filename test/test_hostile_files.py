@@ -24,7 +24,7 @@ from samples.bombs import BOMB_BYTES, database, mcap_chunk_bomb, png, png_chunk,
 from test_bag_damage import read_all
 
 from atvio_ros.bags import limits as bag_limits
-from atvio_ros.drives import kitti_loose, mat_file
+from atvio_ros.drives import kitti_tables, mat_file
 from atvio_ros.errors import AtvioError, BagError, DatasetError, ImageError, ModelError
 from atvio_ros.image_decoding import decode_compressed
 from atvio_ros.network.atvio import Atvio
@@ -275,7 +275,7 @@ def test_times_beyond_all_numbers_are_refused(time, tmp_path):
     path = tmp_path / 'times.txt'
     path.write_text(f'{time}\n')
     with pytest.raises(AtvioError, match='line 1'):
-        kitti_loose.read_times(path)
+        kitti_tables.read_times(path)
 
 
 CLAIMS = {
