@@ -1,1 +1,1 @@
-"""Drives from KITTI's files, bags or the renderer, to bags and to training data. Begin with drive.py."""
+"""Drives: images, IMU and truth from KITTI's files, bags or the renderer, to bags and to training data."""
