@@ -29,6 +29,10 @@ class ImuError(AtvioError):
     """IMU readings are unusable: not finite, or not covering the time asked for."""
 
 
+class CalibrationError(AtvioError):
+    """A camera, a mounting or a clock is described impossibly, or not as the images are."""
+
+
 class ModelError(AtvioError):
     """A model file is missing, damaged, of another version, or does not fit its own description."""
 

@@ -1,0 +1,1 @@
+"""What is drawn from a camera's image: level virtual cameras, and the road seen from above."""

@@ -1,0 +1,125 @@
+"""One remap from a camera's images to a virtual camera: lens, turn and size at once, without shimmer."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.errors import ImageError
+from atvio_ros.rig.camera import CameraModel
+from atvio_ros.types import FloatArray, ImageArray
+from atvio_ros.view.virtual_camera import VirtualCamera
+
+MEAN_GREY = 102  # 0.4 of white, the mean of what networks are trained with: what is not seen is neither dark nor bright
+_EXACT_PX = 1e-3  # a mapping that is off a mere scaling by less is one
+_MARGIN = 2  # px around what is read, for interpolation
+
+
+class LevelView:
+    """Draws a virtual camera's image from a real camera's images; all that does not depend on pixels is prepared.
+
+    Aliasing: where the source has n >= 1.5 pixels to one of the view, blocks of round(n) pixels are averaged first
+    (per axis), then interpolated linearly; at most 1.5 pixels go to one then. Where the view is the source scaled and
+    nothing else, it is scaled by pixel area. `mask` (H, W) says which pixels the camera sees; the others are grey.
+    """
+
+    def __init__(
+        self, camera: CameraModel, virtual: VirtualCamera, R_camera_view: FloatArray, grey: int = MEAN_GREY
+    ) -> None:
+        """`R_camera_view` (3, 3): the axes of the virtual camera seen from the camera's frame."""
+        self.camera = camera
+        self.virtual = virtual
+        self.R_camera_view = R_camera_view
+        pixels = camera.project(virtual.rays() @ R_camera_view.T)  # (H, W, 2)
+        self.mask: NDArray[np.bool_] = camera.inside(pixels)
+        self._unseen = None if self.mask.all() else ~self.mask
+        self._grey = grey
+        self._crop = _scaled_crop(camera, pixels) if self._unseen is None else None
+        self._remap = None if self._crop or not self.mask.any() else _Remap(camera, pixels, self.mask)
+
+    @property
+    def coverage(self) -> float:
+        """Fraction of the view that the camera sees."""
+        return float(self.mask.mean())
+
+    def draw(self, image: ImageArray) -> ImageArray:
+        """Source image (h, w), (h, w, 1) or (h, w, 3) -> view (H, W, C), C = 1 or 3.
+
+        Raises ImageError on an image of another size than the camera's (CameraModel.scaled makes one that fits).
+        """
+        camera, virtual = self.camera, self.virtual
+        if image.shape[:2] != (camera.height, camera.width):
+            raise ImageError(
+                f'The image is {image.shape[1]}x{image.shape[0]}, its calibration {camera.width}x{camera.height}. '
+                'Scale the calibration to the images.'
+            )
+        channels = image.shape[2] if image.ndim == 3 else 1
+        if self._crop:
+            x, y, width, height = self._crop
+            part = image[y : y + height, x : x + width]
+            size = virtual.width, virtual.height
+            view = part if size == (width, height) else _averaged(part, size)
+        elif self._remap:
+            view = self._remap(image)
+        else:
+            view = np.empty((virtual.height, virtual.width, channels), dtype=np.uint8)
+        result = np.ascontiguousarray(view).reshape(virtual.height, virtual.width, channels)
+        if self._unseen is not None:  # so it was drawn, and is no part of the source
+            result[self._unseen] = self._grey
+        return result
+
+
+class _Remap:
+    """Averages whole blocks of the part of the source that is seen, then interpolates."""
+
+    def __init__(self, camera: CameraModel, pixels: FloatArray, mask: NDArray[np.bool_]) -> None:
+        limits = camera.width, camera.height
+        maps = []
+        self._first, self._last, self._block = [0, 0], [0, 0], [1, 1]
+        for axis, limit in enumerate(limits):
+            wanted = pixels[..., axis]
+            block = max(1, min(round(_density(pixels, axis)), limit))
+            first = max(0, int(np.floor(wanted[mask].min())) - _MARGIN * block)
+            last = min(limit, int(np.ceil(wanted[mask].max())) + _MARGIN * block + 1)
+            last -= (last - first) % block
+            self._first[axis], self._last[axis], self._block[axis] = first, max(last, first + block), block
+            small = (wanted - first + 0.5) / block - 0.5
+            maps.append(np.where(mask, small, 0.0).astype(np.float32))
+        self._coarse, self._fine = cv2.convertMaps(maps[0], maps[1], cv2.CV_16SC2)
+
+    def __call__(self, image: ImageArray) -> ImageArray:
+        part = image[self._first[1] : self._last[1], self._first[0] : self._last[0]]
+        if self._block != [1, 1]:
+            size = part.shape[1] // self._block[0], part.shape[0] // self._block[1]
+            part = _averaged(part, size)
+        view = cv2.remap(part, self._coarse, self._fine, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(view, dtype=np.uint8)
+
+
+def _averaged(image: ImageArray, size: tuple[int, int]) -> ImageArray:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _density(pixels: FloatArray, axis: int) -> float:
+    """Source pixels along `axis` to one pixel of the view, in the middle of what is seen."""
+    steps = [np.abs(np.diff(pixels[..., axis], axis=along)) for along in (0, 1)]
+    reach = [float(np.nanmedian(step)) if np.isfinite(step).any() else 0.0 for step in steps]
+    return float(np.hypot(*reach))
+
+
+def _scaled_crop(camera: CameraModel, pixels: FloatArray) -> tuple[int, int, int, int] | None:
+    """The part of the source (x, y, width, height) whose scaling the mapping `pixels` is; None where it is another."""
+    height, width = pixels.shape[:2]
+    if width < 2 or height < 2:
+        return None
+    first, last = pixels[0, 0].tolist(), pixels[-1, -1].tolist()
+    step_x, step_y = (last[0] - first[0]) / (width - 1), (last[1] - first[1]) / (height - 1)
+    x, y = round(first[0] + 0.5 - step_x / 2), round(first[1] + 0.5 - step_y / 2)  # left upper source pixel
+    w, h = round(step_x * width), round(step_y * height)
+    if step_x < 1 - _EXACT_PX or step_y < 1 - _EXACT_PX:  # enlarged: interpolation does it better than areas
+        return None
+    u, v = np.meshgrid(np.arange(width), np.arange(height))
+    scaled = np.stack(((u + 0.5) * (w / width) - 0.5 + x, (v + 0.5) * (h / height) - 0.5 + y), axis=-1)
+    fits = x >= 0 and y >= 0 and x + w <= camera.width and y + h <= camera.height
+    return (x, y, w, h) if fits and np.abs(scaled - pixels).max() < _EXACT_PX * step_x else None
