@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +82,8 @@ class _Remap:
         for axis, limit in enumerate(limits):
             wanted = pixels[..., axis]
             block = max(1, min(round(_density(pixels, axis)), limit))
-            first = max(0, int(np.floor(wanted[mask].min())) - _MARGIN * block)
-            last = min(limit, int(np.ceil(wanted[mask].max())) + _MARGIN * block + 1)
+            first = max(0, int(np.floor(np.min(wanted[mask]))) - _MARGIN * block)
+            last = min(limit, int(np.ceil(np.max(wanted[mask]))) + _MARGIN * block + 1)
             last -= (last - first) % block
             self._first[axis], self._last[axis], self._block[axis] = first, max(last, first + block), block
             small = (wanted - first + 0.5) / block - 0.5
@@ -105,7 +107,7 @@ def _density(pixels: FloatArray, axis: int) -> float:
     """Source pixels along `axis` to one pixel of the view, in the middle of what is seen."""
     steps = [np.abs(np.diff(pixels[..., axis], axis=along)) for along in (0, 1)]
     reach = [float(np.nanmedian(step)) if np.isfinite(step).any() else 0.0 for step in steps]
-    return float(np.hypot(*reach))
+    return math.hypot(*reach)
 
 
 def _scaled_crop(camera: CameraModel, pixels: FloatArray) -> tuple[int, int, int, int] | None:

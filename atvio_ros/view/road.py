@@ -67,7 +67,7 @@ class RoadView:
     def points(self) -> FloatArray:
         """Centres of the cells (rows, columns, 3) in level axes, in camera heights."""
         u, v = np.meshgrid(np.arange(self.columns), np.arange(self.rows))
-        return np.stack((u, v, np.ones(u.shape)), axis=-1) @ self.from_pixel.T
+        return np.asarray(np.stack((u, v, np.ones(u.shape)), axis=-1) @ self.from_pixel.T)
 
     def mask(self, camera: CameraModel, R_camera_level: FloatArray) -> NDArray[np.bool_]:
         """Which cells (rows, columns) the camera sees, lens included."""
