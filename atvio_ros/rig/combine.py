@@ -17,6 +17,7 @@ from atvio_ros.types import FloatArray
 _SCALARS = ('camera_height', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag')
 _TOLERANCE = {'camera_height': 0.01, 'imu_time_offset': 0.002, 'gyro_lag': 0.005, 'accelerometer_lag': 0.005}
 _UNIT = {'camera_height': 'm', 'imu_time_offset': 's', 'gyro_lag': 's', 'accelerometer_lag': 's'}
+_POSES = {'T_base_camera': 'base_to_camera', 'T_base_imu': 'base_to_imu', 'T_camera_imu': 'IMU in the camera'}
 _METRES, _DEGREES = 0.02, 0.5  # between two poses
 _BIAS = 0.005  # rad/s
 _DIRECTION_DEG = 1.0
@@ -102,7 +103,7 @@ def _difference(name: str, used: tuple[str, Any], other: tuple[str, Any]) -> str
         if angle <= _DEGREES and distance <= _METRES:
             return ''
         return (
-            f'{name}: {other_source} differs from {source} by {angle:.1f} deg and {distance:.2f} m; {source} is used.'
+            f'{_POSES[name]}: {other_source} differs from {source} by {angle:.1f} deg and {distance:.2f} m; {source} is used.'
         )
     return f'{name}: {what[0]} from {source} is used, though {other_source} says {what[1]}.' if differ else ''
 

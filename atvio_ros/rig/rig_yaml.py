@@ -109,7 +109,8 @@ def write_rig(path: Path, rig: Rig | RigPart, comment: str = '') -> None:
     """Write what is known as a rig file; `comment` goes above it, line by line. Raises FileError."""
     lines = [f'# {line}' for line in comment.splitlines()]
     for name, value in _known(rig).items():
-        lines.append(yaml.safe_dump({name: value}, default_flow_style=None, width=1000).rstrip())
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000).splitlines()[0]
+        lines.append(f'{name}: {text}')
     write_text(path, '\n'.join(lines) + '\n')
 
 

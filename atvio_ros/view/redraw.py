@@ -21,9 +21,10 @@ _MARGIN = 2  # px around what is read, for interpolation
 class LevelView:
     """Draws a virtual camera's image from a real camera's images; all that does not depend on pixels is prepared.
 
-    Aliasing: where the source has n >= 1.5 pixels to one of the view, blocks of round(n) pixels are averaged first
-    (per axis), then interpolated linearly; at most 1.5 pixels go to one then. Where the view is the source scaled and
-    nothing else, it is scaled by pixel area. `mask` (H, W) says which pixels the camera sees; the others are grey.
+    Against aliasing, where n >= 1.5 source pixels go to one of the view, blocks of round(n) x round(n) are averaged
+    first; at most 1.5 pixels go to one after that. Interpolation is cubic: with linear one, a view of KITTI's images
+    has an eighth less contrast between neighbours than the same images scaled by area. Where the view is the source
+    scaled and nothing else, it is scaled by area. `mask` (H, W) says which pixels the camera sees; others are grey.
     """
 
     def __init__(
@@ -35,9 +36,9 @@ class LevelView:
         self.R_camera_view = R_camera_view
         pixels = camera.project(virtual.rays() @ R_camera_view.T)  # (H, W, 2)
         self.mask: NDArray[np.bool_] = camera.inside(pixels)
-        self._unseen = None if self.mask.all() else ~self.mask
+        self._unseen = np.flatnonzero(~self.mask)
         self._grey = grey
-        self._crop = _scaled_crop(camera, pixels) if self._unseen is None else None
+        self._crop = _scaled_crop(camera, pixels) if self.mask.all() else None
         self._remap = None if self._crop or not self.mask.any() else _Remap(camera, pixels, self.mask)
 
     @property
@@ -67,8 +68,8 @@ class LevelView:
         else:
             view = np.empty((virtual.height, virtual.width, channels), dtype=np.uint8)
         result = np.ascontiguousarray(view).reshape(virtual.height, virtual.width, channels)
-        if self._unseen is not None:  # so it was drawn, and is no part of the source
-            result[self._unseen] = self._grey
+        if len(self._unseen):  # then it was drawn, and is no part of the source
+            result.reshape(-1, channels)[self._unseen] = self._grey
         return result
 
 
@@ -78,24 +79,26 @@ class _Remap:
     def __init__(self, camera: CameraModel, pixels: FloatArray, mask: NDArray[np.bool_]) -> None:
         limits = camera.width, camera.height
         maps = []
-        self._first, self._last, self._block = [0, 0], [0, 0], [1, 1]
+        self._first, self._last = [0, 0], [0, 0]
+        self._block = block = max(1, min(round(_density(pixels)), *limits))
         for axis, limit in enumerate(limits):
             wanted = pixels[..., axis]
-            block = max(1, min(round(_density(pixels, axis)), limit))
             first = max(0, int(np.floor(np.min(wanted[mask]))) - _MARGIN * block)
             last = min(limit, int(np.ceil(np.max(wanted[mask]))) + _MARGIN * block + 1)
             last -= (last - first) % block
-            self._first[axis], self._last[axis], self._block[axis] = first, max(last, first + block), block
+            self._first[axis], self._last[axis] = first, max(last, first + block)
             small = (wanted - first + 0.5) / block - 0.5
             maps.append(np.where(mask, small, 0.0).astype(np.float32))
         self._coarse, self._fine = cv2.convertMaps(maps[0], maps[1], cv2.CV_16SC2)
 
     def __call__(self, image: ImageArray) -> ImageArray:
         part = image[self._first[1] : self._last[1], self._first[0] : self._last[0]]
-        if self._block != [1, 1]:
-            size = part.shape[1] // self._block[0], part.shape[0] // self._block[1]
-            part = _averaged(part, size)
-        view = cv2.remap(part, self._coarse, self._fine, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        block = self._block
+        while block > 1:  # OpenCV halves far faster than it averages other blocks
+            step = 2 if block % 2 == 0 else block
+            part = _averaged(part, (part.shape[1] // step, part.shape[0] // step))
+            block //= step
+        view = cv2.remap(part, self._coarse, self._fine, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(view, dtype=np.uint8)
 
 
@@ -103,11 +106,13 @@ def _averaged(image: ImageArray, size: tuple[int, int]) -> ImageArray:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _density(pixels: FloatArray, axis: int) -> float:
-    """Source pixels along `axis` to one pixel of the view, in the middle of what is seen."""
-    steps = [np.abs(np.diff(pixels[..., axis], axis=along)) for along in (0, 1)]
-    reach = [float(np.nanmedian(step)) if np.isfinite(step).any() else 0.0 for step in steps]
-    return math.hypot(*reach)
+def _density(pixels: FloatArray) -> float:
+    """Source pixels to one pixel of the view, along a side, in the middle of what is seen."""
+    (across_u, across_v), (down_u, down_v) = (
+        (np.diff(pixels[..., 0], axis=along), np.diff(pixels[..., 1], axis=along)) for along in (1, 0)
+    )
+    area = np.abs(across_u[:-1] * down_v[:, :-1] - across_v[:-1] * down_u[:, :-1])
+    return math.sqrt(float(np.nanmedian(area))) if np.isfinite(area).any() else 1.0
 
 
 def _scaled_crop(camera: CameraModel, pixels: FloatArray) -> tuple[int, int, int, int] | None:
