@@ -102,9 +102,8 @@ def _difference(name: str, used: tuple[str, Any], other: tuple[str, Any]) -> str
         distance = float(np.linalg.norm(a[:3, 3] - b[:3, 3]))
         if angle <= _DEGREES and distance <= _METRES:
             return ''
-        return (
-            f'{_POSES[name]}: {other_source} differs from {source} by {angle:.1f} deg and {distance:.2f} m; {source} is used.'
-        )
+        gap = f'{angle:.1f} deg and {distance:.2f} m'
+        return f'{_POSES[name]}: {other_source} differs from {source} by {gap}; {source} is used.'
     return f'{name}: {what[0]} from {source} is used, though {other_source} says {what[1]}.' if differ else ''
 
 

@@ -24,6 +24,7 @@ COEFFICIENTS: dict[str, tuple[int, ...]] = {
 _OTHER_NAMES = {'radtan': 'plumb_bob', 'fisheye': 'equidistant', 'kannala_brandt': 'equidistant', 'pinhole': 'none'}
 _STEEPEST = np.radians(89.5)  # from the axis; a pinhole view cannot hold more
 _NEWTON_STEPS = 8
+_EXACT = 1e-8
 _NEAR_ENOUGH = 1e-5  # of the focal length: 0.01 px at 1000 px
 
 
@@ -73,11 +74,14 @@ def undistort(bent: FloatArray, model: str, d: FloatArray, steepest: float) -> F
     else:
         start = cv2.undistortPoints(bent.reshape(-1, 1, 2), np.eye(3), d)
     xy = _within(np.asarray(start, dtype=np.float64).reshape(-1, 2), bent, steepest)
+    left = np.arange(len(xy))  # those that are not exact yet
     for _ in range(_NEWTON_STEPS):
-        error = bent - distort(xy, model, d)
-        if np.abs(error).max() < 1e-12:
+        error = bent[left] - distort(xy[left], model, d)
+        off = np.abs(error).max(axis=1) > _EXACT
+        left, error = left[off], error[off]
+        if not len(left):
             break
-        xy = _within(xy + _solved(_slope(xy, model, d), error), xy, steepest)
+        xy[left] = _within(xy[left] + _solved(_slope(xy[left], model, d), error), xy[left], steepest)
     missed = np.abs(bent - distort(xy, model, d)).max(axis=1) > _NEAR_ENOUGH
     xy[missed] = np.nan
     return xy
