@@ -15,16 +15,17 @@ from atvio_ros.view.virtual_camera import VirtualCamera
 
 MEAN_GREY = 102  # 0.4 of white, the mean of what networks are trained with: what is not seen is neither dark nor bright
 _EXACT_PX = 1e-3  # a mapping that is off a mere scaling by less is one
+_TOO_DENSE = 1.6  # source pixels to one of the view, from which on blocks are averaged
 _MARGIN = 2  # px around what is read, for interpolation
 
 
 class LevelView:
     """Draws a virtual camera's image from a real camera's images; all that does not depend on pixels is prepared.
 
-    Against aliasing, where n >= 1.5 source pixels go to one of the view, blocks of round(n) x round(n) are averaged
-    first; at most 1.5 pixels go to one after that. Interpolation is cubic: with linear one, a view of KITTI's images
-    has an eighth less contrast between neighbours than the same images scaled by area. Where the view is the source
-    scaled and nothing else, it is scaled by area. `mask` (H, W) says which pixels the camera sees; others are grey.
+    Against aliasing, where 1.6 or more source pixels go to one of the view, blocks of 2x2 (from 2.6 on 3x3, and so on)
+    are averaged first; at most 1.6 pixels go to one after that. Interpolation is cubic: linear, a view of KITTI's
+    images has an eighth less contrast between neighbours than the same images scaled by area. Where the view is the
+    source scaled and nothing else, it is scaled by area. `mask` (H, W): pixels that the camera sees; others are grey.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class _Remap:
         limits = camera.width, camera.height
         maps = []
         self._first, self._last = [0, 0], [0, 0]
-        self._block = block = max(1, min(round(_density(pixels)), *limits))
+        self._block = block = max(1, min(round(_density(pixels) - _TOO_DENSE + 1.5), *limits))
         for axis, limit in enumerate(limits):
             wanted = pixels[..., axis]
             first = max(0, int(np.floor(np.min(wanted[mask]))) - _MARGIN * block)
