@@ -47,6 +47,8 @@ MAY_IMPORT = {
     'ros': {'base', 'preprocessing', 'bags', 'odometry'},
     'cli': {
         'base',
+        'rig',
+        'view',
         'preprocessing',
         'bags',
         'network',
