@@ -18,6 +18,7 @@ from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.training.dataset import Window, WindowDataset, open_split
+from atvio_ros.training.gyro_calibration import gyro_recordings
 from atvio_ros.training.mirror import Mirror
 from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.pairs import SequencePairs
@@ -268,10 +269,19 @@ def test_normalisation_is_that_of_the_training_part_alone(tmp_path):
 
 def test_gyro_fit_finds_the_lag_that_was_put_in(tmp_path):
     write_prepared(tmp_path / 'a', frames=200, gyro_lag_s=0.06)
-    fit = fit_gyro(open_split(tmp_path, DataSettings(), 0.0, 1), np.array(CONFIG.R_camera_imu))
+    fit = fit_gyro(gyro_recordings(open_split(tmp_path, DataSettings(), 0.0, 1)), np.array(CONFIG.R_camera_imu))
     assert fit.lag_s == pytest.approx(0.06, abs=2e-3)
     np.testing.assert_allclose(fit.R_camera_imu, CONFIG.R_camera_imu, atol=2e-3)
     np.testing.assert_allclose(fit.bias, 0.0, atol=1e-3)
+
+
+def test_gyro_fit_takes_sequences_together(tmp_path):
+    """One of them has no pairs at all: a drive that is kept for validation."""
+    for i, name in enumerate(('a', 'b', 'held_out')):
+        write_prepared(tmp_path / name, frames=100, seed=i, gyro_lag_s=0.03)
+    recordings = gyro_recordings(open_split(tmp_path, DataSettings(validation_sequences=('held_out',)), 0.0, 1))
+    assert [len(recording.pairs) for recording in recordings] == [89, 89, 0]
+    assert fit_gyro(recordings, np.array(CONFIG.R_camera_imu)).lag_s == pytest.approx(0.03, abs=2e-3)
 
 
 def test_a_worker_maps_the_files_instead_of_receiving_the_images(tmp_path):

@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.calibration.gyro_lag import RotationPairs, estimate_gyro_lag
+from atvio_ros.calibration.gyro_lag import estimate_gyro_lag
+from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
 from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.cli.main import main
 from atvio_ros.errors import ImuError
@@ -56,7 +57,9 @@ def pairs_of(turns: Turns, seconds: float, noise: float = 0.0) -> RotationPairs:
     return RotationPairs(stamps_ns[:-1], stamps_ns[1:], rotation)
 
 
-def gyro_of(turns: Turns, seconds: float, lag_ms: float, step_ms: int = 10, noise: float = 0.0, bias: float = 0.0):
+def readings_of(
+    turns: Turns, seconds: float, lag_ms: float, step_ms: int = 10, noise: float = 0.0, bias: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Stamps and readings of a gyro that tells at t + lag what happened at t."""
     at_ms = np.arange(-1000, int(1000 * seconds) + 1000, step_ms)
     rate = np.random.default_rng(2).normal(0.0, noise, (len(at_ms), 3)) if noise else np.zeros((len(at_ms), 3))
@@ -64,11 +67,15 @@ def gyro_of(turns: Turns, seconds: float, lag_ms: float, step_ms: int = 10, nois
     return START_NS + at_ms * MS, rate
 
 
+def gyro_of(*words, **options) -> RecordedGyro:
+    return RecordedGyro(*readings_of(*words, **options))
+
+
 @pytest.mark.parametrize('lag_ms', [-120.0, 0.0, 37.0, 65.0])
 @pytest.mark.parametrize('step_ms', [2, 10, 20])
 def test_an_injected_lag_is_found_to_a_tenth_of_a_millisecond(lag_ms, step_ms):
     turns = Turns(60.0)
-    found = estimate_gyro_lag(pairs_of(turns, 60.0), *gyro_of(turns, 60.0, lag_ms, step_ms, bias=0.01))
+    found = estimate_gyro_lag(GyroRecording(pairs_of(turns, 60.0), gyro_of(turns, 60.0, lag_ms, step_ms, bias=0.01)))
     assert 1e3 * found.lag_s == pytest.approx(lag_ms, abs=0.1)
     assert found.bias[2] == pytest.approx(0.01, abs=1e-4)
     assert found.explained > 0.999
@@ -79,7 +86,7 @@ def test_the_standard_error_tells_how_far_a_noisy_estimate_is_off():
     for seed in range(20):
         turns = Turns(40.0, seed)
         pairs = pairs_of(turns, 40.0, noise=0.003)
-        found = estimate_gyro_lag(pairs, *gyro_of(turns, 40.0, 37.0, noise=0.01))
+        found = estimate_gyro_lag(GyroRecording(pairs, gyro_of(turns, 40.0, 37.0, noise=0.01)))
         errors.append(1e3 * found.lag_s - 37.0)
         claims.append(1e3 * found.standard_error_s)
     assert np.abs(errors).max() < 15.0
@@ -90,18 +97,22 @@ def test_wild_references_do_not_move_the_lag():
     turns = Turns(60.0)
     pairs = pairs_of(turns, 60.0, noise=0.001)
     pairs.rotation[::15] += np.random.default_rng(3).normal(0.0, 0.3, pairs.rotation[::15].shape)
-    found = estimate_gyro_lag(pairs, *gyro_of(turns, 60.0, 37.0))
+    found = estimate_gyro_lag(GyroRecording(pairs, gyro_of(turns, 60.0, 37.0)))
     assert 1e3 * found.lag_s == pytest.approx(37.0, abs=3.0)
 
 
 def test_pairs_over_a_hole_in_the_imu_are_left_out():
     turns = Turns(60.0)
-    stamps_ns, rate = gyro_of(turns, 60.0, 37.0)
-    kept = np.ones(len(stamps_ns), dtype=bool)
-    kept[2000:2300] = False
-    found = estimate_gyro_lag(pairs_of(turns, 60.0), stamps_ns[kept], rate[kept])
+    hole = slice(2000, 2300)
+    gyro = RecordedGyro(*(np.delete(each, hole, axis=0) for each in readings_of(turns, 60.0, 37.0)))
+    found = estimate_gyro_lag(GyroRecording(pairs_of(turns, 60.0), gyro))
     assert 1e3 * found.lag_s == pytest.approx(37.0, abs=0.1)
     assert found.pairs < len(pairs_of(turns, 60.0)) - 28
+
+
+def test_a_gyro_without_readings_is_refused():
+    with pytest.raises(ImuError, match='too few'):
+        RecordedGyro(np.zeros(1, dtype=np.int64), np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize(
@@ -117,12 +128,12 @@ def test_pairs_over_a_hole_in_the_imu_are_left_out():
 def test_a_recording_that_does_not_tell_is_refused_with_the_reason(turns, lag_ms, noise, problem):
     seconds = len(turns.rate) / 1000 - 4
     with pytest.raises(ImuError, match=problem):
-        estimate_gyro_lag(pairs_of(turns, seconds, noise), *gyro_of(turns, seconds, lag_ms, noise=noise))
+        estimate_gyro_lag(GyroRecording(pairs_of(turns, seconds, noise), gyro_of(turns, seconds, lag_ms, noise=noise)))
 
 
 def test_streams_that_do_not_belong_together_are_refused():
     with pytest.raises(ImuError, match='explains'):
-        estimate_gyro_lag(pairs_of(Turns(60.0, 5), 60.0), *gyro_of(Turns(60.0, 6), 60.0, 37.0))
+        estimate_gyro_lag(GyroRecording(pairs_of(Turns(60.0, 5), 60.0), gyro_of(Turns(60.0, 6), 60.0, 37.0)))
 
 
 # ---- images and bags
@@ -168,7 +179,7 @@ def bag(tmp_path_factory) -> Path:
     }
     with BagWriter(path) as writer:
         writer.write_static_transforms(START_NS, mounting)
-        for stamp_ns, rate in zip(*gyro_of(turns, 30.0, 37.0), strict=True):
+        for stamp_ns, rate in zip(*readings_of(turns, 30.0, 37.0), strict=True):
             writer.write_imu(ImuSample(int(stamp_ns), R_base_imu.T @ rate, np.array([0.0, 0.0, -9.81])))
         for ms in range(0, 30_000, 100):
             stamp_ns, yaw = START_NS + ms * MS, float(turns.yaw_at(np.array(ms)))

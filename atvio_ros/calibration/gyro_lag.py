@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro
 from atvio_ros.errors import ImuError
-from atvio_ros.types import NANOSECONDS, FloatArray
+from atvio_ros.types import FloatArray
 
 LEAST_PAIRS = 30
-MAX_HOLE_S = 0.05  # what happens in a longer one the readings do not tell
 LEAST_EXPLAINED = 0.3  # of the rotation's variance; less, and the streams do not belong together
 RIVAL_SHARE = 0.9  # of the best shift's explanation; above, the motion repeats itself
 RIVAL_DISTANCE_S = 0.1
@@ -20,18 +19,6 @@ PARTS = 10
 _STEP_S = 0.005
 _ITERATIONS = 12
 _CAUCHY = 2.385  # 95 % efficiency on Gaussian errors
-
-
-@dataclass(frozen=True)
-class RotationPairs:
-    """Rotations seen over intervals of time: R_start_end = exp(rotation), in base_link's axes."""
-
-    start_ns: NDArray[np.int64]  # (N,) increasing
-    end_ns: NDArray[np.int64]  # (N,)
-    rotation: FloatArray  # (N, 3) rotation vectors [rad]
-
-    def __len__(self) -> int:
-        return len(self.start_ns)
 
 
 @dataclass(frozen=True)
@@ -45,54 +32,17 @@ class GyroLag:
     bias: FloatArray  # (3,) rad/s, of the gyro against the reference
 
 
-class _Gyro:
-    """The integral of a recorded angular velocity, at any time of the recording."""
-
-    def __init__(self, stamps_ns: NDArray[np.int64], angular_velocity: FloatArray) -> None:
-        self.origin_ns = int(stamps_ns[0])
-        self.times_s = self.seconds(stamps_ns)
-        self.rate = angular_velocity
-        steps_s = np.diff(self.times_s)
-        trapezia = 0.5 * (angular_velocity[1:] + angular_velocity[:-1]) * steps_s[:, None]
-        self.angle = np.concatenate((np.zeros((1, 3)), np.cumsum(trapezia, axis=0)))
-        self.unknown_s = np.concatenate(([0.0], np.cumsum(np.where(steps_s > MAX_HOLE_S, steps_s, 0.0))))
-
-    def seconds(self, stamps_ns: NDArray[np.int64]) -> FloatArray:
-        return (stamps_ns - self.origin_ns) / NANOSECONDS
-
-    def known(self, start_s: FloatArray, end_s: FloatArray) -> NDArray[np.bool_]:
-        """Whether the readings cover each interval without a hole."""
-        inside = (start_s >= 0.0) & (end_s <= self.times_s[-1])
-        holes = np.interp(end_s, self.times_s, self.unknown_s) - np.interp(start_s, self.times_s, self.unknown_s)
-        return np.asarray(inside & (holes < 1e-9))
-
-    def turned(self, start_s: FloatArray, end_s: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Angle (N, 3) [rad] turned in each interval, and its change (N, 3) [rad/s] when the interval moves later.
-
-        Over a tenth of a second the integral of the rate is the rotation vector but for a part in a thousand.
-        """
-        columns = [(self._at(end_s, table) - self._at(start_s, table)) for table in (self.angle, self.rate)]
-        return columns[0], columns[1]
-
-    def _at(self, times_s: FloatArray, table: FloatArray) -> FloatArray:
-        return np.stack([np.interp(times_s, self.times_s, axis) for axis in table.T], axis=1)
-
-
-def estimate_gyro_lag(
-    pairs: RotationPairs, gyro_stamps_ns: NDArray[np.int64], angular_velocity: FloatArray, search_s: float = 0.5
-) -> GyroLag:
+def estimate_gyro_lag(recording: GyroRecording, search_s: float = 0.5) -> GyroLag:
     """The lag in [-search_s, search_s] at which the gyro's integral comes closest to the rotations of the pairs.
 
-    `angular_velocity` (M, 3) [rad/s] at increasing stamps (M,), in base_link's axes. A scan finds the valley of the sum
-    of squares; within it robust least squares (Cauchy weights) solve for lag and bias, each axis weighted by its own
-    scatter; leaving out one tenth of the recording after the other gives the error. Raises ImuError that says why when
-    the recording does not suffice: too short, too little rotation, a motion that repeats itself, streams that do not
-    match, or a lag at the end of the range.
+    Pairs and gyro in the same axes, those of base_link. A scan finds the valley of the sum of squares; within it robust
+    least squares (Cauchy weights) solve for lag and bias, each axis weighted by its own scatter; leaving out one tenth
+    of the recording after the other gives the error. Raises ImuError that says why when the recording does not suffice:
+    too short, too little rotation, a motion that repeats itself, streams that do not match, or a lag at the end of the
+    range.
     """
-    if len(gyro_stamps_ns) < 2 or not np.isfinite(angular_velocity).all():
-        raise ImuError('The gyro readings are too few or not finite. Record the IMU again.')
-    gyro = _Gyro(gyro_stamps_ns, angular_velocity)
-    start_s, end_s = gyro.seconds(pairs.start_ns), gyro.seconds(pairs.end_ns)
+    pairs, gyro = recording.pairs, recording.gyro
+    start_s, end_s = recording.intervals()
     usable = gyro.known(start_s - search_s, end_s + search_s)
     if usable.sum() < LEAST_PAIRS:
         raise ImuError(
@@ -113,15 +63,15 @@ def estimate_gyro_lag(
     return lag
 
 
-def _scan(gyro: _Gyro, start_s: FloatArray, end_s: FloatArray, rotation: FloatArray, search_s: float) -> float:
+def _scan(gyro: RecordedGyro, start_s: FloatArray, end_s: FloatArray, rotation: FloatArray, search_s: float) -> float:
     """The best lag on a grid."""
     lags_s = np.arange(-search_s, search_s + 0.5 * _STEP_S, _STEP_S)
     still = np.abs(rotation - np.median(rotation, axis=0))
-    largest = np.quantile(np.abs(gyro.turned(start_s, end_s)[0]), 0.99, axis=0)
+    largest = np.quantile(np.abs(gyro.turned(start_s, end_s)), 0.99, axis=0)
     limit = np.maximum(largest, 1e-4)  # [rad] what the gyro never turns is no reference but an error
     misfit = np.empty(len(lags_s))
     for i, lag_s in enumerate(lags_s):
-        residual = rotation - gyro.turned(start_s + lag_s, end_s + lag_s)[0]
+        residual = rotation - gyro.turned(start_s + lag_s, end_s + lag_s)
         misfit[i] = np.sum(np.clip(residual - np.median(residual, axis=0), -limit, limit) ** 2)
     nothing = np.sum(np.minimum(still, limit) ** 2)
     explained = 1.0 - misfit / nothing if nothing > 0.0 else np.zeros(len(lags_s))
@@ -145,18 +95,18 @@ def _scan(gyro: _Gyro, start_s: FloatArray, end_s: FloatArray, rotation: FloatAr
     return float(lags_s[best])
 
 
-def _refine(gyro: _Gyro, start_s: FloatArray, end_s: FloatArray, rotation: FloatArray, lag_s: float) -> GyroLag:
+def _refine(gyro: RecordedGyro, start_s: FloatArray, end_s: FloatArray, rotation: FloatArray, lag_s: float) -> GyroLag:
     """Gauss-Newton on lag and bias from within the valley, reweighted in each step."""
     interval_s = end_s - start_s
     bias = np.zeros(3)
     for _ in range(_ITERATIONS):
-        turned, change = gyro.turned(start_s + lag_s, end_s + lag_s)
-        residual = rotation - turned  # what a later window and a bias must explain
+        change = gyro.change(start_s + lag_s, end_s + lag_s)
+        residual = rotation - gyro.turned(start_s + lag_s, end_s + lag_s)  # what a later window and a bias must explain
         weight = _weights(residual - interval_s[:, None] * bias)
         step_s, bias = _solve(change, residual, interval_s, weight)
         lag_s += step_s
-    turned, change = gyro.turned(start_s + lag_s, end_s + lag_s)
-    residual = rotation - turned
+    change = gyro.change(start_s + lag_s, end_s + lag_s)
+    residual = rotation - gyro.turned(start_s + lag_s, end_s + lag_s)
     weight = _weights(residual - interval_s[:, None] * bias)
     typical = weight > 0.5 * weight.max(axis=0)
     left = np.where(typical, weight * (residual - interval_s[:, None] * bias) ** 2, 0.0).sum()

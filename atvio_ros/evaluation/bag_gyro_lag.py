@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader, CameraInfo
 from atvio_ros.bags.topics import CAMERA_INFO_TOPIC
-from atvio_ros.calibration.gyro_lag import GyroLag, RotationPairs, estimate_gyro_lag
+from atvio_ros.calibration.gyro_lag import GyroLag, estimate_gyro_lag
+from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
 from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.drives.bag_drive import bag_mounting
 from atvio_ros.errors import BagError
@@ -47,13 +47,12 @@ def bag_gyro_lag(
     if reference is None:
         reference = 'truth' if reader.topics.ground_truth else 'images'
     mounting, remark = bag_mounting(reader)
-    stamps_ns, angular_velocity = _gyro(reader)
+    gyro = _gyro(reader, mounting.R_base_imu)
     if reference == 'truth':
         pairs = truth_pairs(reader.ground_truth())
     else:
         pairs = _image_pairs(reader, mounting.T_base_camera[:3, :3], on_progress)
-    lag = estimate_gyro_lag(pairs, stamps_ns, angular_velocity @ mounting.R_base_imu.T, search_s)
-    return BagLag(reference, lag, remark)
+    return BagLag(reference, estimate_gyro_lag(GyroRecording(pairs, gyro), search_s), remark)
 
 
 def truth_pairs(truth: Trajectory) -> RotationPairs:
@@ -104,8 +103,9 @@ def _intrinsics(path: Path, info: CameraInfo, height_px: int, width_px: int) -> 
     return fx, fy, cx, cy
 
 
-def _gyro(reader: BagReader) -> tuple[NDArray[np.int64], FloatArray]:
-    """Stamps (M,) [ns], increasing, and angular velocity (M, 3) [rad/s] in imu_link; readings not finite left out."""
+def _gyro(reader: BagReader, R_base_imu: FloatArray) -> RecordedGyro:
+    """The bag's gyro in base_link's axes, stamps increasing; readings not finite are left out."""
     samples = [s for s in reader.imu(on_bad_message=lambda error: None) if np.isfinite(s.angular_velocity).all()]
     stamps_ns, first = np.unique(np.array([s.stamp_ns for s in samples], dtype=np.int64), return_index=True)
-    return stamps_ns, np.array([s.angular_velocity for s in samples]).reshape(-1, 3)[first]
+    angular_velocity = np.array([s.angular_velocity for s in samples]).reshape(-1, 3)[first]
+    return RecordedGyro(stamps_ns, angular_velocity @ R_base_imu.T)

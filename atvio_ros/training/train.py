@@ -17,7 +17,6 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from atvio_ros.calibration.gyro_fit import calibrated
 from atvio_ros.calibration.noise_fit import fit_noise
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import write_text
@@ -27,6 +26,7 @@ from atvio_ros.network.config import AtvioConfig
 from atvio_ros.settings import from_mapping
 from atvio_ros.training.callbacks import BEST, LAST, KeepCheckpoints, Progress, Report, StopOnSignal
 from atvio_ros.training.dataset import Split, WindowDataset, open_split
+from atvio_ros.training.gyro_calibration import calibrated
 from atvio_ros.training.model_card import card_text, make_card
 from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
 from atvio_ros.training.normalisation import normalised

@@ -1,0 +1,50 @@
+"""The gyro's lag, mounting and bias, fitted to the training data, in the network's configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from atvio_ros.calibration.gyro_fit import fit_gyro
+from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
+from atvio_ros.geometry import inverse
+from atvio_ros.network.config import AtvioConfig, Matrix3
+from atvio_ros.training.dataset import Split
+from atvio_ros.training.pairs import SequencePairs
+
+
+def calibrated(config: AtvioConfig, split: Split) -> AtvioConfig:
+    """The configuration with the gyro fitted to the training parts of the data."""
+    fit = fit_gyro(gyro_recordings(split), np.array(config.R_camera_imu))
+    R: Matrix3 = tuple(tuple(row) for row in fit.R_camera_imu.tolist())  # type: ignore[assignment]
+    return dataclasses.replace(
+        config,
+        gyro_lag_s=fit.lag_s,
+        R_camera_imu=R,
+        gyro_bias=tuple(fit.bias.tolist()),
+        residual_std=tuple(fit.residual_std.tolist()),
+    )
+
+
+def gyro_recordings(split: Split) -> list[GyroRecording]:
+    """The frame pairs of each sequence's training part and its gyro: rotations of the camera, gyro in base_link."""
+    return [
+        _recording(sequence, sequence.windows(1, 1, within))
+        for sequence, within in zip(split.sequences, split.training, strict=True)
+    ]
+
+
+def _recording(sequence: SequencePairs, chosen: NDArray[np.bool_]) -> GyroRecording:
+    prepared = sequence.sequence
+    first = np.flatnonzero(chosen)
+    relative = inverse(prepared.camera_poses[first]) @ prepared.camera_poses[first + 1]
+    pairs = RotationPairs(
+        prepared.image_stamps_ns[first],
+        prepared.image_stamps_ns[first + 1],
+        Rotation.from_matrix(relative[:, :3, :3]).as_rotvec().reshape(-1, 3),
+    )
+    gyro = prepared.imu[:, :3] @ np.array(prepared.meta.R_base_imu).T
+    return GyroRecording(pairs, RecordedGyro(prepared.imu_stamps_ns, gyro))
