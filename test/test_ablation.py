@@ -15,7 +15,7 @@ from atvio_ros.network.config import VARIANTS
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
 
 from atvio_ros.training import ablation
-from atvio_ros.training.ablation import PAPER, Row, ablation_table, as_dict, run_ablation
+from atvio_ros.training.ablation import PAPER, Row, ablation_table, rows_as_dict, run_ablation
 from atvio_ros.training.quiet import quiet_lightning
 
 RECIPE = {
@@ -92,7 +92,7 @@ def test_table_shows_mean_and_spread_and_names_the_data(capsys):
 
 
 def test_json_holds_every_seed_and_the_papers_figures():
-    row = as_dict([Row('ca_a', (4.0, 6.0), (2.0, 2.0))], 'rendered drives')['rows'][0]
+    row = rows_as_dict([Row('ca_a', (4.0, 6.0), (2.0, 2.0))], 'rendered drives')['rows'][0]
     assert (row['t_rel'], row['t_rel_mean'], row['paper_t_rel']) == ((4.0, 6.0), 5.0, 4.80)
 
 

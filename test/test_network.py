@@ -11,7 +11,7 @@ from atvio_ros.errors import SettingsError
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import untrained_model
 from atvio_ros.network.config import VARIANTS, AtvioConfig, variant
-from atvio_ros.network.description import count_parameters, summary
+from atvio_ros.network.description import count_parameters, describe
 from atvio_ros.network.fusion import make_fusion
 from atvio_ros.network.image_input import ImageInput, images_to_tensor
 from atvio_ros.network.inertial_encoder import make_inertial_encoder
@@ -79,7 +79,7 @@ def test_features_of_both_encoders_meet_at_any_image_size(size):
 
 def test_reported_macs_and_parameters_are_those_of_hand_arithmetic():
     model = small_model('ca_a')
-    figures = summary(model)
+    figures = describe(model)
     h, w, inputs, conv = 64, 96, 6, 0
     for stage, outputs in enumerate(SMALL['visual_widths']):
         h, w, kernel = h // 2, w // 2, (7, 5, 3, 3, 3)[stage]

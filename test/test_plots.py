@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from atvio_ros.errors import FileError, TrajectoryError
 from atvio_ros.evaluation.metrics import AVERAGED, evaluate
 from atvio_ros.evaluation.plots import plot_errors, plot_trajectory
-from atvio_ros.evaluation.report import results_table, summary, to_json, write_report
+from atvio_ros.evaluation.report import results_as_dict, results_table, to_json, write_report
 from atvio_ros.geometry import R_BODY_OPTICAL, compose, transform
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
 from atvio_ros.types import Trajectory
@@ -128,7 +128,7 @@ def test_the_table_ends_with_the_average_and_fits_80_columns():
     average = f'{(results["KITTI 1"].t_rel + results["KITTI 3"].t_rel) / 2:.2f}'
     assert average in next(line for line in lines if 'average' in line)
     assert max(map(len, lines)) <= 80
-    assert list(summary(results)['sequences']) == ['KITTI 1', 'KITTI 3']
+    assert list(results_as_dict(results)['sequences']) == ['KITTI 1', 'KITTI 3']
 
 
 def blue_pixels(picture):

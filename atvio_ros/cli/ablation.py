@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from atvio_ros.evaluation.report import to_json
     from atvio_ros.files import write_text
-    from atvio_ros.training.ablation import PAPER, VALIDATION, ablation_table, as_dict, run_ablation
+    from atvio_ros.training.ablation import PAPER, VALIDATION, ablation_table, rows_as_dict, run_ablation
     from atvio_ros.training.quiet import quiet_lightning
     from atvio_ros.training.train import Hardware
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         show,
     )
     data = ', '.join(bag.resolve().stem for bag in arguments.bags) or VALIDATION
-    text = to_json(as_dict(rows, data))
+    text = to_json(rows_as_dict(rows, data))
     write_text(arguments.out / 'ablation.json', text)
     if arguments.json:
         print(text, end='')

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         reference = None if arguments.reference == 'auto' else arguments.reference
         found = bag_gyro_lag(reader, reference, arguments.search, image_seen)
-    result = summary(arguments.bag, found, config)
+    result = lag_figures(arguments.bag, found, config)
     if arguments.json:
         import json
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(line)
 
 
-def summary(bag: Path, found: BagLag, config: AtvioConfig) -> dict[str, Any]:
+def lag_figures(bag: Path, found: BagLag, config: AtvioConfig) -> dict[str, Any]:
     """The figures; `imu_time_offset` is the parameter for this model: what its gyro_lag_s has more than the bag."""
     notes = [found.remark] if found.remark else []
     offset_s = config.gyro_lag_s - found.lag.lag_s

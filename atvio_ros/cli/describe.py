@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the description."""
     from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
-    from atvio_ros.network.description import PARTS, layers, summary
+    from atvio_ros.network.description import PARTS, describe, layers
 
     path = None if arguments.variant else arguments.model or default_model_path()
     if path:
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         model = untrained_model(arguments.variant or 'ca_a')
         origin = 'without weights'
-    figures = summary(model)
+    figures = describe(model)
     if arguments.json:
         print(json.dumps(figures, indent=1))
         return

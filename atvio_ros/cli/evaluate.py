@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from atvio_ros.evaluation.bags import bag_names, evaluate_bag
-    from atvio_ros.evaluation.report import results_table, summary, to_json
+    from atvio_ros.evaluation.report import results_as_dict, results_table, to_json
     from atvio_ros.files import write_text
     from atvio_ros.odometry.estimator import load_estimator
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
             )
         if result is not None:
             results[name] = result
-    text = to_json(summary(results, {'model': estimator.name, 'trained': estimator.trained}))
+    text = to_json(results_as_dict(results, {'model': estimator.name, 'trained': estimator.trained}))
     write_text(arguments.out / 'result.json', text)
     if arguments.json:
         print(text, end='')

@@ -69,11 +69,11 @@ def write_report(
     result = evaluate(camera_truth, camera_estimate, 'none', matched_truth.stamps_ns, truth_frames=len(truth))
     plot_trajectory(out / 'trajectory.png', estimate, truth, title, result)
     plot_errors(out / 'errors.png', matched_estimate.poses, matched_truth.poses, result, title)
-    write_text(out / 'result.json', to_json(summary({name: result}, notes)))
+    write_text(out / 'result.json', to_json(results_as_dict({name: result}, notes)))
     return result
 
 
-def summary(results: Mapping[str, Result], notes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def results_as_dict(results: Mapping[str, Result], notes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What result.json holds: {"sequences": {name: figures}, "average": figures, **notes}; see to_json."""
     sequences = {name: result.as_dict() for name, result in results.items()}
     return {'sequences': sequences, 'average': average(results.values()), **(notes or {})}

@@ -66,7 +66,7 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def summary(model: Atvio) -> dict[str, Any]:
+def describe(model: Atvio) -> dict[str, Any]:
     """The figures of `atvio describe --json`: variant, parameters by part, MACs of one frame pair, feature shape."""
     parts = {part: count_parameters(model.get_submodule(part)) for part in PARTS}
     return {

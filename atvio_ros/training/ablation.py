@@ -13,7 +13,7 @@ from rich.table import Table
 
 from atvio_ros.errors import BagError, SettingsError
 from atvio_ros.evaluation.bags import bag_names, evaluate_bag
-from atvio_ros.evaluation.report import summary, to_json
+from atvio_ros.evaluation.report import results_as_dict, to_json
 from atvio_ros.files import write_text
 from atvio_ros.odometry.estimator import load_estimator
 from atvio_ros.training.callbacks import LAST, Progress
@@ -110,7 +110,7 @@ def ablation_table(rows: Sequence[Row], data: str) -> Table:
     return table
 
 
-def as_dict(rows: Sequence[Row], data: str) -> dict[str, Any]:
+def rows_as_dict(rows: Sequence[Row], data: str) -> dict[str, Any]:
     """What ablation.json holds."""
     return {
         'data': data,
@@ -150,7 +150,7 @@ def _on_bags(model: Path, folder: Path, names: Sequence[str], bags: Sequence[Pat
         if result is None or result.t_rel is None:
             raise SettingsError(f'{bag} cannot be tested on: it needs ground truth over more than 100 m.')
         results[name] = result
-    whole = summary(results)
+    whole = results_as_dict(results)
     return {**whole, 't_rel': whole['average']['t_rel'], 'r_rel': whole['average']['r_rel']}
 
 
