@@ -67,6 +67,10 @@ def check(value: Any, expected: Any, metadata: Mapping[str, Any], name: str) -> 
         if not isinstance(value, Mapping):
             raise SettingsError(f'{name} must be a group of settings (key: value lines), not {value!r}.')
         return from_mapping(typing.cast(Any, expected), value, name)
+    if typing.get_origin(expected) is tuple and dataclasses.is_dataclass(entry := typing.get_args(expected)[0]):
+        if not isinstance(value, (list, tuple)):
+            raise SettingsError(f'{name} must be a list of groups of settings, not {value!r}.')
+        return tuple(check(each, entry, {}, f'{name}[{i}]') for i, each in enumerate(value))
     value = _of_type(value, expected, name)
     if value is None:
         return None

@@ -58,7 +58,7 @@ def test_figures_are_those_of_the_data_asked_for(config, tmp_path, monkeypatch):
     on_validation = run_ablation(config, out, ['ca_a'], [0])
     bag.touch()
     monkeypatch.setattr(ablation, 'train', None)
-    monkeypatch.setattr(ablation, '_on_bags', lambda model, *_: {'t_rel': 77.0, 'r_rel': float(model.exists())})
+    monkeypatch.setattr(ablation, 'figures_on_bags', lambda model, *_: {'t_rel': 77.0, 'r_rel': float(model.exists())})
     assert run_ablation(config, out, ['ca_a'], [0], [bag]) == [Row('ca_a', (77.0,), (1.0,))]
     with pytest.raises(BagError, match=r'no bag .*missing'):
         run_ablation(config, out, ['ca_a'], [0], [bag, tmp_path / 'missing'])

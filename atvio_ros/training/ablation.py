@@ -16,8 +16,9 @@ from atvio_ros.evaluation.bags import bag_names, evaluate_bag
 from atvio_ros.evaluation.report import results_as_dict, to_json
 from atvio_ros.files import write_text
 from atvio_ros.odometry.estimator import load_estimator
-from atvio_ros.training.callbacks import LAST, Progress
-from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, load_settings, plain
+from atvio_ros.training.callbacks import Progress
+from atvio_ros.training.checkpoints import LAST
+from atvio_ros.training.settings import TrainSettings, differences, load_settings, may_change, plain
 from atvio_ros.training.train import Hardware, train
 
 PAPER_DATA = 'KITTI 05, 07 and 10'
@@ -87,9 +88,11 @@ def run_ablation(
                 if result.interrupted:
                     raise KeyboardInterrupt
                 validation = {'t_rel': result.figures['val/t_rel'], 'r_rel': result.figures['val/r_rel']}
-                stored = {'recipe': _recipe(settings), 'model': result.model.name, 'validation': validation}
+                stored = {'recipe': plain(settings), 'model': result.model.name, 'validation': validation}
             if stored.get('data') != data:
-                measured = _on_bags(folder / stored['model'], folder, names, bags) if bags else stored['validation']
+                measured = (
+                    figures_on_bags(folder / stored['model'], folder, names, bags) if bags else stored['validation']
+                )
                 kept = {key: stored[key] for key in ('recipe', 'model', 'validation')}
                 write_text(done, to_json({'data': data, **measured, **kept}))
             figures.append(json.loads(done.read_text()))
@@ -130,19 +133,21 @@ def rows_as_dict(rows: Sequence[Row], data: str) -> dict[str, Any]:
     }
 
 
-def _recipe(settings: TrainSettings) -> dict[str, Any]:
-    return {name: value for name, value in plain(settings).items() if name not in MAY_CHANGE_ON_RESUME}
-
-
 def _stored(done: Path, settings: TrainSettings) -> dict[str, Any]:
     """What an earlier call left of a network of this recipe; empty if nothing, or of another recipe."""
     if not done.is_file():
         return {}
     stored: dict[str, Any] = json.loads(done.read_text())
-    return stored if stored.get('recipe') == _recipe(settings) else {}
+    changed = differences(stored.get('recipe', {}), plain(settings))
+    same = all(may_change(name) and not name.startswith('train.export') for name in changed)
+    return stored if same else {}
 
 
-def _on_bags(model: Path, folder: Path, names: Sequence[str], bags: Sequence[Path]) -> dict[str, Any]:
+def figures_on_bags(model: Path, folder: Path, names: Sequence[str], bags: Sequence[Path]) -> dict[str, Any]:
+    """Evaluate a model on bags, in folders of their names: what result.json holds, and the averages of t_rel and r_rel.
+
+    Raises SettingsError if a bag has too little ground truth.
+    """
     estimator = load_estimator(model)
     results = {}
     for name, bag in zip(names, bags, strict=True):

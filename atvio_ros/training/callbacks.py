@@ -1,4 +1,4 @@
-"""What happens beside the training steps: checkpoints, an orderly stop, rates and messages."""
+"""What happens beside the training steps: an orderly stop, rates and messages."""
 
 from __future__ import annotations
 
@@ -7,64 +7,28 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from atvio_ros.training.checkpoints import KeepCheckpoints
 from atvio_ros.training.module import TrainingData
 from atvio_ros.training.plan import Plan
 
-BEST, LAST = 'best.ckpt', 'last.ckpt'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class KeepCheckpoints(Callback):  # type: ignore[misc]
-    """last.ckpt after every validation and every so many minutes, best.ckpt when `monitor` has never been lower.
+class StopOnSignal(Callback):  # type: ignore[misc]
+    """Ctrl-C and SIGTERM end training after the step at hand, with last.ckpt saved; a second one ends it at once.
 
-    Only the last stage's are compared: figures of networks trained on single pairs are measured otherwise.
+    A validation that is due at that step comes first: a resumed run would not make up for it.
     """
 
-    def __init__(self, folder: Path, monitor: str, plan: Plan, minutes: float = 10.0) -> None:
-        self._folder = folder
-        self._plan = plan
-        self._monitor = monitor
-        self._interval_s = 60.0 * minutes
-        self._saved_at = time.monotonic()
-        self.best: dict[str, float] = {}  # the figures of best.ckpt
-
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith('val/')}
-        comparable = self._plan.stage_at(trainer.global_step - 1) is self._plan.stages[-1]
-        if comparable and figures[self._monitor] < self.best.get(self._monitor, float('inf')):
-            self.best = {**figures, 'step': trainer.global_step}
-            trainer.save_checkpoint(self._folder / BEST)
-        self.save_last(trainer)
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        due = time.monotonic() - self._saved_at > self._interval_s
-        if trainer.strategy.reduce_boolean_decision(due, all=False) if trainer.world_size > 1 else due:
-            self.save_last(trainer)
-
-    def save_last(self, trainer: Trainer) -> None:
-        """Write last.ckpt; every device must call this."""
-        trainer.save_checkpoint(self._folder / LAST)
-        self._saved_at = time.monotonic()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {'best': self.best}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best = state['best']
-
-
-class StopOnSignal(Callback):  # type: ignore[misc]
-    """Ctrl-C and SIGTERM end training after the step at hand, with last.ckpt saved; a second one ends it at once."""
-
-    def __init__(self, checkpoints: KeepCheckpoints) -> None:
+    def __init__(self, checkpoints: KeepCheckpoints, plan: Plan) -> None:
         self._checkpoints = checkpoints
+        self._plan = plan
         self._handlers: dict[int, Any] = {}
         self.asked = False
 
@@ -76,9 +40,10 @@ class StopOnSignal(Callback):  # type: ignore[misc]
         if trainer.world_size > 1:  # all devices must stop at one step
             self.asked = trainer.strategy.reduce_boolean_decision(self.asked, all=False)
         if self.asked:
-            self._checkpoints.save_last(trainer)
-            trainer.limit_val_batches = 0  # no validation while somebody waits for the prompt
             trainer.should_stop = True
+            if not self._plan.validates_after(trainer.global_step):
+                self._checkpoints.save_last(trainer)
+                trainer.limit_val_batches = 0  # no validation while somebody waits for the prompt
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
         for number, handler in self._handlers.items():

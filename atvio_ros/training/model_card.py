@@ -22,6 +22,8 @@ FIGURE_NAMES = {
     'val/translation_mae_m': 'validation translation MAE m',
     'val/rotation_mae_deg': 'validation rotation MAE deg',
     'step': 'training steps',
+    'file/t_rel': 'validation t_rel % of this file',
+    'file/r_rel': 'validation r_rel deg/100 m of this file',
 }
 
 FITTED = ('gyro_lag_s', 'gyro_bias', 'R_camera_imu', 'motion_std', 'imu_mean', 'imu_std')

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,8 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
 
     def __init__(self, network: Atvio, settings: TrainSettings, plan: Plan, dataset: WindowDataset) -> None:
         super().__init__()
-        loss = settings.loss
         self.network = network
-        self.loss = PoseLoss(loss.rotation_weight, loss.alpha, loss.c, loss.separate)
+        self.loss = _make_loss(settings)
         self.settings = settings
         self.plan = plan
         self.dataset = dataset
@@ -44,7 +43,7 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> Any:
         settings = self.settings
-        base = settings.sequences.learning_rate or 1.0
+        base = settings.stages[-1].learning_rate or 1.0
         groups = parameter_groups(self.network, self.loss, settings.weight_decay)
         optimizer = torch.optim.Adam(groups, lr=base, betas=settings.betas)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.plan.learning_rate(step) / base)
@@ -55,6 +54,14 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
         words = np.random.SeedSequence((self.settings.seed, self.global_step, self.global_rank)).generate_state(1)
         torch.manual_seed(int(words[0]))
 
+        self.trainer.val_check_batch = self.plan.next_validation(self.global_step)  # Lightning's own is one for the run
+
+    def start_anew(self, network: Mapping[str, Tensor]) -> None:
+        """Go on from other weights as a new run would: loss and Adam as at the beginning."""
+        self.network.load_state_dict(network)
+        self.loss.load_state_dict(_make_loss(self.settings).state_dict())
+        self.trainer.optimizers[0].state.clear()
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images = photometric(batch.images, self.settings.augmentation)  # (B, T + 1, C, H, W)
         motion = self.network(images, batch.imu, batch.interval_s).motion  # (B, T, 6)
@@ -62,10 +69,6 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
         total, translation, rotation = self.loss(motion, batch.motion)
         self.log_dict({'train/loss': total, 'train/translation': translation, 'train/rotation': rotation})
         return total
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if self.global_step >= self.plan.steps:
-            self.trainer.should_stop = True  # has the last step validated, wherever the interval falls
 
     def validation_step(self, stretch: Window, batch_idx: int) -> None:
         name = self.dataset.sequences[stretch.sequence].name
@@ -100,6 +103,11 @@ class TrainingModule(LightningModule):  # type: ignore[misc]
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[SETTINGS] = json.dumps(plain(self.settings))
         checkpoint[NETWORK_CONFIG] = json.dumps(dataclasses.asdict(self.network.config))
+
+
+def _make_loss(settings: TrainSettings) -> PoseLoss:
+    loss = settings.loss
+    return PoseLoss(loss.rotation_weight, loss.alpha, loss.c, loss.separate)
 
 
 class TrainingData(LightningDataModule):  # type: ignore[misc]

@@ -34,26 +34,35 @@ class Plan:
         self.devices = devices
         self.stages: list[Stage] = []
         self.steps = 0
-        for name, stage in (('pairs', settings.pairs), ('sequences', settings.sequences)):
-            if stage.epochs == 0:
-                continue
+        for stage in settings.stages:
             starts, skips = _windows(split, stage.window - 1, settings.augmentation.frame_skips)
             per_epoch = len(starts) // stage.stride // (stage.batch_size * devices)
             if per_epoch == 0:
                 raise DatasetError(
                     f'The training parts have {len(starts)} windows of {stage.window} frames: too few for {devices} x '
-                    f'batches of {stage.batch_size} with stride {stage.stride} (train.{name}).'
+                    f'batches of {stage.batch_size} with stride {stage.stride} (stage {stage.name} of train.stages).'
                 )
             steps = stage.epochs * per_epoch
             if settings.max_steps:
                 steps = min(steps, settings.max_steps - self.steps)
             if steps > 0:
-                self.stages.append(Stage(name, stage, self.steps, per_epoch, steps, starts, skips))
+                self.stages.append(Stage(stage.name, stage, self.steps, per_epoch, steps, starts, skips))
                 self.steps += steps
 
     def stage_at(self, step: int) -> Stage:
         """The stage that a step belongs to; the last one for steps beyond the end."""
         return next((s for s in self.stages if step < s.first_step + s.steps), self.stages[-1])
+
+    def next_validation(self, step: int) -> int:
+        """How many steps are done when the network is validated next, if `step` are done now."""
+        stage = self.stage_at(step)
+        every = max(1, round(stage.settings.validate_every_epochs * stage.steps_per_epoch))
+        since = step - stage.first_step
+        return stage.first_step + min(stage.steps, (since // every + 1) * every)
+
+    def validates_after(self, steps: int) -> bool:
+        """Whether the network is validated when so many steps are done."""
+        return self.next_validation(steps - 1) == steps
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of a step."""

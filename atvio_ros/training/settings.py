@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from atvio_ros.errors import SettingsError
 from atvio_ros.network.config import AtvioConfig, variant
 from atvio_ros.settings import from_mapping, load_yaml, setting
+from atvio_ros.training.old_settings import refuse_old_form
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,15 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class StageSettings:
-    """One stage of training."""
+    """One stage of training. The defaults are the paper's only stage."""
 
-    epochs: int = setting(0, 'Epochs; 0 leaves the stage out.', minimum=0)
+    name: str = setting('windows', 'Name of the stage, its own in a run: letters, digits, _ and -.')
+    start_from: str = setting(
+        'last',
+        'last: the stage before goes on, Adam and all. best: the network of its best validation, loss and Adam anew.',
+        choices=('last', 'best'),
+    )
+    epochs: int = setting(100, 'Epochs.', minimum=1)
     window: int = setting(5, 'Frames in a window: one more than frame pairs.', minimum=2, maximum=1000)
     stride: int = setting(1, 'An epoch draws one of every so many windows.', minimum=1)
     batch_size: int = setting(16, 'Windows in a batch, on each device.', minimum=1)
@@ -66,6 +74,35 @@ class StageSettings:
         choices=('constant', 'cosine'),
     )
     warm_up_steps: int = setting(0, 'Steps over which the learning rate rises from zero.', minimum=0)
+    validate_every_epochs: float = setting(
+        1.0,
+        'Epochs between validations; fractions are allowed. The last step of a stage always validates.',
+        minimum=1e-3,
+    )
+    select_by: str = setting(
+        't_rel',
+        'The best network of the stage is that with the least of this, on the validation part.',
+        choices=('t_rel', 'loss'),
+    )
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r'[A-Za-z0-9_-]+', self.name):
+            raise SettingsError(
+                f'A stage is named {self.name!r}. Use letters, digits, _ and -: files are named after it.'
+            )
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is done to the network on its way into the model file."""
+
+    gyro_correction: float = setting(
+        1.0,
+        'Strength of the correction to the gyro, of that trained (networks with rotation gyro_residual).',
+        minimum=0.0,
+        maximum=1.0,
+    )
+    half: bool = setting(False, 'Store matrices and kernels as float16.')
 
 
 @dataclass(frozen=True)
@@ -85,8 +122,8 @@ class TrainSettings:
     data: DataSettings = field(default_factory=DataSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     loss: LossSettings = field(default_factory=LossSettings)
-    pairs: StageSettings = field(default_factory=lambda: StageSettings(window=2, batch_size=32))
-    sequences: StageSettings = field(default_factory=lambda: StageSettings(epochs=100))
+    stages: tuple[StageSettings, ...] = setting((StageSettings(),), 'Stages of training, one after the other.')
+    export: ExportSettings = field(default_factory=ExportSettings)
 
     betas: tuple[float, float] = setting((0.9, 0.999), 'beta_1 and beta_2 of Adam.', minimum=0.0, maximum=1.0)
     weight_decay: float = setting(3.5e-4, 'Weight decay; never on alpha and c of the loss.', minimum=0.0)
@@ -95,22 +132,27 @@ class TrainSettings:
         '32-true', "Lightning's name of the arithmetic.", choices=('32-true', '16-mixed', 'bf16-mixed')
     )
     seed: int = setting(0, 'Draws the first weights and every random choice of training.', minimum=0)
-    validate_every_epochs: float = setting(1.0, 'Epochs between validations; fractions are allowed.', minimum=1e-3)
-    select_by: str = setting(
-        't_rel',
-        'The best checkpoint is that with the least of this, on the validation part.',
-        choices=('t_rel', 'loss'),
-    )
     max_steps: int = setting(0, 'End after so many steps, schedules included; 0: no limit.', minimum=0)
     max_hours: float = setting(0.0, 'End after so many hours, wherever the schedules are; 0: no limit.', minimum=0.0)
     workers: int = setting(2, 'Processes that read data, on each device; 0: the training process does.', minimum=0)
 
     def __post_init__(self) -> None:
-        if self.pairs.epochs + self.sequences.epochs == 0:
-            raise SettingsError('train.pairs.epochs and train.sequences.epochs are both 0: there is nothing to do.')
+        if not self.stages:
+            raise SettingsError(
+                'train.stages is empty: there is nothing to do. Leave it out for the stage of the paper.'
+            )
+        names = [stage.name for stage in self.stages]
+        for name in names:
+            if names.count(name) > 1:
+                raise SettingsError(f'{names.count(name)} stages are named {name!r}. Give each a name of its own.')
+        if self.stages[0].start_from != 'last':
+            raise SettingsError(
+                f'The first stage ({names[0]}) has no stage before it, whose best network it could start from. '
+                'Leave out its start_from; a model file to start from is train.initial_model.'
+            )
 
 
-MAY_CHANGE_ON_RESUME = ('workers', 'max_hours', 'max_steps', 'validate_every_epochs', 'initial_model')
+MAY_CHANGE_ON_RESUME = ('workers', 'max_hours', 'max_steps', 'initial_model', 'export', 'validate_every_epochs')
 
 
 def load_settings(path: Path, changes: Mapping[str, Any] | None = None) -> TrainSettings:
@@ -120,14 +162,10 @@ def load_settings(path: Path, changes: Mapping[str, Any] | None = None) -> Train
 
 def settings_from(values: Mapping[str, Any]) -> TrainSettings:
     """Settings from nested mappings, as in YAML. What a group leaves out has that group's default."""
-    defaults: dict[str, Any] = {}
+    refuse_old_form(values)
     name = values.get('variant', 'ca_a')
     model_defaults = variant(name) if isinstance(name, str) else AtvioConfig()
-    for key in ('pairs', 'sequences'):
-        if isinstance(values.get(key), Mapping):
-            defaults[key] = dataclasses.asdict(getattr(TrainSettings(), key))
-    defaults['model'] = dataclasses.asdict(model_defaults)
-    return from_mapping(TrainSettings, _merge(defaults, values), 'train')
+    return from_mapping(TrainSettings, _merge({'model': dataclasses.asdict(model_defaults)}, values), 'train')
 
 
 def to_yaml(settings: TrainSettings) -> str:
@@ -144,12 +182,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = 'tr
     """Names of the settings in which two runs (as `plain` gives them) differ."""
     found = []
     for key in {**old, **new}:
-        before, after = old.get(key), new.get(key)
+        before, after = _by_name(old.get(key)), _by_name(new.get(key))
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += differences(before, after, f'{where}.{key}')
         elif before != after:
             found.append(f'{where}.{key}')
     return found
+
+
+def may_change(name: str) -> bool:
+    """Whether a run may be resumed although it differs in this setting, named as `differences` does."""
+    return not set(name.split('.')[1:]).isdisjoint(MAY_CHANGE_ON_RESUME)
 
 
 def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +201,13 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         old = result.get(key)
         result[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
+
+
+def _by_name(value: Any) -> Any:
+    """Stages as a mapping, others as they are: settings of stages are named train.stages.NAME.SETTING."""
+    if isinstance(value, list) and value and all(isinstance(each, Mapping) and 'name' in each for each in value):
+        return {each['name']: each for each in value}
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -17,22 +17,21 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from atvio_ros.calibration.noise_fit import fit_noise
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import write_text
 from atvio_ros.network.atvio import Atvio
-from atvio_ros.network.checkpoint import load_model, save_model
+from atvio_ros.network.checkpoint import load_model
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.settings import from_mapping
-from atvio_ros.training.callbacks import BEST, LAST, KeepCheckpoints, Progress, Report, StopOnSignal
+from atvio_ros.training.callbacks import Progress, Report, StopOnSignal
+from atvio_ros.training.checkpoints import LAST, KeepCheckpoints, best_of, network_weights
 from atvio_ros.training.dataset import Split, WindowDataset, open_split
+from atvio_ros.training.export import export_model
 from atvio_ros.training.gyro_calibration import calibrated
-from atvio_ros.training.model_card import card_text, make_card
 from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
 from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.plan import Plan
-from atvio_ros.training.settings import MAY_CHANGE_ON_RESUME, TrainSettings, differences, plain, to_yaml
-from atvio_ros.training.validation_errors import validation_errors
+from atvio_ros.training.settings import TrainSettings, differences, may_change, plain, to_yaml
 
 SETTINGS_FILE = 'settings.yaml'
 
@@ -79,13 +78,20 @@ def train(
     dataset = WindowDataset(split.sequences, network.config)
     data = TrainingData(dataset, split, plan)
     module = TrainingModule(network, settings, plan, dataset)
-    checkpoints = KeepCheckpoints(out, f'val/{settings.select_by}', plan)
-    stop = StopOnSignal(checkpoints)
+    checkpoints = KeepCheckpoints(out, plan)
+    stop = StopOnSignal(checkpoints, plan)
     if not resume:
         _begin(out, settings)
     trainer = _make_trainer(settings, out, hardware, plan, [checkpoints, stop, Report(data, show)], saved)
     trainer.fit(module, data, ckpt_path=out / LAST if saved else None)
-    return _export(out, module, split, checkpoints.best, trainer, stop.asked)
+    model, steps = out / f'{network.config.name}.safetensors', int(trainer.global_step)
+    last = plan.stages[-1].name
+    figures = checkpoints.best.get(last, {})
+    if trainer.is_global_zero:
+        if figures:  # else nothing was validated yet in the last stage: the last weights
+            network.load_state_dict(network_weights(best_of(out, last)))
+        export_model(model, network, settings, dataset, split, figures or {'step': steps})
+    return TrainingResult(model, model.with_suffix('.md'), figures, steps, stop.asked)
 
 
 def _check_hardware(hardware: Hardware) -> None:
@@ -122,6 +128,11 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
         if settings.normalise:
             config = normalised(config, open_split(folder, settings.data, config.gyro_lag_s, largest_skip=1))
         network = Atvio(config)
+    if settings.export.gyro_correction != 1.0 and network.config.rotation != 'gyro_residual':
+        raise SettingsError(
+            f'export.gyro_correction is for networks that correct the gyro, which {network.config.name} does not. '
+            'Leave it out.'
+        )
     split = open_split(folder, settings.data, network.config.gyro_lag_s, largest_skip)
     if not split.stretches():
         raise DatasetError('No images are left for validation. Raise data.validation_share.')
@@ -159,11 +170,7 @@ def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
     if not path.is_file():
         raise SettingsError(f'There is no {path} to go on from. Start without --resume.')
     saved: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
-    changed = [
-        name
-        for name in differences(json.loads(saved[SETTINGS]), plain(settings))
-        if name.removeprefix('train.').split('.')[0] not in MAY_CHANGE_ON_RESUME
-    ]
+    changed = [name for name in differences(json.loads(saved[SETTINGS]), plain(settings)) if not may_change(name)]
     if changed:
         raise SettingsError(
             f'{path} was trained with other settings ({", ".join(changed)}). '
@@ -180,8 +187,8 @@ def _make_trainer(
     callbacks: Sequence[Callback],
     saved: dict[str, Any] | None,
 ) -> Trainer:
-    logs = f'from_step_{saved["global_step"] if saved else 0:07d}'
-    per_epoch = plan.stages[-1].steps_per_epoch
+    done = saved['global_step'] if saved else 0
+    logs = f'from_step_{done:07d}'
     many = hardware.devices * hardware.nodes > 1
     return Trainer(
         accelerator=hardware.accelerator,
@@ -193,7 +200,7 @@ def _make_trainer(
         callbacks=list(callbacks),
         max_epochs=1,  # Lightning sees the whole run as one epoch: then every checkpoint is one amid it
         max_time=timedelta(hours=settings.max_hours) if settings.max_hours else None,
-        val_check_interval=min(plan.steps, max(1, round(settings.validate_every_epochs * per_epoch))),
+        val_check_interval=plan.next_validation(max(0, done - 1)),  # of a resumed run, that which it was saved in
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         gradient_clip_val=settings.gradient_clip or None,
@@ -204,32 +211,3 @@ def _make_trainer(
         enable_model_summary=False,
         default_root_dir=out,
     )
-
-
-def _export(
-    out: Path,
-    module: TrainingModule,
-    split: Split,
-    figures: dict[str, float],
-    trainer: Trainer,
-    interrupted: bool,
-) -> TrainingResult:
-    """Write the model file of the best checkpoint (of the last weights, if nothing was validated yet) and its card."""
-    network = module.network.cpu()
-    model = out / f'{network.config.name}.safetensors'
-    card_file = model.with_suffix('.md')
-    steps = int(trainer.global_step)
-    if trainer.is_global_zero:
-        best = out / BEST
-        if figures and best.is_file():
-            state = torch.load(best, map_location='cpu', weights_only=True)['state_dict']
-            prefix = 'network.'
-            network.load_state_dict(
-                {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-            )
-        card = make_card(module.settings, split, figures or {'step': steps})
-        errors = validation_errors(network.eval(), module.dataset, split)
-        card = dataclasses.replace(card, noise=fit_noise(errors, 'the validation data of its training'))
-        save_model(model, network, card)
-        write_text(card_file, card_text(network.config, card, split))
-    return TrainingResult(model, card_file, figures, steps, interrupted)

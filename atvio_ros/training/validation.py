@@ -12,7 +12,7 @@ from torch import Tensor
 from atvio_ros.evaluation.metrics import evaluate
 from atvio_ros.geometry import compose, decode_motion
 from atvio_ros.network.atvio import Atvio, LstmState
-from atvio_ros.training.dataset import Window, WindowDataset
+from atvio_ros.training.dataset import Split, Window, WindowDataset
 from atvio_ros.types import FloatArray
 
 _PAIRS_AT_ONCE = 16
@@ -70,3 +70,13 @@ def mean_figures(figures: Iterable[StretchFigures]) -> dict[str, float]:
         'val/t_rel': float(np.average([stretch.t_rel for stretch in chosen], weights=lengths)),
         'val/r_rel': float(np.average([stretch.r_rel for stretch in chosen], weights=lengths)),
     }
+
+
+@torch.inference_mode()
+def validation_figures(network: Atvio, dataset: WindowDataset, split: Split) -> dict[str, float]:
+    """t_rel and r_rel of a network in evaluation mode on the validation data, named as those of a model file."""
+    figures = []
+    for stretch in split.stretches():
+        estimate, truth = (each.cpu().double().numpy() for each in run_stretch(network, dataset, stretch))
+        figures.append(stretch_figures(str(stretch), estimate, truth))
+    return {name.replace('val/', 'file/'): value for name, value in mean_figures(figures).items()}
