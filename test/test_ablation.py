@@ -28,7 +28,7 @@ RECIPE = {
         'attention_reduction': 4,
     },
     'data': {'validation_share': 0.4},
-    'sequences': {'epochs': 1, 'batch_size': 4},
+    'stages': [{'epochs': 1, 'batch_size': 4}],
     'max_steps': 1,
     'workers': 0,
 }

@@ -200,11 +200,11 @@ def test_a_mirrored_window_has_its_images_flipped_left_to_right(tmp_path):
 # ---- the plan of a run
 
 
-def plan(tmp_path, devices=1, **changes):
+def plan(tmp_path, *first_stages, devices=1, **changes):
     if not (tmp_path / 'a').exists():
         write_prepared(tmp_path / 'a', frames=60)
     settings = TrainSettings(
-        sequences=StageSettings(epochs=3, batch_size=4),
+        stages=(*first_stages, StageSettings(epochs=3, batch_size=4)),
         augmentation=AugmentationSettings(mirror=True, frame_skips=(1, 2)),
         **changes,
     )
@@ -228,7 +228,7 @@ def test_an_epoch_draws_every_window_once(tmp_path):
 
 
 def test_a_stride_draws_one_of_each_group_of_neighbours(tmp_path):
-    made = plan(tmp_path, pairs=StageSettings(epochs=1, window=2, batch_size=2, stride=4))
+    made = plan(tmp_path, StageSettings('pairs', epochs=1, window=2, batch_size=2, stride=4))
     drawn = sorted(window.first for batch in made.batches(0) for window in batch if window.pairs == 1)
     groups = [first // 4 for first in drawn]
     assert len(set(groups)) == len(groups)

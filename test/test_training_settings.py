@@ -1,0 +1,126 @@
+"""The settings of a training run: the paper's by default, checked, written down, and refused in their old form."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from samples.training import PAIRS, WINDOWS, settings, two_sequences
+
+from atvio_ros.errors import SettingsError
+from atvio_ros.training.dataset import open_split
+from atvio_ros.training.plan import Plan
+from atvio_ros.training.settings import (
+    AugmentationSettings,
+    StageSettings,
+    TrainSettings,
+    load_settings,
+    settings_from,
+    to_yaml,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return two_sequences(tmp_path_factory.mktemp('data'))
+
+
+def test_defaults_are_the_papers():
+    defaults = TrainSettings()
+    (stage,) = defaults.stages
+    assert (stage.epochs, stage.window, stage.batch_size, stage.learning_rate) == (100, 5, 16, 1e-3)
+    assert (defaults.betas, defaults.weight_decay) == ((0.9, 0.999), 3.5e-4)
+    assert (defaults.loss.rotation_weight, defaults.loss.alpha) == (100.0, None)
+    assert defaults.augmentation == AugmentationSettings()
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ({'model': {'lstm_hiden': 8}}, r'train\.model\.lstm_hiden is not a setting.*lstm_hidden'),
+        ({'stages': [{}, {'learning_rte': 1}]}, r'train\.stages\[1\]\.learning_rte is not a setting.*learning_rate'),
+        ({'stages': {'epochs': 3}}, r'train\.stages must be a list of groups of settings'),
+        ({'stages': [3]}, r'train\.stages\[0\] must be a group of settings'),
+        ({'stages': []}, r'train\.stages is empty'),
+        ({'stages': [{}, {}]}, "2 stages are named 'windows'. Give each a name of its own"),
+        ({'stages': [{'name': '../a'}]}, r"named '\.\./a'. Use letters"),
+        ({'stages': [{'start_from': 'best'}]}, r'has no stage before it.*initial_model'),
+    ],
+)
+def test_what_is_wrong_is_named(values, message):
+    with pytest.raises(SettingsError, match=message):
+        settings_from(values)
+
+
+def test_the_form_before_there_were_stages_is_refused_with_what_to_write():
+    old = {'pairs': {'epochs': 3, 'warm_up_steps': 9}, 'sequences': {'stride': 4}, 'validate_every_epochs': 0.5}
+    with pytest.raises(SettingsError, match='In place of pairs, sequences, validate_every_epochs write') as refused:
+        settings_from(old)
+    assert '\n' not in str(refused.value)
+    new = yaml.safe_load(str(refused.value).partition(' write ')[2])
+    assert settings_from(new).stages == (
+        StageSettings('pairs', window=2, batch_size=32, epochs=3, warm_up_steps=9, validate_every_epochs=0.5),
+        StageSettings('sequences', stride=4, validate_every_epochs=0.5),
+    )
+
+
+def test_a_group_keeps_the_defaults_of_what_it_leaves_out():
+    assert settings_from({'stages': [{'epochs': 3}]}).stages == (StageSettings(epochs=3),)
+    chosen = settings_from({'variant': 'lstm_vonas', 'model': {'lstm_hidden': 8}}).model
+    assert (chosen.inertial_encoder, chosen.fusion, chosen.lstm_hidden) == ('lstm', 'direct_cat', 8)
+
+
+def test_settings_survive_yaml(data):
+    chosen = settings(data, variant='ca_a_gyro', loss={'alpha': 1.0}, stages=[PAIRS, WINDOWS])
+    assert settings_from(yaml.safe_load(to_yaml(chosen))) == chosen
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'config').glob('train_*.yaml')), ids=lambda path: path.stem)
+def test_shipped_recipes_load_and_leave_the_test_sequences_alone(path):
+    chosen = load_settings(path)
+    assert not {'05', '07', '10'} & {*chosen.data.sequences, *chosen.data.validation_sequences}
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'models').glob('*.safetensors')), ids=lambda path: path.stem)
+def test_every_shipped_model_has_its_recipe(path):
+    assert load_settings(ROOT / 'config' / f'train_{path.stem}.yaml').variant == path.stem
+
+
+def test_every_setting_is_documented():
+    text = (ROOT / 'docs' / 'training.md').read_text()
+    defaults = TrainSettings()
+    for field in dataclasses.fields(defaults):
+        value = getattr(defaults, field.name)
+        group = value[0] if field.name == 'stages' else value
+        names = dataclasses.fields(group) if dataclasses.is_dataclass(group) and field.name != 'model' else ()
+        for name in [f'{field.name}.{part.name}' for part in names] or [field.name]:
+            assert f'`{name}`' in text, name
+
+
+# ---- the schedule
+
+
+def plan(data, *stages):
+    chosen = settings(data, stages=list(stages))
+    return Plan(open_split(data, chosen.data, 0.0, 2), chosen)
+
+
+def test_cosine_schedule_warms_up_and_ends_near_zero(data):
+    made = plan(data, {**WINDOWS, 'epochs': 4, 'schedule': 'cosine', 'warm_up_steps': 3, 'learning_rate': 1.0})
+    rates = [made.learning_rate(step) for step in range(made.steps)]
+    assert rates[:4] == sorted(rates[:4])
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] < 0.02
+
+
+def test_each_stage_has_its_rate_and_validates_at_its_own_pace_and_at_its_end(data):
+    made = plan(
+        data,
+        {**PAIRS, 'learning_rate': 0.1, 'validate_every_epochs': 0.4},
+        {**WINDOWS, 'learning_rate': 0.2, 'validate_every_epochs': 0.5},
+    )
+    assert [stage.steps for stage in made.stages] == [5, 10]
+    assert [made.learning_rate(step) for step in (0, 4, 5, 14)] == [0.1, 0.1, 0.2, 0.2]
+    assert [steps for steps in range(1, made.steps + 1) if made.validates_after(steps)] == [2, 4, 5, 10, 15]
