@@ -1,33 +1,24 @@
-"""Training windows: the node's own IMU blocks, nothing from excluded stretches, mirrors that obey physics."""
+"""Training windows: the node's own IMU blocks, nothing from excluded stretches or from the other part of the data."""
 
-import dataclasses
 import pickle
 
 import numpy as np
 import pytest
 import torch
 from samples.prepared import FRAME_NS, write_prepared
-from scipy.spatial.transform import Rotation
 
-from atvio_ros.calibration.gyro_fit import fit_gyro
 from atvio_ros.errors import DatasetError
-from atvio_ros.geometry import compose, decode_motion, encode_motion, relative_poses
+from atvio_ros.geometry import decode_motion, encode_motion, relative_poses
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.network.pose_head import integrate_gyro
 from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.training.dataset import Window, WindowDataset, open_split
-from atvio_ros.training.gyro_calibration import gyro_recordings
-from atvio_ros.training.mirror import Mirror
-from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.pairs import SequencePairs
-from atvio_ros.training.plan import Plan
-from atvio_ros.training.settings import AugmentationSettings, DataSettings, StageSettings, TrainSettings
+from atvio_ros.training.settings import DataSettings
 from atvio_ros.types import CameraFrame, ImuSample
 
 CONFIG = AtvioConfig(image_height_px=32, image_width_px=64, image_channels=1)
-M = np.diag([-1.0, 1.0, 1.0, 1.0])  # reflection of the optical frame, left to right
 
 
 def dataset(*sequences, config=CONFIG, largest_skip=2):
@@ -36,13 +27,6 @@ def dataset(*sequences, config=CONFIG, largest_skip=2):
 
 def everywhere(sequence):
     return np.ones(len(sequence), dtype=bool)
-
-
-def tilted_config():
-    """A camera that does not look quite along the vehicle, and a biased gyro."""
-    tilt = Rotation.from_euler('xyz', [0.02, -0.03, 0.05]).as_matrix()
-    R = tilt @ np.array(CONFIG.R_camera_imu)
-    return dataclasses.replace(CONFIG, R_camera_imu=tuple(map(tuple, R.tolist())), gyro_bias=(0.01, -0.02, 0.03))
 
 
 # ---- samples
@@ -146,142 +130,10 @@ def test_images_of_another_size_than_the_networks_are_refused(tmp_path):
         dataset(write_prepared(tmp_path / 's'), config=AtvioConfig())
 
 
-# ---- mirrored samples
-
-
-def test_mirrored_trajectory_is_the_reflection_of_the_trajectory():
-    rng = np.random.default_rng(0)
-    motion = rng.normal(0.0, [0.1, 0.1, 1.0, 0.05, 0.2, 0.05], (20, 6))
-    mirrored = Mirror(CONFIG).motion(motion)
-    np.testing.assert_allclose(compose(decode_motion(mirrored)), M @ compose(decode_motion(motion)) @ M, atol=1e-12)
-
-
-def test_mirrored_imu_negates_ay_wx_wz():
-    values = np.arange(1.0, 7.0, dtype=np.float32)
-    np.testing.assert_allclose(Mirror(CONFIG).imu(values), [-1.0, 2.0, -3.0, 4.0, -5.0, 6.0], atol=1e-6)
-
-
-def test_mirrored_gyro_turns_the_camera_by_the_mirrored_rotation():
-    """Also where the camera does not look straight ahead and the gyro is biased."""
-    config = tilted_config()
-    gyro = np.random.default_rng(1).normal(0.0, 0.5, (11, 6)).astype(np.float32)
-    R_camera_imu, bias = torch.tensor(config.R_camera_imu), torch.tensor(config.gyro_bias)
-
-    def camera_rotation(imu):
-        rates = torch.from_numpy(np.asarray(imu, dtype=np.float32))[:, :3] - bias
-        return R_camera_imu @ integrate_gyro(rates, torch.tensor(0.1)) @ R_camera_imu.T
-
-    expected = M[:3, :3] @ camera_rotation(gyro).numpy() @ M[:3, :3]
-    np.testing.assert_allclose(camera_rotation(Mirror(config).imu(gyro)), expected, atol=1e-6)
-
-
-def test_a_left_bend_mirrored_reads_as_a_right_bend():
-    """Level drive to the left: yaw rate and centripetal acceleration positive on z and y, gravity stays."""
-    left = np.tile(np.array([0.0, 0.0, 0.3, 0.5, 2.7, 9.81], dtype=np.float32), (11, 1))
-    right = np.tile(np.array([0.0, 0.0, -0.3, 0.5, -2.7, 9.81], dtype=np.float32), (11, 1))
-    np.testing.assert_allclose(Mirror(CONFIG).imu(left), right, atol=1e-6)
-
-
-@pytest.mark.parametrize('config', [CONFIG, tilted_config()])
-def test_mirroring_twice_changes_nothing(config):
-    rng = np.random.default_rng(2)
-    imu, motion = rng.normal(size=(4, 11, 6)).astype(np.float32), rng.normal(size=(4, 6)).astype(np.float32)
-    mirror = Mirror(config)
-    np.testing.assert_allclose(mirror.imu(mirror.imu(imu)), imu, atol=1e-5)
-    np.testing.assert_array_equal(mirror.motion(mirror.motion(motion)), motion)
-
-
 def test_a_mirrored_window_has_its_images_flipped_left_to_right(tmp_path):
     data = dataset(write_prepared(tmp_path / 's', channels=3))
     straight, mirrored = data[Window(0, 3, 4)], data[Window(0, 3, 4, 1, True)]
     assert torch.equal(mirrored.images, straight.images.flip(-1))
-
-
-# ---- the plan of a run
-
-
-def plan(tmp_path, *first_stages, devices=1, **changes):
-    if not (tmp_path / 'a').exists():
-        write_prepared(tmp_path / 'a', frames=60)
-    settings = TrainSettings(
-        stages=(*first_stages, StageSettings(epochs=3, batch_size=4)),
-        augmentation=AugmentationSettings(mirror=True, frame_skips=(1, 2)),
-        **changes,
-    )
-    return Plan(open_split(tmp_path, settings.data, 0.0, 2), settings, devices)
-
-
-def test_a_run_that_is_resumed_sees_the_batches_it_would_have(tmp_path):
-    whole = list(plan(tmp_path).batches(0))
-    assert len(whole) == plan(tmp_path).steps
-    for step in (1, 11, 12, 13, 25):
-        assert list(plan(tmp_path).batches(step)) == whole[step:]
-
-
-def test_an_epoch_draws_every_window_once(tmp_path):
-    made = plan(tmp_path)
-    stage = made.stages[0]
-    drawn = [window[:2] for batch in list(made.batches(0))[: stage.steps_per_epoch] for window in batch]
-    assert len(set(drawn)) == len(drawn)
-    assert set(drawn) <= set(stage.starts)
-    assert len(stage.starts) - len(drawn) < 4  # the rest of the last batch
-
-
-def test_a_stride_draws_one_of_each_group_of_neighbours(tmp_path):
-    made = plan(tmp_path, StageSettings('pairs', epochs=1, window=2, batch_size=2, stride=4))
-    drawn = sorted(window.first for batch in made.batches(0) for window in batch if window.pairs == 1)
-    groups = [first // 4 for first in drawn]
-    assert len(set(groups)) == len(groups)
-
-
-def test_devices_share_the_windows_of_a_step(tmp_path):
-    parts = [list(plan(tmp_path, devices=2).batches(0, rank)) for rank in (0, 1)]
-    for first, second in zip(*parts, strict=True):
-        assert not {window[:2] for window in first} & {window[:2] for window in second}
-
-
-def test_no_window_with_skipped_frames_leaves_the_training_part(tmp_path):
-    made = plan(tmp_path)
-    ends = [window.first + window.pairs * window.skip for batch in made.batches(0) for window in batch]
-    assert max(ends) < 54  # the last tenth of 60 images is for validation
-    assert {window.skip for batch in made.batches(0) for window in batch} == {1, 2}
-
-
-def test_too_few_windows_for_one_batch_are_said_so(tmp_path):
-    write_prepared(tmp_path / 'a', frames=10)
-    with pytest.raises(DatasetError, match='too few for 1 x batches of 4'):
-        plan(tmp_path, data=DataSettings(validation_share=0.5))
-
-
-# ---- statistics
-
-
-def test_normalisation_is_that_of_the_training_part_alone(tmp_path):
-    write_prepared(tmp_path / 'a', frames=60)
-    split = open_split(tmp_path, DataSettings(validation_share=0.5), 0.0, 1)
-    config = normalised(CONFIG, split)
-    motion = split.sequences[0][1].motion[:29].astype(np.float64)  # pairs among the first 30 images
-    np.testing.assert_allclose(
-        np.array(config.motion_std)[[2, 4]], np.sqrt((motion**2).mean(axis=0))[[2, 4]], rtol=1e-5
-    )
-    assert config.imu_mean[5] == pytest.approx(9.81, abs=1e-3)
-
-
-def test_gyro_fit_finds_the_lag_that_was_put_in(tmp_path):
-    write_prepared(tmp_path / 'a', frames=200, gyro_lag_s=0.06)
-    fit = fit_gyro(gyro_recordings(open_split(tmp_path, DataSettings(), 0.0, 1)), np.array(CONFIG.R_camera_imu))
-    assert fit.lag_s == pytest.approx(0.06, abs=2e-3)
-    np.testing.assert_allclose(fit.R_camera_imu, CONFIG.R_camera_imu, atol=2e-3)
-    np.testing.assert_allclose(fit.bias, 0.0, atol=1e-3)
-
-
-def test_gyro_fit_takes_sequences_together(tmp_path):
-    """One of them has no pairs at all: a drive that is kept for validation."""
-    for i, name in enumerate(('a', 'b', 'held_out')):
-        write_prepared(tmp_path / name, frames=100, seed=i, gyro_lag_s=0.03)
-    recordings = gyro_recordings(open_split(tmp_path, DataSettings(validation_sequences=('held_out',)), 0.0, 1))
-    assert [len(recording.pairs) for recording in recordings] == [89, 89, 0]
-    assert fit_gyro(recordings, np.array(CONFIG.R_camera_imu)).lag_s == pytest.approx(0.03, abs=2e-3)
 
 
 def test_a_worker_maps_the_files_instead_of_receiving_the_images(tmp_path):

@@ -45,7 +45,6 @@ def markdown_files() -> list[Path]:
     return sorted(path for name in set(listed) if (path := ROOT / name).exists())
 
 
-LATER = {'docs/training.md', 'models/ca_a.md', 'models/ca_a_gyro.md'}  # still in long lines: to be rewritten
 PAGES = markdown_files()
 every_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -161,14 +160,7 @@ def paragraphs(page: Path) -> list[Paragraph]:
     return found
 
 
-@pytest.mark.parametrize(
-    'page',
-    [
-        pytest.param(page, id=name, marks=[pytest.mark.xfail(reason='to be rewritten')] if name in LATER else [])
-        for page in PAGES
-        for name in [str(page.relative_to(ROOT))]
-    ],
-)
+@every_page
 def test_no_line_of_text_is_long(page):
     long = [
         f'line {number} has {len(line)} characters'

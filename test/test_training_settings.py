@@ -1,6 +1,5 @@
 """The settings of a training run: the paper's by default, checked, written down, and refused in their old form."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,6 @@ import yaml
 from samples.training import PAIRS, WINDOWS, settings, two_sequences
 
 from atvio_ros.errors import SettingsError
-from atvio_ros.training.dataset import open_split
-from atvio_ros.training.plan import Plan
 from atvio_ros.training.settings import (
     AugmentationSettings,
     StageSettings,
@@ -86,41 +83,3 @@ def test_shipped_recipes_load_and_leave_the_test_sequences_alone(path):
 @pytest.mark.parametrize('path', sorted((ROOT / 'models').glob('*.safetensors')), ids=lambda path: path.stem)
 def test_every_shipped_model_has_its_recipe(path):
     assert load_settings(ROOT / 'config' / f'train_{path.stem}.yaml').variant == path.stem
-
-
-def test_every_setting_is_documented():
-    text = (ROOT / 'docs' / 'training.md').read_text()
-    defaults = TrainSettings()
-    for field in dataclasses.fields(defaults):
-        value = getattr(defaults, field.name)
-        group = value[0] if field.name == 'stages' else value
-        names = dataclasses.fields(group) if dataclasses.is_dataclass(group) and field.name != 'model' else ()
-        for name in [f'{field.name}.{part.name}' for part in names] or [field.name]:
-            assert f'`{name}`' in text, name
-
-
-# ---- the schedule
-
-
-def plan(data, *stages):
-    chosen = settings(data, stages=list(stages))
-    return Plan(open_split(data, chosen.data, 0.0, 2), chosen)
-
-
-def test_cosine_schedule_warms_up_and_ends_near_zero(data):
-    made = plan(data, {**WINDOWS, 'epochs': 4, 'schedule': 'cosine', 'warm_up_steps': 3, 'learning_rate': 1.0})
-    rates = [made.learning_rate(step) for step in range(made.steps)]
-    assert rates[:4] == sorted(rates[:4])
-    assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert rates[-1] < 0.02
-
-
-def test_each_stage_has_its_rate_and_validates_at_its_own_pace_and_at_its_end(data):
-    made = plan(
-        data,
-        {**PAIRS, 'learning_rate': 0.1, 'validate_every_epochs': 0.4},
-        {**WINDOWS, 'learning_rate': 0.2, 'validate_every_epochs': 0.5},
-    )
-    assert [stage.steps for stage in made.stages] == [5, 10]
-    assert [made.learning_rate(step) for step in (0, 4, 5, 14)] == [0.1, 0.1, 0.2, 0.2]
-    assert [steps for steps in range(1, made.steps + 1) if made.validates_after(steps)] == [2, 4, 5, 10, 15]

@@ -59,7 +59,7 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
         figure = f'val/{stage.settings.select_by}'
         if figures[figure] < self.best.get(stage.name, {}).get(figure, float('inf')):
             self.best[stage.name] = {**figures, 'step': trainer.global_step}
-            trainer.save_checkpoint(best_of(self._folder, stage.name))
+            trainer.save_checkpoint(best_of(self._folder, stage.name), weights_only=True)
         self.save_last(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
