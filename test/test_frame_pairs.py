@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples.streams import MS, SECOND, START_NS, feed, frame, reading, readings, stamps
 
-from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason
+from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
 from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.preprocessing import resample_imu
 
 
@@ -35,6 +36,16 @@ def times_ms(pairs) -> list[tuple[float, float]]:
     return [((a - START_NS) / MS, (b - START_NS) / MS) for a, b in stamps(pairs)]
 
 
+def dropped(pairer: FramePairer) -> dict[Reason, int]:
+    return dict(pairer.ledger.counts.dropped)
+
+
+def unaccounted(pairer: FramePairer, pairs: list) -> int:
+    """Images received that are neither the second of a pair, nor dropped, nor waiting."""
+    counts = pairer.ledger.counts
+    return counts.images_received - len(pairs) - counts.images_dropped - pairer.waiting
+
+
 @pytest.fixture
 def pairer() -> FramePairer:
     return FramePairer()
@@ -46,7 +57,7 @@ def test_neighbouring_images_become_pairs_with_the_readings_between_them(pairer)
     assert [pair.continues for pair in pairs] == [False, True, True]
     np.testing.assert_array_equal(pairs[1].imu.stamps_ns, ms(100) + np.arange(11) * 10 * MS)
     assert pairs[1].interval_s == pytest.approx(0.1)
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1}
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1}
 
 
 def test_a_pair_waits_until_the_imu_has_reached_its_second_image(pairer):
@@ -79,12 +90,12 @@ def test_a_gap_between_images_starts_a_new_stretch(pairer):
     pairs = feed(pairer, by_stamp(imu(0, 1000), frames(0, 100, 700, 800)))
     assert times_ms(pairs) == [(0, 100), (700, 800)]
     assert [pair.continues for pair in pairs] == [False, False]
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1, Reason.IMAGE_GAP: 1}
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1, Reason.IMAGE_GAP: 1}
 
 
 def test_a_hole_in_the_imu_starts_a_new_stretch_that_says_how_long_the_hole_was():
     told = []
-    pairer = FramePairer(on_drop=lambda reason, detail: told.append((reason, detail)))
+    pairer = FramePairer(ledger=Ledger(lambda reason, detail: told.append((reason, detail))))
     pairs = feed(pairer, by_stamp(imu(0, 120), imu(190, 400), frames(0, 100, 200, 300, 400)))
     assert times_ms(pairs) == [(0, 100), (200, 300), (300, 400)]
     assert [pair.continues for pair in pairs] == [False, False, True]
@@ -103,7 +114,7 @@ def test_a_short_hole_in_the_imu_is_bridged(pairer):
 def test_an_image_that_is_not_newer_is_counted_and_changes_nothing(repeat_ms, pairer):
     pairs = feed(pairer, [*imu(0, 300), *frames(0, 100, 200, repeat_ms, 300)])
     assert times_ms(pairs) == [(0, 100), (100, 200), (200, 300)]
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1, Reason.IMAGE_STAMP: 1}
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1, Reason.IMAGE_STAMP: 1}
 
 
 def test_repeated_and_unusable_readings_are_counted_and_change_nothing(pairer):
@@ -111,8 +122,9 @@ def test_repeated_and_unusable_readings_are_counted_and_change_nothing(pairer):
     pairs = feed(pairer, [*imu(0, 50), bad, *imu(50, 100), *frames(0, 100)])
     assert len(pairs) == 1
     assert np.isfinite(pairs[0].imu.values).all()
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1, Reason.IMU_INVALID: 1, Reason.IMU_DUPLICATE: 1}
-    assert (pairer.dropped_imu, pairer.imu_received, pairer.dropped_images) == (2, 13, 1)
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1, Reason.IMU_INVALID: 1, Reason.IMU_DUPLICATE: 1}
+    counts = pairer.ledger.counts
+    assert (counts.imu_dropped, counts.imu_received, counts.images_dropped) == (2, 13, 1)
 
 
 def test_readings_out_of_order_are_used(pairer):
@@ -138,7 +150,7 @@ def test_a_bag_that_loops_is_followed_again_from_its_start(jitter, pairer):
     assert times_ms(again)[-30:] == times_ms(pairs)
     assert not again[-30].continues
     assert all(pair.interval_s > 0 for pair in again)
-    assert pairer.images_received == len(pairs) + len(again) + pairer.dropped_images + pairer.waiting
+    assert unaccounted(pairer, [*pairs, *again]) == 0
 
 
 def test_images_that_lag_behind_the_imu_when_a_bag_loops_find_its_readings(pairer):
@@ -146,7 +158,7 @@ def test_images_that_lag_behind_the_imu_when_a_bag_loops_find_its_readings(paire
     feed(pairer, [*by_stamp(imu(0, 3000), frames(*range(0, 2801, 100))), *imu(0, 2000), *frames(2900, 3000)])
     again = feed(pairer, [*frames(*range(0, 2001, 100))])
     assert times_ms(again) == [(t, t + 100) for t in range(0, 2000, 100)]
-    assert pairer.counts == {Reason.FIRST_IMAGE: 3, Reason.TIME_JUMP: 1}  # 2900 began a turn that never came
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 3, Reason.TIME_JUMP: 1}  # 2900 began a turn that never came
 
 
 def test_images_that_wait_when_time_goes_back_are_counted_as_such(pairer):
@@ -154,7 +166,7 @@ def test_images_that_wait_when_time_goes_back_are_counted_as_such(pairer):
     assert pairer.waiting == 2
     pairs = feed(pairer, by_stamp(imu(0, 200), frames(0, 100, 200)))
     assert times_ms(pairs) == [(0, 100), (100, 200)]
-    assert pairer.counts == {Reason.FIRST_IMAGE: 2, Reason.TIME_JUMP: 2}
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 2, Reason.TIME_JUMP: 2}
 
 
 def test_one_wild_stamp_costs_a_few_images_and_not_the_rest_of_the_drive():
@@ -172,7 +184,7 @@ def test_an_image_waits_no_longer_than_the_limit_for_the_imu(pairer):
     assert pairer.waiting == 1
     assert pairer.expire(8 * SECOND + 1) == []
     assert pairer.waiting == 0
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1, Reason.NO_IMU: 1}
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1, Reason.NO_IMU: 1}
 
 
 def test_an_image_that_the_imu_nearly_reaches_is_paired_when_the_limit_has_passed(pairer):
@@ -194,7 +206,7 @@ def test_the_end_of_the_streams_releases_what_can_be_released(pairer):
     assert len(feed(pairer, [*imu(0, 295), *frames(0, 100, 200, 300, 400)])) == 2
     assert times_ms(pairer.finish()) == [(200, 300)]
     assert pairer.waiting == 0
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1, Reason.NO_IMU: 1}
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1, Reason.NO_IMU: 1}
     assert pairer.finish() == []
 
 
@@ -202,29 +214,25 @@ def test_images_do_not_pile_up_for_ever_where_no_clock_expires_them():
     pairer = FramePairer(limits=PairingLimits(max_behind_ns=2 * SECOND))
     feed(pairer, [*imu(0, 100), *frames(*range(0, 10_000, 100))])
     assert pairer.waiting == 21
-    assert pairer.images_received == pairer.waiting + pairer.dropped_images + 1  # and one pair
+    counts = pairer.ledger.counts
+    assert counts.images_received == pairer.waiting + counts.images_dropped + 1  # and one pair
 
 
-def test_a_reset_forgets_the_images_and_counts_them(pairer):
+def test_clearing_forgets_the_images_says_how_many_waited_and_begins_anew(pairer):
     feed(pairer, [*imu(0, 100), *frames(0, 100, 200, 300)])
-    pairer.reset()
-    assert pairer.counts == {Reason.FIRST_IMAGE: 1, Reason.RESET: 2}
+    assert pairer.clear() == 2
+    assert pairer.waiting == 0
+    assert dropped(pairer) == {Reason.FIRST_IMAGE: 1}
     pairs = feed(pairer, [*imu(110, 500), *frames(400, 500)])
     assert times_ms(pairs) == [(400, 500)]
     assert not pairs[0].continues
-
-
-def test_an_image_that_could_not_be_decoded_is_counted(pairer):
-    pairer.count_invalid_image('16 bytes missing')
-    assert (pairer.images_received, pairer.dropped_images) == (1, 1)
-    assert pairer.counts == {Reason.IMAGE_INVALID: 1}
 
 
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(['image', 'imu']), st.integers(-3, 12)),  # steps of 10 ms from the newest of its kind
         st.tuples(st.sampled_from(['image', 'imu']), st.integers(-600, 600)),
-        st.tuples(st.sampled_from(['drive', 'bad imu', 'bad image', 'expire', 'finish', 'reset']), st.integers(0, 30)),
+        st.tuples(st.sampled_from(['drive', 'bad imu', 'expire', 'finish', 'clear']), st.integers(0, 30)),
     ),
     max_size=60,
 )
@@ -255,15 +263,13 @@ def test_every_image_is_in_a_pair_or_counted_once_whatever_happens(events, lag_m
                     pairs += send('imu', 1)
         elif kind == 'bad imu':
             pairs += feed(pairer, [reading(newest['imu'] + number * MS, gyro=(np.nan, 0, 0))])
-        elif kind == 'bad image':
-            pairer.count_invalid_image('')
         elif kind == 'expire':
             pairs += pairer.expire(clock_ns)
         elif kind == 'finish':
             pairs += pairer.finish()
         else:
-            pairer.reset()
-        assert pairer.images_received == len(pairs) + pairer.dropped_images + pairer.waiting
+            pairer.ledger.drop(Reason.RESET, '', pairer.clear())
+        assert unaccounted(pairer, pairs) == 0
 
     limits = pairer.limits
     for pair in pairs:
@@ -272,7 +278,8 @@ def test_every_image_is_in_a_pair_or_counted_once_whatever_happens(events, lag_m
         assert np.isfinite(resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)).all()
     for before, after in itertools.pairwise(pairs):
         assert not after.continues or after.previous.stamp_ns == before.current.stamp_ns
-    assert pairer.imu_received == good + pairer.counts[Reason.IMU_INVALID]
+    counts = pairer.ledger.counts
+    assert counts.imu_received == good + counts.dropped.get(Reason.IMU_INVALID, 0)
     assert len(pairer.imu) <= 201
 
 
@@ -302,6 +309,6 @@ def test_pairs_depend_on_the_stamps_and_not_on_how_the_streams_interleave(
         pairer = FramePairer(ImuBuffer(gyro_lag_ns=lag_ms * MS))
         pairs = [*feed(pairer, events), *pairer.finish()]
         blocks = [resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns).tolist() for pair in pairs]
-        outcomes[name] = (stamps(pairs), [pair.continues for pair in pairs], blocks, pairer.counts)
+        outcomes[name] = (stamps(pairs), [pair.continues for pair in pairs], blocks, dropped(pairer))
     for name, outcome in outcomes.items():
         assert outcome == outcomes['by stamp'], name

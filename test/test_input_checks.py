@@ -6,22 +6,32 @@ import numpy as np
 import pytest
 from samples.streams import MS, START_NS, feed, frame, pair, reading, readings
 
-from atvio_ros.odometry.frame_pairs import FramePairer, Reason
+from atvio_ros.odometry import input_checks
+from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.odometry.input_checks import (
     BLANK,
+    BLANK_RANGE,
     FROZEN,
     ClippingCheck,
     GravityCheck,
+    SightCheck,
     SizeCheck,
-    blindness,
     implausible,
     is_blank,
 )
+from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.types import CameraFrame, FramePair
 
 
 def noisy(level: float, spread: float, shape=(64, 208, 1), seed: int = 0) -> np.ndarray:
     return np.clip(np.random.default_rng(seed).normal(level, spread, shape), 0, 255).astype(np.uint8)
+
+
+def released_stretch(count: int) -> list[FramePair]:
+    """Pairs that share their images, as the pairer releases them."""
+    stamps_ns = [START_NS + k * 100 * MS for k in range(count)]
+    pairer = FramePairer()
+    return feed(pairer, [*readings(stamps_ns[0], stamps_ns[-1]), *map(frame, stamps_ns)])
 
 
 @pytest.mark.parametrize('level', [0.0, 2.0, 120.0, 255.0])
@@ -38,13 +48,33 @@ def test_a_picture_is_not_blank_though_it_is_dark_or_foggy():
 
 
 def test_black_and_frozen_pairs_show_no_motion_and_say_why():
-    good = pair(START_NS, START_NS + 100 * MS)
-    assert blindness(good) is None
+    good, check = pair(START_NS, START_NS + 100 * MS), SightCheck()
+    assert check.update(good) is None
     black = CameraFrame(good.current.stamp_ns, np.zeros((4, 6, 1), np.uint8))
-    assert blindness(FramePair(good.previous, black, good.imu)) == BLANK
-    assert blindness(FramePair(black, good.current, good.imu)) == BLANK
+    assert check.update(FramePair(good.previous, black, good.imu)) == BLANK
+    assert check.update(FramePair(black, good.current, good.imu)) == BLANK
     same = CameraFrame(good.current.stamp_ns, good.previous.image.copy())
-    assert blindness(FramePair(good.previous, same, good.imu)) == FROZEN
+    assert check.update(FramePair(good.previous, same, good.imu)) == FROZEN
+
+
+@pytest.mark.parametrize('shape', [(64, 208, 1), (64, 208, 3), (4, 6, 1), (1, 2, 1)])
+@pytest.mark.parametrize('spread', [0.5, 1.2, 1.4, 1.6, 3.0])
+def test_blank_means_that_all_but_the_extreme_hundredths_of_the_values_lie_close_together(shape, spread):
+    for seed in range(10):
+        image = noisy(90, spread, shape, seed)
+        values = np.sort(image, axis=None)
+        hundredth = image.size // 100
+        dark, bright = int(values[hundredth]), int(values[-1 - hundredth])
+        assert is_blank(image) == (bright - dark <= BLANK_RANGE)
+
+
+def test_each_image_of_a_stretch_is_looked_at_once(monkeypatch):
+    looked_at, pairs = [], released_stretch(6)
+    monkeypatch.setattr(input_checks, 'is_blank', lambda image: bool(looked_at.append(id(image))))
+    check = SightCheck()
+    assert [check.update(each) for each in pairs] == [None] * 5
+    frames = [pairs[0].previous, *(each.current for each in pairs)]
+    assert looked_at == [id(each.image) for each in frames]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +125,11 @@ def test_readings_beyond_all_reason_are_dropped_counted_and_explained():
     assert 'degrees per second' in degrees
     assert 'm/s^2' in (implausible(reading(0, force=(0.0, 0.0, 981.0))) or '')
     told = []
-    pairer = FramePairer(on_drop=lambda reason, detail: told.append((reason, detail)))
+    pairer = FramePairer(ledger=Ledger(lambda reason, detail: told.append((reason, detail))))
     pairer.add_imu(reading(START_NS, gyro=(0.0, 0.0, -40.0)))
-    assert pairer.counts == {Reason.IMU_IMPLAUSIBLE: 1}
-    assert (pairer.imu_received, pairer.dropped_imu, pairer.dropped_images) == (1, 1, 0)
+    counts = pairer.ledger.counts
+    assert counts.dropped == {Reason.IMU_IMPLAUSIBLE: 1}
+    assert (counts.imu_received, counts.imu_dropped, counts.images_dropped) == (1, 1, 0)
     assert len(pairer.imu) == 0
     assert told[0][0] is Reason.IMU_IMPLAUSIBLE
 
@@ -111,7 +142,7 @@ def test_a_burst_of_impossible_readings_is_a_hole_and_not_a_turn():
     ]
     pairer = FramePairer()
     pairs = feed(pairer, sorted([*samples, *map(frame, stamps_ns)], key=lambda event: event.stamp_ns))
-    assert pairer.counts[Reason.IMU_GAP] == 1
+    assert pairer.ledger.counts.dropped[Reason.IMU_GAP] == 1
     assert len(pairs) == 2
     assert max(np.abs(each.imu.values[:, :3]).max() for each in pairs) < 2.0
 

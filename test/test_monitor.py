@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
 from atvio_ros.types import OdometryEstimate, RelativeMotion
 

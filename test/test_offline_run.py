@@ -204,7 +204,7 @@ def test_images_before_the_first_reading_are_counted_and_the_odometry_starts_beh
     # Images 0 and 1 have no readings at all, the pair 1-2 has those of its last 20 ms only.
     assert done.dropped == {'first_image': 1, 'imu_gap': 2}
     assert (done.trajectory.stamps_ns - START_NS).tolist() == [i * 100_000_000 for i in (2, 3, 4, 5)]
-    assert done.pairer.images_received == 6
+    assert done.counts.images_received == 6
 
 
 def test_images_after_the_last_reading_are_counted(tmp_path):
@@ -266,7 +266,7 @@ def test_an_image_that_cannot_be_decoded_is_reported_and_counted(number, tmp_pat
     assert len(reported) == 1
     assert f'message {number + 1} of 5' in str(reported[0])
     assert done.dropped == {'first_image': 1, 'image_invalid': 1}
-    assert done.pairer.images_received == 5
+    assert done.counts.images_received == 5
     assert len(done.estimates) == 3
 
 
@@ -301,7 +301,7 @@ def test_progress_is_told_for_every_image(tmp_path):
 def test_the_notes_tell_what_became_of_the_input(tmp_path):
     done = run(write_bag(tmp_path / 'bag', drive(4, imu_to=20)))
     notes = run_notes(
-        tmp_path / 'bag', OneMetreForward(), done.pairer.images_received, done.pairer.imu_received, done.dropped
+        tmp_path / 'bag', OneMetreForward(), done.counts.images_received, done.counts.imu_received, done.dropped
     )
     assert notes['bag'] == 'bag'
     assert notes['images_received'] == len(done.estimates) + sum(notes['dropped'].values()) == 4

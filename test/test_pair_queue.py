@@ -13,8 +13,9 @@ from samples.streams import MS, START_NS, Scripted, frame, readings, stamps, str
 
 from atvio_ros.errors import ModelError
 from atvio_ros.odometry.engine import OdometryEngine
-from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, Reason, skip_shared_frame
+from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits, skip_shared_frame
 from atvio_ros.odometry.imu_buffer import ImuBuffer
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.types import FramePair
 
@@ -22,12 +23,7 @@ PATIENCE_S = 10.0
 
 
 def drain(queue: PairQueue) -> list[FramePair]:
-    pairs = []
-    while len(queue):
-        pair = queue.get()
-        assert pair is not None
-        pairs.append(pair)
-    return pairs
+    return list(iter(queue.take, None))
 
 
 def test_pairs_come_out_in_the_order_they_went_in():
@@ -43,7 +39,7 @@ def test_whatever_the_pace_of_the_network_the_motion_stays_connected(limit, take
     put, out, skipped = [], [], 0
     for take in takes:
         if take and len(queue):
-            out.append(queue.get())
+            out.append(queue.take())
         else:
             put.append(next(pairs))
             skipped += queue.put(put[-1])
@@ -106,9 +102,13 @@ def test_clearing_says_how_many_pairs_were_forgotten():
     assert queue.clear() == len(queue) == 0
 
 
+def test_nothing_to_take_is_none_and_does_not_wait():
+    assert PairQueue(limit=1).take() is None
+
+
 def test_a_waiting_consumer_gets_a_pair_as_soon_as_there_is_one():
     queue, (pair,), taken = PairQueue(limit=1), stretch(2), []
-    consumer = threading.Thread(target=lambda: taken.append(queue.get()), daemon=True)
+    consumer = threading.Thread(target=lambda: taken.append(queue.wait() and queue.take()), daemon=True)
     consumer.start()
     queue.put(pair)
     consumer.join(PATIENCE_S)
@@ -116,23 +116,23 @@ def test_a_waiting_consumer_gets_a_pair_as_soon_as_there_is_one():
 
 
 def test_closing_wakes_every_consumer_for_good():
-    queue, taken = PairQueue(limit=1), []
-    consumers = [threading.Thread(target=lambda: taken.append(queue.get()), daemon=True) for _ in range(3)]
+    queue, told = PairQueue(limit=1), []
+    consumers = [threading.Thread(target=lambda: told.append(queue.wait()), daemon=True) for _ in range(3)]
     for consumer in consumers:
         consumer.start()
     queue.close()
     for consumer in consumers:
         consumer.join(PATIENCE_S)
-    assert taken == [None, None, None]
+    assert told == [False, False, False]
     queue.put(stretch(2)[0])
-    assert queue.get() is None
+    assert not queue.wait()
 
 
 def test_one_thread_may_put_while_another_takes():
     queue, pairs, taken = PairQueue(limit=3), stretch(300), []
 
     def consume() -> None:
-        while (pair := queue.get()) is not None:
+        while queue.wait() and (pair := queue.take()) is not None:
             taken.append(pair)
             if pair.current is pairs[-1].current:
                 return
@@ -196,16 +196,19 @@ def test_received_is_processed_plus_dropped_by_reason_plus_waiting(limit, max_ga
     limits = PairingLimits(max_image_gap_ns=max_gap_ms * MS)
     pairer, queue = FramePairer(limits=limits), PairQueue(limit, limits.max_image_gap_ns)
     engine = OdometryEngine(Flaky(failing), np.eye(4))
-    processed, at_ns, last_ns = 0, START_NS + 2000 * MS, None
+    ledger, at_ns, last_ns = pairer.ledger, START_NS + 2000 * MS, None
+
+    def enqueue(pair: FramePair) -> None:
+        ledger.drop(Reason.OVERLOAD, 'too slow', queue.put(pair))
 
     def process(pair: FramePair) -> None:
-        nonlocal processed, last_ns
+        nonlocal last_ns
         try:
             estimate = engine.process(pair)
         except ModelError as error:
-            pairer.drop(Reason.FAILED, str(error))
+            ledger.drop(Reason.FAILED, str(error))
             return
-        processed += 1
+        ledger.image_processed()
         assert estimate.gap_s == (0.0 if last_ns is None else abs(pair.previous.stamp_ns - last_ns) / 1e9)
         last_ns = estimate.stamp_ns
 
@@ -216,15 +219,15 @@ def test_received_is_processed_plus_dropped_by_reason_plus_waiting(limit, max_ga
                 pairer.add_imu(sample)
         pairer.add_frame(frame(at_ns))
         while (pair := pairer.poll()) is not None:
-            if queue.put(pair):
-                pairer.drop(Reason.OVERLOAD, 'too slow')
-        for _ in range(min(take, len(queue))):
-            process(queue.get())
-        assert pairer.images_received == processed + pairer.dropped_images + pairer.waiting + len(queue)
+            enqueue(pair)
+        for pair in itertools.islice(iter(queue.take, None), take):
+            process(pair)
+        counts = ledger.counts
+        assert counts.images_received == (counts.images_processed + counts.images_dropped + pairer.waiting + len(queue))
     for pair in pairer.finish():
-        if queue.put(pair):
-            pairer.drop(Reason.OVERLOAD, 'too slow')
+        enqueue(pair)
     for pair in drain(queue):
         process(pair)
+    counts = ledger.counts
     assert pairer.waiting == len(queue) == 0
-    assert pairer.images_received == len(gaps_ms) == processed + pairer.dropped_images
+    assert counts.images_received == len(gaps_ms) == counts.images_processed + counts.images_dropped

@@ -9,6 +9,7 @@ from samples.streams import MS, START_NS, Scripted
 
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
 from atvio_ros.odometry.engine import OdometryEngine
+from atvio_ros.odometry.input_checks import SightCheck
 from atvio_ros.odometry.standstill import StandstillGate, StandstillSettings, image_change_px, view
 from atvio_ros.types import CameraFrame, FramePair, ImuWindow
 
@@ -56,8 +57,8 @@ def drive(speeds, px_per_m=10.0, imu_noise=(5e-4, 0.01), shake=0.0, force_x=0.0,
 
 
 def gated(pairs, settings: StandstillSettings | None = None) -> np.ndarray:
-    gate = StandstillGate(settings)
-    return np.array([gate.update(pair) for pair in pairs])
+    gate, sight = StandstillGate(settings), SightCheck()
+    return np.array([gate.update(pair, sight.update(pair) is not None) for pair in pairs])
 
 
 def test_rest_is_noticed_within_little_more_than_the_dwell_time_and_held():
@@ -145,9 +146,9 @@ def test_a_gap_begins_anew():
 def test_the_same_pairs_give_the_same_answers():
     pairs = drive([1.0] * 15 + [0.0] * 25)
     gate = StandstillGate()
-    first = [gate.update(pair) for pair in pairs]
+    first = [gate.update(pair, blind=False) for pair in pairs]
     gate.reset()
-    assert [gate.update(pair) for pair in pairs] == first
+    assert [gate.update(pair, blind=False) for pair in pairs] == first
 
 
 def test_image_change_is_about_the_motion_and_blind_to_exposure():

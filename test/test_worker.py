@@ -1,6 +1,7 @@
 """The thread of the network: what is asked to be forgotten does not come out, and every pair is accounted for."""
 
 import dataclasses
+import queue
 import threading
 import time
 
@@ -13,8 +14,9 @@ from samples.streams import stretch
 
 from atvio_ros.geometry import translation
 from atvio_ros.odometry.engine import OdometryEngine
-from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.odometry.pair_queue import PairQueue
+from atvio_ros.odometry.start import Start
 from atvio_ros.ros.worker import InferenceWorker
 from atvio_ros.types import RelativeMotion
 
@@ -43,16 +45,12 @@ class Gate:
 
 
 class Bench:
-    """A worker and what came out of it."""
+    """A worker and what came out of it: stamps and estimates, or reasons."""
 
     def __init__(self, gate: Gate) -> None:
         self.estimates, self.dropped = [], []
-        self.worker = InferenceWorker(
-            OdometryEngine(gate, np.eye(4)),
-            PairQueue(10),
-            lambda pair, estimate, inference_s: self.estimates.append(estimate),
-            lambda reason, detail: self.dropped.append(reason),
-        )
+        self._came_out = threading.Semaphore(0)
+        self.worker = InferenceWorker(OdometryEngine(gate, np.eye(4)), PairQueue(10), self._on_estimate, self._drop)
 
     def put(self, pairs) -> None:
         for pair in pairs:
@@ -60,11 +58,19 @@ class Bench:
             self.worker.put(dataclasses.replace(pair, current=current))
 
     def finish(self, expected: int) -> None:
-        deadline_s = time.monotonic() + LIMIT_S
-        while len(self.estimates) + len(self.dropped) < expected:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.005)
+        """Wait until so many pairs have come out, and end the thread."""
+        for _ in range(expected):
+            assert self._came_out.acquire(timeout=LIMIT_S)
         self.worker.close()
+
+    def _on_estimate(self, pair, estimate, inference_s) -> None:
+        self.estimates.append(estimate)
+        self._came_out.release()
+
+    def _drop(self, reason, detail, count) -> None:
+        self.dropped += [reason] * count
+        for _ in range(count):
+            self._came_out.release()
 
 
 def test_what_was_in_the_network_when_it_was_to_be_forgotten_is_counted_and_not_published():
@@ -84,22 +90,48 @@ def test_what_was_in_the_network_when_it_was_to_be_forgotten_is_counted_and_not_
     assert [estimate.stamp_ns for estimate in bench.estimates] == [pair.current.stamp_ns for pair in pairs[3:]]
 
 
-def test_after_a_reset_has_returned_nothing_older_comes_out():
+def test_a_reset_does_not_wait_for_the_network_and_nothing_older_comes_out_after_it():
     gate = Gate()
     bench, pairs = Bench(gate), stretch(5)
-    bench.put(pairs[:3])
+    bench.put(pairs[:2])
     assert gate.entered.acquire(timeout=LIMIT_S)
-    reset = threading.Thread(target=bench.worker.reset, args=(translation(5.0, 0.0, 0.0),))
-    reset.start()
-    gate.opened.release()
+    bench.worker.reset(Start(translation(5.0, 0.0, 0.0)))  # while the first pair is in the network
+    assert bench.dropped == [Reason.RESET]
+    bench.put(pairs[2:])
     for _ in pairs:
         gate.opened.release()
-    reset.join(LIMIT_S)
-    before = len(bench.estimates)
-    bench.put(pairs[3:])
     bench.finish(expected=4)
-    assert len(bench.estimates) - before == 1
-    np.testing.assert_allclose(bench.estimates[-1].T_odom_base[:3, 3], [5.0, 0.0, 1.0])
+    assert bench.dropped == [Reason.RESET] * 2
+    np.testing.assert_allclose(bench.estimates[0].T_odom_base[:3, 3], [5.0, 0.0, 1.0])
+    np.testing.assert_allclose(bench.estimates[1].T_odom_base[:3, 3], [5.0, 0.0, 2.0])
+    assert [estimate.gap_s for estimate in bench.estimates] == [0.0, 0.0]
+
+
+def test_of_two_resets_the_newer_holds_though_a_pair_was_begun_between_them():
+    gate = Gate()
+    bench, pairs = Bench(gate), stretch(3)
+    bench.worker.reset(Start(translation(5.0, 0.0, 0.0)))
+    bench.put(pairs[:1])
+    assert gate.entered.acquire(timeout=LIMIT_S)
+    bench.worker.reset(Start(translation(7.0, 0.0, 0.0)))
+    bench.worker.forget(Reason.PAUSED, 'paused')  # does not undo the reset
+    bench.put(pairs[1:])
+    for _ in pairs:
+        gate.opened.release()
+    bench.finish(expected=2)
+    assert bench.dropped == [Reason.PAUSED]
+    np.testing.assert_allclose(bench.estimates[0].T_odom_base[:3, 3], [7.0, 0.0, 1.0])
+
+
+def test_an_engine_set_before_the_first_pair_starts_where_the_reset_said():
+    gate = Gate()
+    bench, (pair,) = Bench(gate), stretch(2)
+    bench.worker.reset(Start(translation(5.0, 0.0, 0.0)))
+    bench.worker.engine = OdometryEngine(gate, translation(0.0, 0.0, 3.0))
+    gate.opened.release()
+    bench.put([pair])
+    bench.finish(expected=1)
+    np.testing.assert_allclose(bench.estimates[0].T_odom_base[:3, 3], [5.0, 0.0, 1.0])
 
 
 def test_a_pair_that_the_network_fails_on_is_counted_and_the_next_one_goes_on():
@@ -113,11 +145,43 @@ def test_a_pair_that_the_network_fails_on_is_counted_and_the_next_one_goes_on():
     assert len(bench.estimates) == 2
 
 
+def test_a_failure_on_a_pair_that_was_to_be_forgotten_is_counted_once():
+    gate = Gate(failing=(0,))
+    bench = Bench(gate)
+    bench.put(stretch(2))
+    assert gate.entered.acquire(timeout=LIMIT_S)
+    bench.worker.forget(Reason.INACTIVE, 'deactivated')
+    gate.opened.release()
+    bench.finish(expected=1)
+    assert bench.dropped == [Reason.INACTIVE]
+
+
+def test_resets_at_any_moment_lose_no_pair_and_let_nothing_older_out():
+    gate = Gate()
+    bench, pairs = Bench(gate), stretch(200)
+    for _ in pairs:
+        gate.opened.release()
+    skipped, starts_m, first = 0, [0.0], [0]  # where each stretch starts, and the number of its first estimate
+    for k, pair in enumerate(pairs):
+        skipped += bench.worker.put(pair)
+        if k % 7 == 3:
+            bench.worker.reset(Start(translation(100.0 * k, 0.0, 0.0)))
+            starts_m.append(100.0 * k)
+            first.append(len(bench.estimates))
+    bench.finish(expected=len(pairs) - skipped)
+    assert len(bench.estimates) + len(bench.dropped) + skipped == len(pairs)
+    assert set(bench.dropped) <= {Reason.RESET}
+    for start_m, i, j in zip(starts_m, first, [*first[1:], len(bench.estimates)], strict=True):
+        assert all(estimate.T_odom_base[0, 3] == start_m for estimate in bench.estimates[i:j])
+
+
 def test_a_thread_that_dies_of_a_bug_is_noticed(monkeypatch):
-    monkeypatch.setattr(threading, 'excepthook', lambda arguments: None)  # its traceback is not news here
+    died = queue.Queue()
+    monkeypatch.setattr(threading, 'excepthook', died.put)  # its traceback is not news here
     gate = Gate()
     bench = Bench(gate)
     monkeypatch.setattr(gate, 'predict', lambda pair: None)  # no RelativeMotion: AttributeError
+    assert bench.worker.alive
     bench.put(stretch(2))
-    bench.worker._thread.join(LIMIT_S)
+    died.get(timeout=LIMIT_S).thread.join(LIMIT_S)
     assert not bench.worker.alive

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
             )
         record(arguments.out / 'odometry.mcap', reader, done)
-    notes = run_notes(arguments.bag, estimator, done.pairer.images_received, done.pairer.imu_received, done.dropped)
+    notes = run_notes(arguments.bag, estimator, done.counts.images_received, done.counts.imu_received, done.dropped)
     if remark:
         console.print(remark)
     console.print(summary_line(notes))

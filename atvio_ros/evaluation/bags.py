@@ -51,7 +51,7 @@ def evaluate_bag(
             on_progress=on_progress,
             on_bad_message=lambda error: on_note(f'skipped: {error}'),
         )
-    notes = run_notes(bag, estimator, done.pairer.images_received, done.pairer.imu_received, done.dropped)
+    notes = run_notes(bag, estimator, done.counts.images_received, done.counts.imu_received, done.dropped)
     lines = [remark, summary_line(notes), *done.remarks()]
     if truth:
         rows = consistency([match_drive(done.trajectory, done.estimates, truth)], estimator.noise)

@@ -17,8 +17,9 @@ from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError
 from atvio_ros.mounting import Mounting
 from atvio_ros.odometry.estimator import NetworkEstimator
-from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
+from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
+from atvio_ros.odometry.ledger import Counts, Reason
 from atvio_ros.odometry.pipeline import make_engine, make_pairer, run_offline
 from atvio_ros.preprocessing import scale_image
 from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
@@ -30,13 +31,13 @@ class BagRun:
 
     trajectory: Trajectory  # base_link in odom; identity at the first image that odometry starts from
     estimates: list[OdometryEstimate]
-    pairer: FramePairer  # for its counts
+    counts: Counts
     warnings: dict[str, int] = field(default_factory=dict)  # what looked wrong with the input: how often
 
     @property
     def dropped(self) -> dict[str, int]:
         """Inputs that gave no odometry, by reason."""
-        return {reason.value: count for reason, count in self.pairer.counts.items()}
+        return {reason.value: count for reason, count in self.counts.dropped.items()}
 
     def remarks(self) -> list[str]:
         """Remarks on the input and the gate for a reader of the trajectory, a sentence each."""
@@ -79,12 +80,15 @@ def run_bag(
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
         warnings.update(estimate.warnings)
-    for _ in range(reader.count(reader.topics.image or '') - pairer.images_received):
-        pairer.count_invalid_image('The image could not be decoded.')
+    ledger = pairer.ledger
+    for _ in range(reader.count(reader.topics.image or '') - ledger.counts.images_received):
+        ledger.image_received()
+        ledger.drop(Reason.IMAGE_INVALID, 'The image could not be decoded.')
+    counts = ledger.counts
     if not estimates:
-        counts = ', '.join(f'{count} {reason.value}' for reason, count in pairer.counts.items())
-        raise BagError(f'{reader.path} gave no odometry: {pairer.images_received} images, {counts}.')
-    return BagRun(as_trajectory(starts[0], estimates), estimates, pairer, dict(warnings))
+        reasons = ', '.join(f'{count} {reason.value}' for reason, count in counts.dropped.items())
+        raise BagError(f'{reader.path} gave no odometry: {counts.images_received} images, {reasons}.')
+    return BagRun(as_trajectory(starts[0], estimates), estimates, counts, dict(warnings))
 
 
 def as_trajectory(start_ns: int, estimates: list[OdometryEstimate]) -> Trajectory:

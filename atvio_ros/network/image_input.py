@@ -15,10 +15,9 @@ _LUMA = (0.299, 0.587, 0.114)  # grey from red, green, blue (ITU-R BT.601), as O
 
 
 def images_to_tensor(images: ImageArray | Sequence[ImageArray]) -> Tensor:
-    """Images (..., H, W, C), or a sequence of them, C = 1 (grey) or 3 -> uint8 tensor (..., 3, H, W)."""
+    """Images (..., H, W, C), or a sequence of them, C = 1 (grey) or 3 -> uint8 tensor (..., C, H, W)."""
     pixels = torch.from_numpy(np.array(images))  # a copy: decoded images may be read-only views of a message
-    channels_first = pixels.movedim(-1, -3)  # (..., C, H, W)
-    return channels_first.expand(*channels_first.shape[:-3], 3, *channels_first.shape[-2:])
+    return pixels.movedim(-1, -3)
 
 
 class ImageInput(nn.Module):

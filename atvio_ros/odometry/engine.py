@@ -7,11 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from atvio_ros.errors import ModelError, SettingsError
+from atvio_ros.errors import ModelError
 from atvio_ros.geometry import inverse, logarithm, nearest_rotation, transform
 from atvio_ros.motion_noise import MotionNoise
-from atvio_ros.odometry.input_checks import blindness
+from atvio_ros.odometry.input_checks import SightCheck
 from atvio_ros.odometry.standstill import StandstillGate
+from atvio_ros.odometry.start import Start
 from atvio_ros.odometry.uncertainty import PoseUncertainty
 from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, OdometryEstimate, RelativeMotion
 
@@ -47,23 +48,20 @@ class OdometryEngine:
     ) -> None:
         self._estimator = estimator
         self._T_base_camera = T_base_camera
+        self._T_camera_base = inverse(T_base_camera)
         self._noise = noise or MotionNoise()
         self._standstill = standstill
+        self._sight = SightCheck()
         self.reset()
 
-    def reset(self, T_odom_base: FloatArray | None = None, pose_covariance: FloatArray | None = None) -> None:
-        """Nothing remembered, and the pose at the origin or, if given, at T_odom_base (4, 4).
-
-        `pose_covariance` (6, 6) is how uncertain that pose is, in the order of OdometryEstimate (default: certain).
-        Raises SettingsError, and changes nothing, where they are no pose and no covariance.
-        """
-        T = np.eye(4) if T_odom_base is None else _checked_pose(T_odom_base)
-        covariance = np.zeros((6, 6)) if pose_covariance is None else _checked_covariance(pose_covariance)
+    def reset(self, start: Start | None = None) -> None:
+        """Nothing remembered, and the pose where `start` says; None: at the origin, which is known exactly."""
+        start = start or Start()
         self._estimator.reset()
         if self._standstill is not None:
             self._standstill.reset()
-        self._T_odom_base = T
-        self._uncertainty = PoseUncertainty(self._noise, covariance)
+        self._T_odom_base = start.T_odom_base
+        self._uncertainty = PoseUncertainty(self._noise, start.pose_covariance)
         self._last_ns: int | None = None  # the image that the pose belongs to
         self._connected = False  # whether the estimator's memory ends there
         self._twist = np.zeros(6)  # of the last motion that was seen
@@ -82,21 +80,21 @@ class OdometryEngine:
         if not continues:
             self._estimator.reset()
             pair = dataclasses.replace(pair, continues=False)
-        stationary = self._standstill is not None and self._standstill.update(pair)
+        blind = self._sight.update(pair)
+        stationary = self._standstill is not None and self._standstill.update(pair, blind is not None)
         motion = self._estimator.predict(pair)
         if not np.isfinite(motion.T_previous_current).all():
             self._estimator.reset()
             raise ModelError('The motion of a frame pair is not finite. Check that the IMU readings are in SI units.')
         if gap_s:
             self._uncertainty.unseen(gap_s, *self._speeds())
-        blind = blindness(pair)
-        if stationary:
+        if stationary:  # identity to the bit: rounding adds up over a night in the garage
             motion = dataclasses.replace(motion, T_previous_current=np.eye(4))
-        T_base_motion = self._T_base_camera @ motion.T_previous_current @ inverse(self._T_base_camera)
-        if stationary:
-            T_base_motion = np.eye(4)  # to the bit: rounding adds up over a night in the garage
-        elif blind:
-            T_base_motion = self._unseen_motion(T_base_motion, pair.interval_s)
+            T_base_motion = np.eye(4)
+        else:
+            T_base_motion = self._T_base_camera @ motion.T_previous_current @ self._T_camera_base
+            if blind:
+                T_base_motion = self._unseen_motion(T_base_motion, pair.interval_s)
         return self._advance(pair, motion, T_base_motion, stationary, gap_s, blind)
 
     def _advance(
@@ -154,24 +152,3 @@ class OdometryEngine:
         speed = self._speeds()[0] if self._seen else UNKNOWN_SPEED
         self._uncertainty.unseen_position(before_s, self._blind_s, speed)
         return np.diag([(speed * interval_s) ** 2] * 3 + [0.0] * 3)
-
-
-def _checked_pose(T: FloatArray) -> FloatArray:
-    T = np.array(T, dtype=np.float64)
-    if T.shape != (4, 4) or not np.isfinite(T).all() or not np.allclose(T[3], [0.0, 0.0, 0.0, 1.0]):
-        raise SettingsError('The pose to reset to must be a finite 4x4 matrix whose last row is 0 0 0 1.')
-    R = T[:3, :3]
-    if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0.0:
-        raise SettingsError('The pose to reset to holds no rotation: give a quaternion of length 1.')
-    T[:3, :3] = nearest_rotation(R)
-    return T
-
-
-def _checked_covariance(covariance: FloatArray) -> FloatArray:
-    covariance = np.array(covariance, dtype=np.float64)
-    if covariance.shape != (6, 6) or not np.isfinite(covariance).all():
-        raise SettingsError('The covariance of the pose to reset to must be a finite 6x6 matrix.')
-    covariance = 0.5 * (covariance + covariance.T)
-    if np.linalg.eigvalsh(covariance).min() < -1e-9 * max(1.0, float(np.trace(covariance))):
-        raise SettingsError('The covariance of the pose to reset to has a negative variance along some direction.')
-    return covariance

@@ -42,7 +42,10 @@ class NetworkEstimator:
         """Relative camera motion over one pair. Raises ImuError when the pair's IMU readings are unusable."""
         block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)  # (11, 6)
         frames = [images_to_tensor(frame.image) for frame in (pair.previous, pair.current)]
-        images = torch.stack(frames)[None].to(self.device)  # (1, 2, 3, H, W)
+        channels = max(len(frame) for frame in frames)  # a camera may change between grey and colour
+        images = torch.stack([frame.expand(channels, -1, -1) for frame in frames])[None].to(
+            self.device
+        )  # (1, 2, C, H, W)
         imu = torch.from_numpy(block.astype(np.float32))[None, None].to(self.device)  # (1, 1, 11, 6)
         interval_s = torch.tensor([[pair.interval_s]], device=self.device)  # (1, 1)
         output = self._model(images, imu, interval_s, self._state)
@@ -55,7 +58,7 @@ class NetworkEstimator:
         """Run once on blank input, so that the first real pair does not pay for allocation and kernel selection."""
         size = (self.config.image_height_px, self.config.image_width_px)
         with torch.inference_mode():
-            images = torch.zeros(1, 2, 3, *size, dtype=torch.uint8, device=self.device)
+            images = torch.zeros(1, 2, self.config.image_channels, *size, dtype=torch.uint8, device=self.device)
             self._model(images, torch.zeros(1, 1, 11, 6, device=self.device))
 
 

@@ -1,10 +1,8 @@
-"""Two streams, images and IMU, become frame pairs. Every image ends in a pair or in the count of one reason."""
+"""Two streams, images and IMU, become frame pairs. Every image ends in a pair or in the ledger under one reason."""
 
 from __future__ import annotations
 
-import enum
-import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,31 +11,8 @@ import numpy as np
 from atvio_ros.errors import ImuError
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.input_checks import ClippingCheck, GravityCheck, implausible
+from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, ImuWindow
-
-
-class Reason(str, enum.Enum):
-    """Why an image yields no odometry, or an IMU reading is not used."""
-
-    FIRST_IMAGE = 'first_image'  # it starts a stretch: odometry begins with the next one
-    IMAGE_GAP = 'image_gap'  # too long after the one before; starts a new stretch
-    IMU_GAP = 'imu_gap'  # IMU readings are missing before it; starts a new stretch
-    TIME_JUMP = 'time_jump'  # was waiting when time went back
-    IMAGE_STAMP = 'image_stamp_not_increasing'
-    IMAGE_INVALID = 'image_invalid'
-    NO_IMU = 'no_imu'  # waited in vain for the IMU to pass it
-    OVERLOAD = 'overload'  # the network did not keep up
-    PAUSED = 'paused'
-    RESET = 'reset'  # was waiting when the odometry was reset
-    INACTIVE = 'inactive'  # was waiting when the node was deactivated
-    NO_TRANSFORM = 'no_transform'  # came before the pose of its frame on the robot was known
-    FAILED = 'inference_failed'
-    IMU_INVALID = 'imu_not_finite'
-    IMU_IMPLAUSIBLE = 'imu_implausible'  # beyond what any robot does: wrong units, or a broken sensor
-    IMU_DUPLICATE = 'imu_duplicate'
-
-
-IMU_REASONS = frozenset({Reason.IMU_INVALID, Reason.IMU_IMPLAUSIBLE, Reason.IMU_DUPLICATE})
 
 
 @dataclass(frozen=True)
@@ -52,29 +27,25 @@ class PairingLimits:
 
 
 class FramePairer:
-    """Feed it with add_imu and add_frame, take pairs with poll. One thread owns it; `drop` may be called from others.
+    """Feed it with add_imu and add_frame, take pairs with poll; one thread owns it.
 
     A pair is released when the IMU has passed its second image (by the gyro lag too, if the buffer undoes one), so it
-    depends on the stamps alone and not on the order in which the two streams arrive. `on_drop` is told of every input
-    that is not used, `on_warning` of IMU readings that are used but look wrong.
+    depends on the stamps alone and not on the order in which the two streams arrive. What comes and what is not used
+    is entered into `ledger`; `on_warning` is told of IMU readings that are used but look wrong.
     """
 
     def __init__(
         self,
         imu: ImuBuffer | None = None,
         limits: PairingLimits | None = None,
-        on_drop: Callable[[Reason, str], None] = lambda reason, detail: None,
+        ledger: Ledger | None = None,
         on_warning: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.imu = ImuBuffer() if imu is None else imu  # an empty buffer is false
         self.limits = limits or PairingLimits()
-        self.counts: Counter[Reason] = Counter()
-        self.images_received = 0
-        self.imu_received = 0
-        self._on_drop = on_drop
+        self.ledger = ledger or Ledger()
         self._on_warning = on_warning
         self._imu_checks = (GravityCheck(), ClippingCheck())
-        self._count_lock = threading.Lock()
         self._waiting: deque[CameraFrame] = deque()
         self._previous: CameraFrame | None = None
         self._continues = False
@@ -84,66 +55,47 @@ class FramePairer:
         """Number of images that wait for the IMU."""
         return len(self._waiting)
 
-    @property
-    def dropped_images(self) -> int:
-        """Images that yield no odometry, the first of each stretch included."""
-        return sum(count for reason, count in dict(self.counts).items() if reason not in IMU_REASONS)
-
-    @property
-    def dropped_imu(self) -> int:
-        """IMU readings that were not used."""
-        return sum(self.counts[reason] for reason in IMU_REASONS)
-
-    def drop(self, reason: Reason, detail: str) -> None:
-        """Count an input that yields no odometry, and tell whoever listens."""
-        with self._count_lock:
-            self.counts[reason] += 1
-        self._on_drop(reason, detail)
-
     def add_imu(self, sample: ImuSample) -> None:
         """Take one IMU reading, in any order. Unusable ones are counted."""
-        self.imu_received += 1
+        self.ledger.imu_received()
         for check in self._imu_checks:
             if (text := check.update(sample)) is not None:
                 self._on_warning(text)
         if (why := implausible(sample)) is not None:
-            self.drop(Reason.IMU_IMPLAUSIBLE, why)
+            self.ledger.drop(Reason.IMU_IMPLAUSIBLE, why)
             return
         stamp_ns = self.imu.corrected_ns(sample)
         latest_ns = self.imu.latest_ns
         if latest_ns is not None and stamp_ns < latest_ns - self.limits.time_jump_ns:
             self.imu.clear()
             if self._newest_image_ns() > stamp_ns + self.limits.time_jump_ns:
-                self._forget_images(Reason.TIME_JUMP, f'IMU time went back by {(latest_ns - stamp_ns) / 1e9:.1f} s')
+                back = f'IMU time went back by {(latest_ns - stamp_ns) / 1e9:.1f} s'
+                self.ledger.drop(Reason.TIME_JUMP, back, self.clear())
         try:
             if not self.imu.add(sample):
-                self.drop(Reason.IMU_DUPLICATE, f'A reading with stamp {sample.stamp_ns} ns is already there.')
+                self.ledger.drop(Reason.IMU_DUPLICATE, f'A reading with stamp {sample.stamp_ns} ns is already there.')
         except ImuError as error:
-            self.drop(Reason.IMU_INVALID, str(error))
+            self.ledger.drop(Reason.IMU_INVALID, str(error))
 
     def add_frame(self, frame: CameraFrame) -> None:
         """Take one image, in the order of the stamps; one that is not newer is counted and ignored."""
-        self.images_received += 1
+        self.ledger.image_received()
         newest_ns = self._newest_image_ns()
         if frame.stamp_ns < newest_ns - self.limits.time_jump_ns:
             back = f'Image time went back by {(newest_ns - frame.stamp_ns) / 1e9:.1f} s'
-            self._forget_images(Reason.TIME_JUMP, back)
+            self.ledger.drop(Reason.TIME_JUMP, back, self.clear())
             oldest_ns = self.imu.oldest_ns
             if oldest_ns is not None and oldest_ns > frame.stamp_ns + self.limits.time_jump_ns:
                 self.imu.clear()  # it is of the time before; else it went back already, and is ahead of late images
         elif frame.stamp_ns <= newest_ns:
             late_ms = (newest_ns - frame.stamp_ns) / 1e6
-            self.drop(Reason.IMAGE_STAMP, f'An image came {late_ms:.1f} ms behind the newest one.')
+            self.ledger.drop(Reason.IMAGE_STAMP, f'An image came {late_ms:.1f} ms behind the newest one.')
             return
         self._waiting.append(frame)
         while self._waiting[0].stamp_ns < frame.stamp_ns - self.limits.max_behind_ns:
             self._waiting.popleft()
-            self.drop(Reason.NO_IMU, f'The IMU is more than {self.limits.max_behind_ns / 1e9:.0f} s behind the images.')
-
-    def count_invalid_image(self, detail: str) -> None:
-        """Count an image that could not be decoded."""
-        self.images_received += 1
-        self.drop(Reason.IMAGE_INVALID, detail)
+            limit_s = self.limits.max_behind_ns / NANOSECONDS
+            self.ledger.drop(Reason.NO_IMU, f'The IMU is more than {limit_s:.0f} s behind the images.')
 
     def poll(self) -> FramePair | None:
         """The next pair whose IMU window is complete; None: wait for more data."""
@@ -168,7 +120,7 @@ class FramePairer:
             latest_ns = self.imu.latest_ns
             if latest_ns is None or latest_ns < frame.stamp_ns - self.limits.max_imu_gap_ns:
                 behind = 'there is none' if latest_ns is None else f'{(frame.stamp_ns - latest_ns) / 1e9:.2f} s behind'
-                self.drop(Reason.NO_IMU, f'The IMU did not pass the image within the limit ({behind}).')
+                self.ledger.drop(Reason.NO_IMU, f'The IMU did not pass the image within the limit ({behind}).')
             elif (pair := self._pair_with(frame)) is not None:
                 pairs.append(pair)
         return pairs
@@ -178,9 +130,13 @@ class FramePairer:
         forever_ns = max((frame.received_ns for frame in self._waiting), default=0) + self.limits.max_wait_ns + 1
         return self.expire(forever_ns)
 
-    def reset(self, reason: Reason = Reason.RESET, detail: str = 'The odometry was reset.') -> None:
-        """Forget all images; the next one starts a new stretch. The counts stay."""
-        self._forget_images(reason, detail)
+    def clear(self) -> int:
+        """Forget all images, so that the next one starts a new stretch; returns how many waited, not in the books."""
+        waiting = len(self._waiting)
+        self._waiting.clear()
+        self._previous = None
+        self._continues = False
+        return waiting
 
     def _pair_with(self, frame: CameraFrame) -> FramePair | None:
         previous, self._previous = self._previous, frame
@@ -207,14 +163,7 @@ class FramePairer:
 
     def _start(self, reason: Reason, detail: str) -> None:
         self._continues = False
-        self.drop(reason, detail)
-
-    def _forget_images(self, reason: Reason, detail: str) -> None:
-        while self._waiting:
-            self._waiting.popleft()
-            self.drop(reason, detail)
-        self._previous = None
-        self._continues = False
+        self.ledger.drop(reason, detail)
 
     def _newest_image_ns(self) -> int:
         newest = self._waiting[-1] if self._waiting else self._previous

@@ -6,9 +6,10 @@ with the stream, None if not. All depend on data and stamps alone.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, ImageArray, ImuSample
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImageArray, ImuSample
 
 GRAVITY = 9.81  # m/s^2
 GRAVITY_TOLERANCE = 1.5  # m/s^2; a car brakes with less, and most accelerometers are better
@@ -37,22 +38,16 @@ FROZEN = (
 
 def is_blank(image: ImageArray) -> bool:
     """Whether an image (H, W, C) is black, white or all one grey but for noise, so that no motion can be seen."""
-    dark, bright = np.partition(image, [image.size // 100, image.size - 1 - image.size // 100], axis=None)[
-        [image.size // 100, image.size - 1 - image.size // 100]
-    ]
+    counts = cv2.calcHist([image.reshape(len(image), -1)], [0], None, [256], [0, 256])
+    below = counts.astype(np.int64).cumsum()  # a histogram gives the percentiles without sorting the pixels
+    hundredth = image.size // 100
+    dark, bright = np.searchsorted(below, [hundredth, image.size - 1 - hundredth], side='right')
     return int(bright) - int(dark) <= BLANK_RANGE
 
 
 def is_repeated(pair: FramePair) -> bool:
     """Whether both images are the same to the bit. No camera does that: even at rest its images differ by noise."""
     return np.array_equal(pair.previous.image, pair.current.image)
-
-
-def blindness(pair: FramePair) -> str | None:
-    """Why the images of this pair show no motion, in words; None if they may."""
-    if is_blank(pair.previous.image) or is_blank(pair.current.image):
-        return BLANK
-    return FROZEN if is_repeated(pair) else None
 
 
 def implausible(sample: ImuSample) -> str | None:
@@ -133,6 +128,25 @@ class ClippingCheck:
             return None
         sensor = 'gyro' if clipped[0] < 3 else 'accelerometer'
         return f'the {sensor} is at the end of its range: set a larger one in its driver'
+
+
+class SightCheck:
+    """The images of one frame pair after the other. Looks at each once: the second of a pair is the first of the next.
+
+    Nothing but speed depends on what it remembers.
+    """
+
+    def __init__(self) -> None:
+        self._newest: CameraFrame | None = None
+        self._newest_blank = False
+
+    def update(self, pair: FramePair) -> str | None:
+        """Take the next pair: why its images show no motion, in words; None if they may."""
+        previous_blank = self._newest_blank if pair.previous is self._newest else is_blank(pair.previous.image)
+        self._newest, self._newest_blank = pair.current, is_blank(pair.current.image)
+        if previous_blank or self._newest_blank:
+            return BLANK
+        return FROZEN if is_repeated(pair) else None
 
 
 class SizeCheck:

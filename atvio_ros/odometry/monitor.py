@@ -6,7 +6,7 @@ import enum
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.types import OdometryEstimate
 
 

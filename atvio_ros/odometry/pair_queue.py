@@ -42,14 +42,19 @@ class PairQueue:
                 self._pairs[0] = self._joined(oldest, second)
             return 1
 
-    def get(self) -> FramePair | None:
-        """The oldest pair, waiting for one; None once closed."""
+    def wait(self) -> bool:
+        """Wait until a pair is there; False once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._pairs or self._closed)
-            return None if self._closed else self._pairs.popleft()
+            return not self._closed
+
+    def take(self) -> FramePair | None:
+        """The oldest pair, without waiting; None when none waits."""
+        with self._changed:
+            return self._pairs.popleft() if self._pairs else None
 
     def oldest(self) -> FramePair | None:
-        """The pair that get would give, left where it is; None when none waits."""
+        """The pair that take would give, left where it is; None when none waits."""
         with self._changed:
             return self._pairs[0] if self._pairs else None
 
@@ -60,14 +65,14 @@ class PairQueue:
             self._pairs.clear()
             return forgotten
 
+    def close(self) -> None:
+        """Wake the consumer for good: every wait returns False from now on."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def _joined(self, first: FramePair, second: FramePair) -> FramePair:
         span_ns = second.current.stamp_ns - first.previous.stamp_ns
         if self._max_gap_ns is not None and span_ns > self._max_gap_ns:
             return dataclasses.replace(second, continues=False)
         return skip_shared_frame(first, second)
-
-    def close(self) -> None:
-        """Wake the consumer for good: every get returns None from now on."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.odometry.input_checks import blindness
 from atvio_ros.settings import setting
-from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, ImageArray, ImuWindow
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImageArray, ImuWindow
 
 VIEW_SIZE_PX = (208, 64)  # width, height images are compared at, whatever the network takes
 TILE_PX = 16
@@ -76,22 +75,28 @@ class StandstillGate:
         """Forget everything, as after a gap: in motion until shown otherwise."""
         self._moments: deque[_Moment] = deque()
         self._anchor: _Anchor | None = None
+        self._newest: tuple[CameraFrame, View] | None = None  # the first image of the next pair
 
-    def update(self, pair: FramePair) -> bool:
-        """Whether the robot stood still during this pair."""
-        if not pair.continues:
+    def update(self, pair: FramePair, blind: bool) -> bool:
+        """Whether the robot stood still during this pair. `blind`: its images show no motion (SightCheck)."""
+        if blind or not pair.continues:
             self.reset()
-        if blindness(pair) is not None:
-            self.reset()
+        if blind:
             return False
-        current, readings = view(pair.current.image), inside(pair.imu, pair)
+        first, current = self._view(pair.previous), self._view(pair.current)
+        readings = inside(pair.imu, pair)
         if self._anchor is not None and not self._still(self._anchor, current, readings):
             self.reset()
-        first = view(pair.previous.image)
+        self._newest = pair.current, current
         self._remember(_Moment(pair.previous.stamp_ns, first, image_change_px(first, current), readings), pair)
         if self._anchor is None:
             self._anchor = self._settled(pair, current)
         return self._anchor is not None
+
+    def _view(self, frame: CameraFrame) -> View:
+        if self._newest is not None and self._newest[0] is frame:
+            return self._newest[1]
+        return view(frame.image)
 
     def _remember(self, moment: _Moment, pair: FramePair) -> None:
         self._moments.append(moment)
@@ -108,16 +113,18 @@ class StandstillGate:
             return None
         readings = np.concatenate([moment.imu for moment in self._moments])
         deviation, mean = readings.std(axis=0), readings.mean(axis=0)
-        noise_px = float(np.median([moment.change_px for moment in self._moments]))
-        change_px = image_change_px(oldest.first, current)
-        settled = (
+        quiet = (
             deviation[:3].max() <= limits.gyro_deviation
             and deviation[3:].max() <= limits.force_deviation
             and np.abs(mean[:3]).max() <= limits.gyro_mean
-            and change_px <= limits.image_change_px
-            and motion_px(change_px, noise_px) <= limits.image_motion_px
         )
-        return _Anchor(oldest.first, noise_px, mean) if settled else None
+        if not quiet:
+            return None
+        noise_px = float(np.median([moment.change_px for moment in self._moments]))
+        change_px = image_change_px(oldest.first, current)
+        if change_px > limits.image_change_px or motion_px(change_px, noise_px) > limits.image_motion_px:
+            return None
+        return _Anchor(oldest.first, noise_px, mean)
 
     def _still(self, anchor: _Anchor, current: View, readings: FloatArray) -> bool:
         """Whether nothing has changed since rest began, by the looser limits."""

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from std_msgs.msg import Header
 
-from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.odometry.ledger import Ledger
 from atvio_ros.types import FramePair
 
 WINDOW = 300  # newest frames that percentiles are taken over
@@ -40,9 +40,9 @@ class Input:
 class Health:
     """Watches the inputs from tick to tick."""
 
-    def __init__(self, node: Node, pairer: FramePairer, images: Input, imu: Input) -> None:
+    def __init__(self, node: Node, ledger: Ledger, images: Input, imu: Input) -> None:
         self._node = node
-        self._pairer = pairer
+        self._ledger = ledger
         self._inputs = {'images': images, 'IMU': imu}
         self._received = {'images': 0, 'IMU': 0}
         self._ticked_s = time.monotonic()
@@ -63,7 +63,8 @@ class Health:
         """Compare with the tick before."""
         now_s = time.monotonic()
         elapsed_s = max(now_s - self._ticked_s, 1e-3)
-        totals = {'images': self._pairer.images_received, 'IMU': self._pairer.imu_received}
+        counts = self._ledger.counts
+        totals = {'images': counts.images_received, 'IMU': counts.imu_received}
         rates = {name: (totals[name] - self._received[name]) / elapsed_s for name in totals}
         self._received, self._ticked_s = totals, now_s
         missing = '; '.join(self._absence(name) for name, rate in rates.items() if rate == 0.0)
@@ -71,17 +72,16 @@ class Health:
 
     def values(self, report: Report) -> dict[str, str]:
         """What /diagnostics tells in figures."""
-        samples = list(self._imu_per_pair)
+        samples, counts = list(self._imu_per_pair), self._ledger.counts
         return {
             'image rate [Hz]': f'{report.images_per_s:.1f}',
             'IMU rate [Hz]': f'{report.imu_per_s:.1f}',
             'IMU samples per pair': f'{min(samples)} to {max(samples)}' if samples else 'none yet',
-            'images waiting for IMU': str(self._pairer.waiting),
             'inference p50 / p99 [ms]': _percentiles_ms(self._inference_s),
             'end-to-end p50 / p99 [ms]': _percentiles_ms(self._latency_s),
-            'images received': str(self._pairer.images_received),
-            'IMU readings received': str(self._pairer.imu_received),
-            **{f'dropped: {reason.value}': str(count) for reason, count in dict(self._pairer.counts).items()},
+            'images received': str(counts.images_received),
+            'IMU readings received': str(counts.imu_received),
+            **{f'dropped: {reason.value}': str(count) for reason, count in counts.dropped.items()},
         }
 
     def _absence(self, name: str) -> str:

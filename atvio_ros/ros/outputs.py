@@ -15,7 +15,7 @@ from tf2_ros import TransformBroadcaster
 from atvio_ros import messages
 from atvio_ros.geometry import inverse
 from atvio_ros.msg import OdometryStatus
-from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.odometry.ledger import Counts
 from atvio_ros.ros.conversions import make_message, stamp_from_ns
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.types import OdometryEstimate
@@ -25,7 +25,6 @@ from atvio_ros.types import OdometryEstimate
 class Processed:
     """The newest image that gave odometry, as status tells it; the defaults are what it tells before the first."""
 
-    count: int = 0  # images processed so far
     stamp_ns: int = 0
     attention_visual: float = float('nan')
     attention_inertial: float = float('nan')
@@ -61,9 +60,8 @@ class Outputs:
             if self._path.get_subscription_count():  # its size grows with the drive: build it for someone only
                 self._path.publish(messages.path(make_message, stamp_ns, odom, list(self._poses)))
 
-    def publish_status(self, state: int, text: str, pairer: FramePairer, newest: Processed) -> None:
+    def publish_status(self, state: int, text: str, counts: Counts, newest: Processed) -> None:
         """Send what the odometry is doing, with the counts so far and what is known of the newest image."""
-        counts = dict(pairer.counts)
         header = Header(stamp=stamp_from_ns(newest.stamp_ns), frame_id=self.parameters.odom_frame)
         self._status.publish(
             OdometryStatus(
@@ -74,13 +72,13 @@ class Outputs:
                 attention_inertial=newest.attention_inertial,
                 inference_latency=newest.inference_s,
                 end_to_end_latency=newest.latency_s,
-                images_received=pairer.images_received,
-                imu_received=pairer.imu_received,
-                frames_processed=newest.count,
-                frames_dropped=pairer.dropped_images,
-                imu_dropped=pairer.dropped_imu,
-                drop_reasons=[reason.value for reason in counts],
-                drop_counts=list(counts.values()),
+                images_received=counts.images_received,
+                imu_received=counts.imu_received,
+                frames_processed=counts.images_processed,
+                frames_dropped=counts.images_dropped,
+                imu_dropped=counts.imu_dropped,
+                drop_reasons=[reason.value for reason in counts.dropped],
+                drop_counts=list(counts.dropped.values()),
             )
         )
 

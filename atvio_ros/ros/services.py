@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from atvio_ros.errors import SettingsError
+from atvio_ros.odometry.start import Start
 from atvio_ros.ros.conversions import pose_from_numbers
 from atvio_ros.srv import ResetToPose
 
-if TYPE_CHECKING:
-    from atvio_ros.ros.session import Session
+
+class Controls(Protocol):
+    """What can be asked of the odometry that runs."""
+
+    def reset(self, start: Start) -> None:
+        """Start again, there."""
+
+    def pause(self, paused: bool) -> None:
+        """Drop and count what comes, or go on."""
 
 
 class Services:
-    """Turns requests into calls of the session, and refusals into answers that say why."""
+    """Turns requests into calls of the controls, and refusals into answers that say why."""
 
-    def __init__(self, node: Node, session: Session) -> None:
+    def __init__(self, node: Node, controls: Controls) -> None:
         self._node = node
-        self._session = session
+        self._controls = controls
         self._services = [
             node.create_service(Trigger, '~/reset', self._reset),
             node.create_service(ResetToPose, '~/reset_to_pose', self._reset_to_pose),
@@ -34,7 +42,7 @@ class Services:
             self._node.destroy_service(service)
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._session.reset()
+        self._controls.reset(Start())
         response.success, response.message = True, 'odometry starts at the origin'
         return response
 
@@ -42,14 +50,15 @@ class Services:
         p, q = request.pose.pose.position, request.pose.pose.orientation
         try:
             T_odom_base = pose_from_numbers((p.x, p.y, p.z, q.x, q.y, q.z, q.w), 'pose')
-            self._session.reset(T_odom_base, np.asarray(request.pose.covariance).reshape(6, 6))
+            start = Start(T_odom_base, np.asarray(request.pose.covariance).reshape(6, 6))
         except SettingsError as error:
             response.success, response.message = False, str(error)
             return response
+        self._controls.reset(start)
         response.success, response.message = True, f'odometry starts at {p.x:g}, {p.y:g}, {p.z:g}'
         return response
 
     def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._session.pause(request.data)
+        self._controls.pause(request.data)
         response.success, response.message = True, 'paused' if request.data else 'running'
         return response

@@ -18,11 +18,12 @@ from atvio_ros.errors import NodeError
 from atvio_ros.mounting import Mounting
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.estimator import NetworkEstimator
-from atvio_ros.odometry.frame_pairs import Reason
 from atvio_ros.odometry.input_checks import SizeCheck
+from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
 from atvio_ros.odometry.pair_queue import PairQueue
-from atvio_ros.odometry.pipeline import make_engine, make_pairer
+from atvio_ros.odometry.pipeline import make_engine, make_imu_buffer, make_pairer
+from atvio_ros.odometry.start import Start
 from atvio_ros.ros.conversions import camera_frame
 from atvio_ros.ros.health import Health, Input, Report
 from atvio_ros.ros.outputs import Outputs, Processed
@@ -54,13 +55,13 @@ class Session:
         self._parameters = parameters
         self._estimator = estimator
         mounting = parameters.mounting
-        self._pairer = make_pairer(estimator, mounting, parameters.limits, self._on_drop, self._on_warning)
+        self._ledger = Ledger(self._on_drop)
+        self._pairer = make_pairer(estimator, mounting, parameters.limits, self._ledger, self._on_warning)
         lost_after_s = max(MonitorLimits.lost_after_s, 2.0 * parameters.max_image_gap)
         self._monitor = TrackingMonitor(MonitorLimits(lost_after_s=lost_after_s))
         self._monitor_lock = threading.Lock()  # two threads tell it what happens
         self._image_size = SizeCheck()
-        self._health = Health(node, self._pairer, *_inputs(node, parameters))
-        self._start: tuple[FloatArray | None, FloatArray | None] = (None, None)  # pose and covariance of a reset
+        self._health = Health(node, self._ledger, *_inputs(node, parameters))
         self._newest = Processed()
         self._published_s = 0.0
         self._paused = False
@@ -76,7 +77,7 @@ class Session:
         engine = make_engine(estimator, mounting, parameters.standstill_detection)
         longest_pair_ns = parameters.limits.max_image_gap_ns
         self._worker = InferenceWorker(
-            engine, PairQueue(parameters.queue_limit, longest_pair_ns), self._on_estimate, self._pairer.drop
+            engine, PairQueue(parameters.queue_limit, longest_pair_ns), self._on_estimate, self._ledger.drop
         )
 
     def activate(self) -> None:
@@ -126,14 +127,10 @@ class Session:
         """Take parameters that may change while this lives."""
         self._parameters = self._outputs.parameters = parameters
 
-    def reset(self, T_odom_base: FloatArray | None = None, pose_covariance: FloatArray | None = None) -> None:
-        """Start again at a pose (4, 4) with its covariance (6, 6); None: at the origin, which is known exactly.
-
-        Raises SettingsError, and changes nothing, where they are no pose and no covariance.
-        """
-        self._worker.reset(T_odom_base, pose_covariance)
-        self._start = (T_odom_base, pose_covariance)
-        self._pairer.reset()
+    def reset(self, start: Start) -> None:
+        """Start again, there."""
+        self._worker.reset(start)
+        self._forget_images(Reason.RESET, 'The odometry was reset.')
         self._outputs.clear_path()
         self._forget_state()
 
@@ -156,7 +153,8 @@ class Session:
             'model': self._estimator.name,
             'device': str(self._estimator.device),
             **self._health.values(report),
-            'frames processed': str(self._newest.count),
+            'frames processed': str(self._ledger.counts.images_processed),
+            'images waiting for IMU': str(self._pairer.waiting),
             'frame pairs waiting': str(self._worker.waiting),
             'age of the oldest [ms]': f'{self._worker.oldest_age_s * 1e3:.0f}',
         }
@@ -166,7 +164,7 @@ class Session:
         if state in (OdometryStatus.STATE_WAITING, OdometryStatus.STATE_LOST):
             self._warn('waiting' if state == OdometryStatus.STATE_WAITING else 'lost', text)
         if time.monotonic() - self._published_s > STATUS_PERIOD_S:
-            self._outputs.publish_status(state, text, self._pairer, self._newest)
+            self._outputs.publish_status(state, text, self._ledger.counts, self._newest)
         return level, text, values
 
     def _judge(self, report: Report) -> tuple[int, bytes, str]:
@@ -184,17 +182,16 @@ class Session:
 
     def _on_extrinsics(self, T_base_camera: FloatArray, T_base_imu: FloatArray) -> None:
         mounting = Mounting(T_base_camera, T_base_imu, self._parameters.imu_time_offset)
-        self._pairer.imu = make_pairer(self._estimator, mounting).imu
+        self._pairer.imu = make_imu_buffer(self._estimator, mounting)
         self._worker.engine = make_engine(self._estimator, mounting, self._parameters.standstill_detection)
-        self._worker.reset(*self._start)
         self._node.get_logger().info('extrinsics of camera and IMU taken from /tf_static')
 
     def _on_pair(self, pair: FramePair) -> None:
         self._health.add_pair(pair)
         if self._paused:
-            self._pairer.drop(Reason.PAUSED, 'The odometry is paused.')
+            self._ledger.drop(Reason.PAUSED, 'The odometry is paused.')
         elif self._worker.put(pair):
-            self._pairer.drop(
+            self._ledger.drop(
                 Reason.OVERLOAD, 'The network does not keep up with the images: one was skipped. Lower the image rate.'
             )
 
@@ -207,17 +204,13 @@ class Session:
         self._health.add_latency(inference_s, latency_s)
         motion = estimate.motion
         self._newest = Processed(
-            self._newest.count + 1,
-            estimate.stamp_ns,
-            motion.attention_visual,
-            motion.attention_inertial,
-            inference_s,
-            latency_s,
+            estimate.stamp_ns, motion.attention_visual, motion.attention_inertial, inference_s, latency_s
         )
+        self._ledger.image_processed()
         with self._monitor_lock:
             self._monitor.on_estimate(estimate, self._published_s)
             tracking, reason = self._monitor.state(self._published_s)
-        self._outputs.publish_status(STATES[tracking][0], reason, self._pairer, self._newest)
+        self._outputs.publish_status(STATES[tracking][0], reason, self._ledger.counts, self._newest)
         if estimate.warnings:
             self._warn('input', '; '.join(estimate.warnings))
 
@@ -248,8 +241,11 @@ class Session:
             self._monitor.reset()
 
     def _forget(self, reason: Reason, detail: str) -> None:
-        self._pairer.reset(reason, detail)
+        self._forget_images(reason, detail)
         self._worker.forget(reason, detail)
+
+    def _forget_images(self, reason: Reason, detail: str) -> None:
+        self._ledger.drop(reason, detail, self._pairer.clear())
 
 
 def _inputs(node: Node, parameters: NodeParameters) -> tuple[Input, Input]:

@@ -9,7 +9,8 @@ from typing import Any
 from message_filters import SimpleFilter
 
 from atvio_ros.errors import ImageError
-from atvio_ros.odometry.frame_pairs import FramePairer, Reason
+from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.ros.conversions import imu_sample
 from atvio_ros.ros.static_transforms import ExtrinsicsFromTf
 from atvio_ros.types import CameraFrame
@@ -46,23 +47,26 @@ class FramePairSynchronizer(SimpleFilter):  # type: ignore[misc]
 
     def _on_image(self, message: Any) -> None:
         if self._extrinsics and not self._extrinsics.known_with('camera', message.header.frame_id):
-            self.pairer.images_received += 1
-            self.pairer.drop(Reason.NO_TRANSFORM, self._extrinsics.missing)
+            self._drop_image(Reason.NO_TRANSFORM, self._extrinsics.missing)
             return
         try:
             frame = self._decode(message, time.monotonic_ns())
         except ImageError as error:
-            self.pairer.count_invalid_image(str(error))
+            self._drop_image(Reason.IMAGE_INVALID, str(error))
             return
         self.pairer.add_frame(frame)
         self._release()
 
     def _on_imu(self, message: Any) -> None:
         if self._extrinsics and not self._extrinsics.known_with('IMU', message.header.frame_id):
-            self.pairer.imu_received += 1
+            self.pairer.ledger.imu_received()
             return
         self.pairer.add_imu(imu_sample(message))
         self._release()
+
+    def _drop_image(self, reason: Reason, detail: str) -> None:
+        self.pairer.ledger.image_received()
+        self.pairer.ledger.drop(reason, detail)
 
     def _release(self) -> None:
         while (pair := self.pairer.poll()) is not None:

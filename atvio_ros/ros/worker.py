@@ -8,17 +8,18 @@ from collections.abc import Callable
 
 from atvio_ros.errors import AtvioError
 from atvio_ros.odometry.engine import OdometryEngine
-from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.odometry.pair_queue import PairQueue
-from atvio_ros.types import FloatArray, FramePair, OdometryEstimate
+from atvio_ros.odometry.start import Start
+from atvio_ros.types import FramePair, OdometryEstimate
 
 
 class InferenceWorker:
     """The thread that empties a queue of frame pairs, which nobody else may use.
 
-    Each pair put ends in one call of `on_estimate(pair, estimate, inference_s)` or of `drop(reason, detail)`, both with
-    a lock held: after `forget`, `reset` or `close` has returned, nothing older comes out. `engine` may be set until the
-    first pair is put.
+    Each pair put ends in one call of `on_estimate(pair, estimate, inference_s)` or is counted by
+    `drop(reason, detail, count)`. After `forget`, `reset` or `close` has returned, nothing older comes out; none but
+    `close` waits for the inference that runs. `engine` may be set until the first pair is put.
     """
 
     def __init__(
@@ -26,16 +27,16 @@ class InferenceWorker:
         engine: OdometryEngine,
         queue: PairQueue,
         on_estimate: Callable[[FramePair, OdometryEstimate, float], None],
-        drop: Callable[[Reason, str], None],
+        drop: Callable[[Reason, str, int], None],
     ) -> None:
         self.engine = engine
         self._on_estimate = on_estimate
         self._drop = drop
         self._queue = queue
-        self._engine_lock = threading.Lock()  # held for a whole inference
-        self._turnstile = threading.Lock()  # on the way to that: a reset that waits goes first
-        self._lock = threading.Lock()  # held for moments
-        self._forgotten = (0, Reason.RESET, '')  # pairs whose image was received before this [ns] are to be dropped
+        self._lock = threading.Lock()  # held while a pair is taken, comes out or is forgotten
+        self._generation = 0  # of the pairs in the queue; what is in the network may be of an older one
+        self._forgotten = (Reason.RESET, '')  # why the generation before has ended
+        self._start: Start | None = None  # where the engine is to start with the next pair; None: it goes on
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
         self._thread.start()
 
@@ -62,49 +63,46 @@ class InferenceWorker:
     def forget(self, reason: Reason, detail: str) -> None:
         """Drop the pairs that wait, and the one in the network as soon as it comes out."""
         with self._lock:
-            self._forgotten = (time.monotonic_ns(), reason, detail)
-            for _ in range(self._queue.clear()):
-                self._drop(reason, detail)
+            self._forget(reason, detail)
 
-    def reset(self, T_odom_base: FloatArray | None = None, pose_covariance: FloatArray | None = None) -> None:
-        """OdometryEngine.reset, what waits forgotten; waits for the inference that runs. Raises SettingsError as it."""
-        with self._turnstile, self._engine_lock:
-            self.engine.reset(T_odom_base, pose_covariance)
-            self.forget(Reason.RESET, 'The odometry was reset.')
+    def reset(self, start: Start) -> None:
+        """Forget the pairs put so far; the next one begins at `start`."""
+        with self._lock:
+            self._forget(Reason.RESET, 'The odometry was reset.')
+            self._start = start
 
     def close(self) -> None:
         """End the thread; waits for the inference that runs."""
         self._queue.close()
         self._thread.join()
 
-    def _run(self) -> None:
-        while (pair := self._queue.get()) is not None:
-            with self._turnstile:
-                self._engine_lock.acquire()
-            try:
-                self._process(pair)
-            finally:
-                self._engine_lock.release()
+    def _forget(self, reason: Reason, detail: str) -> None:
+        self._generation += 1
+        self._forgotten = reason, detail
+        self._drop(reason, detail, self._queue.clear())
 
-    def _process(self, pair: FramePair) -> None:
-        with self._lock:
-            if self._dropped(pair):  # taken from the queue just before it was to be forgotten
-                return
+    def _run(self) -> None:
+        while self._queue.wait():
+            with self._lock:
+                if (pair := self._queue.take()) is None:  # forgotten since
+                    continue
+                generation = self._generation
+                start, self._start = self._start, None
+            if start is not None:
+                self.engine.reset(start)
+            self._process(pair, generation)
+
+    def _process(self, pair: FramePair, generation: int) -> None:
         started_s = time.monotonic()
         try:
-            estimate = self.engine.process(pair)
+            outcome: OdometryEstimate | Exception = self.engine.process(pair)
         except (AtvioError, RuntimeError) as error:  # RuntimeError is what PyTorch raises, out of memory included
-            with self._lock:
-                self._drop(Reason.FAILED, f'The network failed on a frame pair: {error}')
-            return
+            outcome = error
         inference_s = time.monotonic() - started_s
         with self._lock:
-            if not self._dropped(pair):
-                self._on_estimate(pair, estimate, inference_s)
-
-    def _dropped(self, pair: FramePair) -> bool:
-        before_ns, reason, detail = self._forgotten
-        if pair.current.received_ns >= before_ns:
-            return False
-        self._drop(reason, detail)
-        return True
+            if generation != self._generation:
+                self._drop(*self._forgotten, 1)
+            elif isinstance(outcome, Exception):
+                self._drop(Reason.FAILED, f'The network failed on a frame pair: {outcome}', 1)
+            else:
+                self._on_estimate(pair, outcome, inference_s)
