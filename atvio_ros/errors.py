@@ -25,6 +25,10 @@ class ImageError(AtvioError):
     """An image has an unknown encoding or contradicts its own description."""
 
 
+class MessageError(AtvioError):
+    """A message holds what it may not, such as a pose without a rotation."""
+
+
 class ImuError(AtvioError):
     """IMU readings are unusable: not finite, or not covering the time asked for."""
 

@@ -1,4 +1,7 @@
-"""Looks up a pose in a set of static transforms, as tf2 would."""
+"""Where fixed parts of a robot sit, by the names of their frames: for the node's /tf_static and for that of a bag.
+
+tf2's own buffer also interpolates moving transforms; extrinsics must not move, and PyPI has no tf2.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,46 @@ from atvio_ros.geometry import inverse
 from atvio_ros.types import FloatArray
 
 
+class TransformTree:
+    """Fixed transforms, parent to child. As in tf2, a frame has one parent: a newer transform replaces an older."""
+
+    def __init__(self, transforms: Mapping[tuple[str, str], FloatArray] | None = None) -> None:
+        self._parents: dict[str, tuple[str, FloatArray]] = {}  # child: its parent, T_parent_child
+        for (parent, child), T_parent_child in (transforms or {}).items():
+            self.add(parent, child, T_parent_child)
+
+    @property
+    def frames(self) -> list[str]:
+        """All frames that are known, by name."""
+        return sorted({*self._parents, *(parent for parent, _ in self._parents.values())})
+
+    def add(self, parent: str, child: str, T_parent_child: FloatArray) -> None:
+        """Take the pose (4, 4) of `child` in `parent`."""
+        self._parents[frame_name(child)] = frame_name(parent), T_parent_child
+
+    def lookup(self, target: str, source: str) -> FloatArray | None:
+        """T_target_source (4, 4), through their common ancestor; None while a link is missing."""
+        from_target, from_source = self._ancestors(frame_name(target)), self._ancestors(frame_name(source))
+        for ancestor, T_ancestor_source in from_source.items():
+            if ancestor in from_target:
+                return inverse(from_target[ancestor]) @ T_ancestor_source
+        return None
+
+    def _ancestors(self, frame: str) -> dict[str, FloatArray]:
+        """The frame and what is above it, nearest first: its pose in each. A loop ends where it closes."""
+        poses = {frame: np.eye(4)}
+        while frame in self._parents and self._parents[frame][0] not in poses:
+            parent, T_parent_frame = self._parents[frame]
+            poses[parent] = T_parent_frame @ poses[frame]
+            frame = parent
+        return poses
+
+
 def lookup(transforms: Mapping[tuple[str, str], FloatArray], target: str, source: str) -> FloatArray | None:
-    """T_target_source (4, 4) from {(parent, child): T_parent_child}, over any chain up and down; None without one."""
-    edges: dict[str, dict[str, FloatArray]] = {}
-    for (parent, child), T_parent_child in transforms.items():
-        edges.setdefault(parent, {})[child] = T_parent_child
-        edges.setdefault(child, {})[parent] = inverse(T_parent_child)
-    reached: dict[str, FloatArray] = {target: np.eye(4)}
-    waiting = [target]
-    while waiting and source not in reached:
-        frame = waiting.pop()
-        for neighbour, T_frame_neighbour in edges.get(frame, {}).items():
-            if neighbour not in reached:
-                reached[neighbour] = reached[frame] @ T_frame_neighbour
-                waiting.append(neighbour)
-    return reached.get(source)
+    """TransformTree.lookup in {(parent, child): T_parent_child (4, 4)}, later entries being the newer."""
+    return TransformTree(transforms).lookup(target, source)
+
+
+def frame_name(frame_id: str) -> str:
+    """A frame as ROS 2 names it: ROS 1 writes /base_link for base_link."""
+    return frame_id.lstrip('/')

@@ -20,6 +20,7 @@ BASE = {
     'files',
     'geometry',
     'image_decoding',
+    'message_decoding',
     'messages',
     'motion_noise',
     'mounting',
@@ -174,7 +175,7 @@ def test_the_base_is_light():
 
 def test_pairing_and_engine_know_no_network():
     """The engine reaches the network through one method, so a test gives it a fake and training uses the pairing."""
-    names = 'imu_buffer frame_pairs pair_queue engine standstill input_checks uncertainty monitor'
+    names = 'imu_buffer ledger frame_pairs pair_queue start engine standstill input_checks uncertainty monitor'
     free = {f'odometry.{name}' for name in names.split()}
     assert offenders(lambda e: e.importer in free and (e.top == 'torch' or e.target == 'network')) == []
 

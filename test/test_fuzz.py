@@ -286,7 +286,8 @@ def test_any_ros_message_is_converted_or_refused(stamp, encoding, height, width,
     from sensor_msgs.msg import CompressedImage, Image, Imu
     from std_msgs.msg import Header
 
-    from atvio_ros.ros.conversions import camera_frame, imu_sample
+    from atvio_ros.message_decoding import imu_sample
+    from atvio_ros.ros.conversions import camera_frame
 
     assume('\x00' not in encoding)
     with suppress(UnicodeEncodeError):

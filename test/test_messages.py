@@ -1,16 +1,18 @@
-"""One builder serves rosbags' dataclasses and rclpy's message classes, and both carry the same bytes."""
+"""One builder and one decoder serve rosbags' dataclasses and rclpy's message classes; both carry the same bytes."""
 
 from __future__ import annotations
 
 import array
 import importlib
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
-from atvio_ros import messages
+from atvio_ros import message_decoding, messages
 from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages
-from atvio_ros.errors import ImageError
+from atvio_ros.errors import ImageError, MessageError
 from atvio_ros.geometry import decode_motion, from_quaternion
 from atvio_ros.types import ImuSample, OdometryEstimate, RelativeMotion
 
@@ -62,6 +64,84 @@ def test_the_same_builders_make_rclpy_messages_with_the_same_bytes():
         back = TYPESTORE.deserialize_cdr(serialization.serialize_message(theirs), ours.__msgtype__)
         assert MAKE.serialize(back) == MAKE.serialize(ours)
         assert serialization.deserialize_message(MAKE.serialize(ours), type(theirs)) == theirs
+
+
+@pytest.fixture(params=['rosbags', 'rclpy'])
+def make(request):
+    if request.param == 'rosbags':
+        return MAKE
+    pytest.importorskip('rclpy', reason='no ROS 2 here')
+    return make_rclpy
+
+
+def test_what_is_built_is_decoded_again_in_both_worlds(make):
+    sample = ImuSample(STAMP_NS, np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    back = message_decoding.imu_sample(messages.imu(make, sample, 'imu_link'))
+    assert back.stamp_ns == STAMP_NS
+    np.testing.assert_array_equal(back.angular_velocity, sample.angular_velocity)
+    np.testing.assert_array_equal(back.linear_acceleration, sample.linear_acceleration)
+
+    for pixels in (np.arange(36, dtype=np.uint8).reshape(3, 4, 3), np.arange(12, dtype=np.uint8).reshape(3, 4)):
+        message = messages.image(make, STAMP_NS, 'camera', pixels)
+        np.testing.assert_array_equal(message_decoding.image_pixels(message), pixels)
+        assert message_decoding.header_stamp_ns(message) == STAMP_NS
+
+    intrinsics = (718.9, 718.8, 607.2, 185.2)
+    info = message_decoding.camera_info(messages.camera_info(make, STAMP_NS, '/camera', 1241, 376, intrinsics))
+    assert info == message_decoding.CameraInfo('camera', 1241, 376, intrinsics)
+
+
+def test_a_compressed_image_is_decoded_in_both_worlds(make):
+    pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    data = np.asarray(cv2.imencode('.png', pixels)[1]).reshape(-1)
+    header = messages.header(make, STAMP_NS, 'camera')
+    message = make(messages.COMPRESSED_IMAGE, header=header, format='png', data=data)
+    np.testing.assert_array_equal(message_decoding.compressed_image_pixels(message), pixels)
+
+
+def test_poses_are_decoded_from_every_kind_of_message_that_carries_one_in_both_worlds(make):
+    stamped = messages.transform_stamped(make, STAMP_NS, '/odom', 'base_link', T)
+    parent, child, T_parent_child = message_decoding.stamped_transform(stamped)
+    assert (parent, child) == ('odom', 'base_link')
+    np.testing.assert_allclose(T_parent_child, T, atol=1e-12)
+    for type_name, message in (
+        (messages.TRANSFORM_STAMPED, stamped),
+        (messages.POSE_STAMPED, messages.pose_stamped(make, STAMP_NS, 'odom', T)),
+        (messages.ODOMETRY, messages.pose_odometry(make, STAMP_NS, T, 'odom', 'base_link')),
+    ):
+        stamp_ns, pose = message_decoding.stamped_pose(message, type_name)
+        assert stamp_ns == STAMP_NS
+        np.testing.assert_allclose(pose, T, atol=1e-12)
+
+
+def quaternion(x: float, y: float, z: float, w: float) -> SimpleNamespace:
+    return SimpleNamespace(x=x, y=y, z=z, w=w)
+
+
+ORIGIN = SimpleNamespace(x=0.0, y=0.0, z=0.0)
+
+
+def test_a_quaternion_that_was_rounded_is_normalised():
+    pose = message_decoding.pose(ORIGIN, quaternion(0.0, 0.0, 0.7, 0.7))
+    np.testing.assert_allclose(pose[:3, 0], [0.0, 1.0, 0.0], atol=1e-12)
+
+
+@pytest.mark.parametrize('w', [0.0, 1e-200, 1e200, np.nan, np.inf])
+def test_what_holds_no_rotation_is_refused_by_the_names_of_its_frames(w):
+    stamped = messages.transform_stamped(MAKE, 0, 'mast', 'camera', np.eye(4))
+    with pytest.raises(MessageError, match='mast -> camera: A pose '):
+        message_decoding.stamped_transform(
+            SimpleNamespace(
+                header=stamped.header,
+                child_frame_id='camera',
+                transform=SimpleNamespace(translation=ORIGIN, rotation=quaternion(0.0, 0.0, 0.0, w)),
+            )
+        )
+
+
+def test_a_position_that_is_no_number_is_refused():
+    with pytest.raises(MessageError, match='NaN'):
+        message_decoding.pose(SimpleNamespace(x=np.nan, y=0.0, z=0.0), quaternion(0.0, 0.0, 0.0, 1.0))
 
 
 def test_a_stamp_keeps_every_nanosecond_and_negative_ones_count_back_from_the_second():

@@ -12,10 +12,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import graph
 from tf2_msgs.msg import TFMessage
 
-from atvio_ros.errors import SettingsError
 from atvio_ros.geometry import from_quaternion, inverse, transform
 from atvio_ros.msg import OdometryStatus
-from atvio_ros.ros.static_transforms import TransformTree
 
 HALF = float(np.sqrt(0.5))
 
@@ -72,27 +70,3 @@ def test_with_extrinsics_from_tf_it_says_which_transform_is_missing_and_then_tak
             assert (stamped.header.frame_id, stamped.child_frame_id) == ('base_link', 'odom')
             T = pose(stamped.transform.translation, stamped.transform.rotation)
             np.testing.assert_allclose(T, inverse(T_odom_base), atol=1e-9)
-
-
-def test_a_look_up_goes_through_the_common_ancestor():
-    tree = TransformTree()
-    tree.add(link('footprint', 'base_link', xyz=(0.0, 0.0, 0.2)))
-    tree.add(link('footprint', 'mast', xyz=(1.0, 0.0, 0.0), q=(0.0, 0.0, HALF, HALF)))
-    assert tree.lookup('base_link', 'camera') is None
-    tree.add(link('/mast', 'camera', xyz=(1.0, 0.0, 1.0)))
-    T_base_camera = tree.lookup('base_link', 'camera')
-    np.testing.assert_allclose(T_base_camera[:3, 3], [1.0, 1.0, 0.8], atol=1e-9)
-    np.testing.assert_allclose(T_base_camera[:3, 0], [0.0, 1.0, 0.0], atol=1e-9)
-    np.testing.assert_allclose(tree.lookup('camera', 'base_link'), inverse(T_base_camera), atol=1e-9)
-
-
-def test_a_tree_that_bites_its_tail_is_searched_once():
-    tree = TransformTree()
-    tree.add(link('a', 'b'))
-    tree.add(link('b', 'a'))
-    assert tree.lookup('a', 'elsewhere') is None
-
-
-def test_a_transform_without_rotation_is_refused_by_name():
-    with pytest.raises(SettingsError, match='mast -> camera must end in a unit quaternion'):
-        TransformTree().add(link('mast', 'camera', q=(0.0, 0.0, 0.0, 0.0)))

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from rosbags.interfaces import Connection
 
-from atvio_ros import messages
+from atvio_ros import message_decoding, messages
 from atvio_ros.bags.storage import DAMAGE, BagStorage, RawMessage, summary
 from atvio_ros.bags.topics import (
     CAMERA_INFO_TOPIC,
@@ -24,10 +24,9 @@ from atvio_ros.bags.topics import (
     Topics,
     choose_topic,
 )
-from atvio_ros.errors import BagError, ImageError
-from atvio_ros.geometry import from_quaternion, transform
-from atvio_ros.image_decoding import decode_compressed, decode_image
-from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample, Trajectory
+from atvio_ros.errors import AtvioError, BagError, ImageError, MessageError
+from atvio_ros.message_decoding import CameraInfo
+from atvio_ros.types import FloatArray, ImageArray, ImuSample, Trajectory
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,6 @@ class BagImage:
     stamp_ns: int
     frame_id: str
     image: ImageArray  # (H, W) grey or (H, W, 3) RGB
-
-
-@dataclass(frozen=True)
-class CameraInfo:
-    """A pinhole camera, distortion left out."""
-
-    frame_id: str
-    width_px: int
-    height_px: int
-    intrinsics: tuple[float, float, float, float]  # fx, fy, cx, cy [px]
 
 
 OnBadMessage: TypeAlias = Callable[[BagError], None]
@@ -127,7 +116,7 @@ class BagReader:
         Sorted by header stamp; of several poses with one stamp the first is kept. Raises BagError without any.
         """
         topic = choose_topic(self.path, self._storage.connections, GROUND_TRUTH_KIND, topic)
-        stamped = list(self._decoded((topic,), messages.POSE_TYPES, _stamped_pose))
+        stamped = list(self._decoded((topic,), messages.POSE_TYPES, message_decoding.stamped_pose))
         stamps_ns, first = np.unique(np.array([stamp_ns for stamp_ns, _ in stamped], dtype=np.int64), return_index=True)
         return Trajectory(stamps_ns, np.stack([T for _, T in stamped])[first])
 
@@ -142,10 +131,10 @@ class BagReader:
     def imu_frame_id(self) -> str:
         """Frame of the IMU readings, from the first of them. Raises BagError when the bag has none."""
         topic = self._need(IMU_KIND, self.topics.imu)
-        return next(self._decoded((topic,), IMU_KIND.types, lambda message, _: _frame(message.header.frame_id)), '')
+        return next(self._decoded((topic,), IMU_KIND.types, _frame), '')
 
     def static_transforms(self) -> dict[tuple[str, str], FloatArray]:
-        """{(parent, child): T_parent_child (4, 4)} of /tf_static, the last of repeated ones; see frames.lookup."""
+        """{(parent, child): T_parent_child (4, 4)} of /tf_static, the last of repeated ones: see TransformTree."""
         result: dict[tuple[str, str], FloatArray] = {}
         for transforms in self._decoded((STATIC_TRANSFORM_TOPIC,), (messages.TF_MESSAGE,), _transforms):
             result.update(transforms)
@@ -178,7 +167,7 @@ class BagReader:
             seen[connection.topic] += 1
             try:
                 value = decode(self._storage.deserialize(connection, cdr), connection.msgtype)
-            except (ImageError, *DAMAGE) as error:
+            except (ImageError, MessageError, *DAMAGE) as error:
                 bad = self._bad_message(connection, seen[connection.topic], error)
                 if on_bad_message is None:
                     raise bad from error
@@ -188,12 +177,8 @@ class BagReader:
 
     def _bad_message(self, connection: Connection, number: int, error: BaseException) -> BagError:
         total = self.count(connection.topic)
-        what = str(error) if isinstance(error, ImageError) else f'{summary(error)}. The bag is damaged there.'
+        what = str(error) if isinstance(error, AtvioError) else f'{summary(error)}. The bag is damaged there.'
         return BagError(f'{self.path}: message {number} of {total} on {connection.topic} cannot be decoded. {what}')
-
-
-def _stamp_ns(message: Any) -> int:
-    return int(message.header.stamp.sec) * NANOSECONDS + int(message.header.stamp.nanosec)
 
 
 def _event(message: Any, type_name: str) -> ImuSample | BagImage:
@@ -201,50 +186,23 @@ def _event(message: Any, type_name: str) -> ImuSample | BagImage:
 
 
 def _imu(message: Any, type_name: str) -> ImuSample:
-    return ImuSample(_stamp_ns(message), _vector(message.angular_velocity), _vector(message.linear_acceleration))
+    return message_decoding.imu_sample(message)
 
 
 def _image(message: Any, type_name: str) -> BagImage:
-    if type_name == messages.COMPRESSED_IMAGE:
-        image = decode_compressed(message.format, message.data)
-    else:
-        image = decode_image(
-            message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
-        )
-    return BagImage(_stamp_ns(message), _frame(message.header.frame_id), image)
+    compressed = type_name == messages.COMPRESSED_IMAGE
+    decode = message_decoding.compressed_image_pixels if compressed else message_decoding.image_pixels
+    return BagImage(message_decoding.header_stamp_ns(message), message_decoding.header_frame(message), decode(message))
 
 
 def _camera_info(message: Any, type_name: str) -> CameraInfo:
-    fx, _, cx, _, fy, cy = (float(value) for value in message.k[:6])
-    return CameraInfo(_frame(message.header.frame_id), int(message.width), int(message.height), (fx, fy, cx, cy))
+    return message_decoding.camera_info(message)
+
+
+def _frame(message: Any, type_name: str) -> str:
+    return message_decoding.header_frame(message)
 
 
 def _transforms(message: Any, type_name: str) -> dict[tuple[str, str], FloatArray]:
-    return {
-        (_frame(stamped.header.frame_id), _frame(stamped.child_frame_id)): _pose(
-            stamped.transform.translation, stamped.transform.rotation
-        )
-        for stamped in message.transforms
-    }
-
-
-def _stamped_pose(message: Any, type_name: str) -> tuple[int, FloatArray]:
-    if type_name == messages.TRANSFORM_STAMPED:
-        return _stamp_ns(message), _pose(message.transform.translation, message.transform.rotation)
-    pose = message.pose if type_name == messages.POSE_STAMPED else message.pose.pose
-    return _stamp_ns(message), _pose(pose.position, pose.orientation)
-
-
-def _pose(position: Any, orientation: Any) -> FloatArray:
-    T = transform(from_quaternion(orientation.x, orientation.y, orientation.z, orientation.w), _vector(position))
-    if not np.isfinite(T).all():
-        raise ValueError('a pose holds NaN or infinity')
-    return T
-
-
-def _vector(xyz: Any) -> FloatArray:
-    return np.array([xyz.x, xyz.y, xyz.z], dtype=np.float64)
-
-
-def _frame(frame_id: str) -> str:
-    return frame_id.lstrip('/')  # ROS 1 writes /base_link for base_link
+    stamped = map(message_decoding.stamped_transform, message.transforms)
+    return {(parent, child): T_parent_child for parent, child, T_parent_child in stamped}

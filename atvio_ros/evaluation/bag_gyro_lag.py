@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.bags.reader import BagReader, CameraInfo
+from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import CAMERA_INFO_TOPIC
 from atvio_ros.calibration.gyro_lag import GyroLag, estimate_gyro_lag
 from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
 from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.drives.bag_drive import bag_mounting
 from atvio_ros.errors import BagError
+from atvio_ros.message_decoding import CameraInfo
 from atvio_ros.types import FloatArray, Trajectory
 
 Reference = Literal['truth', 'images']

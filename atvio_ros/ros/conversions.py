@@ -1,4 +1,4 @@
-"""ROS messages to our values and back."""
+"""What the node needs of ROS messages beside message_decoding: frames for the network, and messages to publish."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image, Imu
+from sensor_msgs.msg import CompressedImage, Image
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.geometry import from_quaternion, transform
-from atvio_ros.image_decoding import decode_compressed, decode_image
+from atvio_ros.message_decoding import compressed_image_pixels, header_stamp_ns, image_pixels
 from atvio_ros.preprocessing import scale_image
-from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, ImuSample
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray
 
 
 def make_message(type_name: str, /, **fields: Any) -> Any:
@@ -30,21 +30,10 @@ def message_class(type_name: str) -> Any:
     return getattr(importlib.import_module(f'{package}.{kind}'), name)
 
 
-def stamp_ns(stamp: Time) -> int:
-    """builtin_interfaces/Time as int nanoseconds."""
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
-
-
 def stamp_from_ns(nanoseconds: int) -> Time:
     """Int nanoseconds as builtin_interfaces/Time."""
     sec, nanosec = divmod(nanoseconds, NANOSECONDS)
     return Time(sec=sec, nanosec=nanosec)
-
-
-def imu_sample(message: Imu) -> ImuSample:
-    """sensor_msgs/Imu, in its own frame; its orientation is not used."""
-    w, a = message.angular_velocity, message.linear_acceleration
-    return ImuSample(stamp_ns(message.header.stamp), np.array([w.x, w.y, w.z]), np.array([a.x, a.y, a.z]))
 
 
 def camera_frame(
@@ -58,14 +47,9 @@ def camera_frame(
 
     Raises ImageError on what cannot be decoded.
     """
-    if isinstance(message, CompressedImage):
-        pixels = decode_compressed(message.format, message.data)
-    else:
-        pixels = decode_image(
-            message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
-        )
+    pixels = compressed_image_pixels(message) if isinstance(message, CompressedImage) else image_pixels(message)
     on_size(*pixels.shape[:2])
-    return CameraFrame(stamp_ns(message.header.stamp), scale_image(pixels, height_px, width_px), received_ns)
+    return CameraFrame(header_stamp_ns(message), scale_image(pixels, height_px, width_px), received_ns)
 
 
 def pose_from_numbers(numbers: Sequence[float], name: str) -> FloatArray:

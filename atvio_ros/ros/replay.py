@@ -32,10 +32,10 @@ from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import NodeError
-from atvio_ros.geometry import from_quaternion, quaternion, transform
+from atvio_ros.geometry import quaternion
+from atvio_ros.message_decoding import header_stamp_ns, pose
 from atvio_ros.mounting import Mounting
 from atvio_ros.msg import OdometryStatus
-from atvio_ros.ros.conversions import stamp_ns
 from atvio_ros.ros.player import BagPlayer
 from atvio_ros.types import FloatArray, Trajectory
 
@@ -86,7 +86,8 @@ class Recording:
         """Poses of /odometry, with the origin at the image before the first of them."""
         stamps_ns = [stamp for stamp, _ in self.odometry]
         start_ns = max((stamp for stamp in image_stamps_ns if stamp < stamps_ns[0]), default=stamps_ns[0])
-        poses = [np.eye(4), *(_pose(deserialize_message(cdr, Odometry)) for _, cdr in self.odometry)]
+        received = (deserialize_message(cdr, Odometry).pose.pose for _, cdr in self.odometry)
+        poses = [np.eye(4), *(pose(each.position, each.orientation) for each in received)]
         return Trajectory(np.array([start_ns, *stamps_ns]), np.stack(poses))
 
     def _on_odometry(self, cdr: bytes) -> None:
@@ -103,7 +104,7 @@ class Recording:
         for stamp, cdr in self.odometry:
             writer.write_raw('/odometry', RECORDED['/odometry'][0], stamp, cdr)
         for cdr in self.transforms:
-            stamp = stamp_ns(deserialize_message(cdr, TFMessage).transforms[0].header.stamp)
+            stamp = header_stamp_ns(deserialize_message(cdr, TFMessage).transforms[0])
             writer.write_raw('/tf', RECORDED['/tf'][0], stamp, cdr)
         if self.path is not None:
             writer.write_raw('/path', RECORDED['/path'][0], self.odometry[-1][0], self.path)
@@ -275,11 +276,6 @@ def _header_stamp_ns(cdr: bytes) -> int:
 def _pose_numbers(T: FloatArray) -> list[float]:
     """x y z [m], qx qy qz qw, as the node's parameters take a pose."""
     return [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))]
-
-
-def _pose(message: Odometry) -> FloatArray:
-    p, q = message.pose.pose.position, message.pose.pose.orientation
-    return transform(from_quaternion(q.x, q.y, q.z, q.w), np.array([p.x, p.y, p.z]))
 
 
 def _why_not_started(process: subprocess.Popen[bytes], log: Path) -> str:

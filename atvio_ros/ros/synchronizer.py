@@ -9,9 +9,9 @@ from typing import Any
 from message_filters import SimpleFilter
 
 from atvio_ros.errors import ImageError
+from atvio_ros.message_decoding import imu_sample
 from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.odometry.ledger import Reason
-from atvio_ros.ros.conversions import imu_sample
 from atvio_ros.ros.static_transforms import ExtrinsicsFromTf
 from atvio_ros.types import CameraFrame
 

@@ -1,0 +1,101 @@
+"""Our values from incoming messages, once for two worlds: rclpy's message classes and the dataclasses of `rosbags`.
+
+Both give a message's fields as attributes. What goes out is built in messages.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from atvio_ros.errors import MessageError
+from atvio_ros.geometry import from_quaternion, transform
+from atvio_ros.image_decoding import decode_compressed, decode_image
+from atvio_ros.messages import POSE_STAMPED, TRANSFORM_STAMPED
+from atvio_ros.transform_tree import frame_name
+from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample
+
+LENGTHS = (1e-3, 1e3)  # of a quaternion that somebody has only rounded, or forgotten to normalise
+
+
+@dataclass(frozen=True)
+class CameraInfo:
+    """A pinhole camera, distortion left out."""
+
+    frame_id: str
+    width_px: int
+    height_px: int
+    intrinsics: tuple[float, float, float, float]  # fx, fy, cx, cy [px]
+
+
+def stamp_ns(stamp: Any) -> int:
+    """builtin_interfaces/Time as int nanoseconds."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def header_stamp_ns(message: Any) -> int:
+    """Stamp of a message with a header."""
+    return stamp_ns(message.header.stamp)
+
+
+def header_frame(message: Any) -> str:
+    """Frame of a message with a header, as transform_tree names it."""
+    return frame_name(message.header.frame_id)
+
+
+def imu_sample(message: Any) -> ImuSample:
+    """sensor_msgs/Imu, in its own frame; its orientation is not used."""
+    return ImuSample(header_stamp_ns(message), _xyz(message.angular_velocity), _xyz(message.linear_acceleration))
+
+
+def image_pixels(message: Any) -> ImageArray:
+    """sensor_msgs/Image as uint8 (H, W) grey or (H, W, 3) RGB. Raises ImageError on what cannot be decoded."""
+    return decode_image(
+        message.encoding, message.height, message.width, message.step, bool(message.is_bigendian), message.data
+    )
+
+
+def compressed_image_pixels(message: Any) -> ImageArray:
+    """sensor_msgs/CompressedImage as image_pixels."""
+    return decode_compressed(message.format, message.data)
+
+
+def camera_info(message: Any) -> CameraInfo:
+    """sensor_msgs/CameraInfo: K, for images that are rectified or nearly so."""
+    fx, _, cx, _, fy, cy = (float(value) for value in message.k[:6])
+    return CameraInfo(header_frame(message), int(message.width), int(message.height), (fx, fy, cx, cy))
+
+
+def stamped_transform(message: Any) -> tuple[str, str, FloatArray]:
+    """geometry_msgs/TransformStamped: parent, child, T_parent_child (4, 4). Raises MessageError when it is none."""
+    parent, child = header_frame(message), frame_name(message.child_frame_id)
+    try:
+        return parent, child, pose(message.transform.translation, message.transform.rotation)
+    except MessageError as error:
+        raise MessageError(f'{parent} -> {child}: {error}') from error
+
+
+def stamped_pose(message: Any, type_name: str) -> tuple[int, FloatArray]:
+    """Stamp [ns] and pose (4, 4) of a message of one of messages.POSE_TYPES. Raises MessageError when it is none."""
+    if type_name == TRANSFORM_STAMPED:
+        return header_stamp_ns(message), stamped_transform(message)[2]
+    body = message.pose if type_name == POSE_STAMPED else message.pose.pose
+    return header_stamp_ns(message), pose(body.position, body.orientation)
+
+
+def pose(position: Any, orientation: Any) -> FloatArray:
+    """Pose (4, 4) from a Point or Vector3 [m] and a Quaternion, which is normalised. Raises MessageError on no pose."""
+    t, q = _xyz(position), (orientation.x, orientation.y, orientation.z, orientation.w)
+    if not np.isfinite((*t, *q)).all():
+        raise MessageError('A pose holds NaN or infinity.')
+    length = math.hypot(*q)
+    if not LENGTHS[0] <= length <= LENGTHS[1]:
+        raise MessageError(f'A pose has a quaternion of length {length:.3g}, which is no rotation; it must be 1.')
+    return transform(from_quaternion(*q), t)
+
+
+def _xyz(vector: Any) -> FloatArray:
+    return np.array([vector.x, vector.y, vector.z], dtype=np.float64)
