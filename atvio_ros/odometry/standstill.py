@@ -149,7 +149,8 @@ def inside(window: ImuWindow, pair: FramePair) -> FloatArray:
 
 def view(image: ImageArray) -> View:
     """An image (H, W, 1 or 3) as the gate compares it: (64, 208) grey in [0, 255], averaged by area."""
-    grey = image.mean(axis=2, dtype=np.float32) if image.shape[2] == 3 else image[:, :, 0].astype(np.float32)
+    channels = [image[:, :, k].astype(np.float32) for k in range(image.shape[2])]
+    grey = sum(channels[1:], channels[0]) / len(channels)  # several times faster than a mean over the last axis
     return np.asarray(cv2.resize(grey, VIEW_SIZE_PX, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
