@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from atvio_ros.odometry.frame_pairs import Reason
+from atvio_ros.odometry.ledger import Reason
 from atvio_ros.settings import setting
 
 ROOT = Path(__file__).resolve().parent.parent

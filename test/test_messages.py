@@ -127,7 +127,7 @@ def test_a_quaternion_that_was_rounded_is_normalised():
 
 
 @pytest.mark.parametrize('w', [0.0, 1e-200, 1e200, np.nan, np.inf])
-def test_what_holds_no_rotation_is_refused_by_the_names_of_its_frames(w):
+def test_a_transform_without_rotation_is_refused_by_name(w):
     stamped = messages.transform_stamped(MAKE, 0, 'mast', 'camera', np.eye(4))
     with pytest.raises(MessageError, match='mast -> camera: A pose '):
         message_decoding.stamped_transform(
