@@ -24,11 +24,12 @@ class ImuSample:
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One image as the network takes it: already decoded and scaled (see preprocessing.scale_image)."""
+    """One image as the odometry keeps it: decoded, and scaled or freed of its lens (see odometry/sight.py)."""
 
     stamp_ns: int
     image: ImageArray  # (H, W, C) uint8, RGB (C = 3) or grey (C = 1)
     received_ns: int = 0  # time.monotonic_ns() when it arrived, for latency and waiting limits; 0 offline
+    blank: bool | None = None  # whether the camera's image showed nothing; None: not looked at yet
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,17 @@ class ImuWindow:
 
 
 @dataclass(frozen=True)
+class PairGeometry:
+    """How the camera turned over a pair and which way it went, in the axes in which its images are kept."""
+
+    R_previous_current: FloatArray  # (3, 3) of the gyro
+    R_image_level: FloatArray  # (3, 3) level axes at the second image: z along the way, x without roll, y down
+    pitch_sigma: float  # rad, of the direction of travel
+    confident: bool  # whether the direction is known well enough to measure distances by it
+    lost: bool  # in motion without having seen a direction for long
+
+
+@dataclass(frozen=True)
 class FramePair:
     """Two images and the IMU readings between them: what the network needs for one relative pose."""
 
@@ -47,6 +59,7 @@ class FramePair:
     current: CameraFrame
     imu: ImuWindow
     continues: bool = True  # False: the first pair after a start, a gap or a jump; recurrent state must be cleared
+    geometry: PairGeometry | None = None  # None: not looked at, as for the paper's networks
 
     @property
     def interval_s(self) -> float:
@@ -61,6 +74,8 @@ class RelativeMotion:
     T_previous_current: FloatArray  # (4, 4) pose of the current camera (optical axes) in the previous one
     attention_visual: float = float('nan')  # mean channel weight on the visual features, in [0, 1]; nan: has none
     attention_inertial: float = float('nan')  # likewise on the inertial features
+    covariance: FloatArray | None = None  # (6, 6) of what this pair adds to the error model: translation, rotation
+    warnings: tuple[str, ...] = ()  # why it is not to be trusted, a sentence each
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,7 @@ class OdometryEstimate:
     stationary: bool = False  # the standstill gate held the pose; the twist is zero
     gap_s: float = 0.0  # time without odometry before this pair [s]; the pose went on from the last, less certain
     warnings: tuple[str, ...] = ()  # what is wrong with this pair's input, a sentence each with what to do
+    geometry: PairGeometry | None = None  # rotation and direction of travel that the motion stands on
 
 
 @dataclass(frozen=True)

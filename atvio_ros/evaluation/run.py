@@ -14,14 +14,13 @@ from atvio_ros import __version__
 from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.bags.topics import GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.errors import BagError
-from atvio_ros.mounting import Mounting
+from atvio_ros.errors import BagError, ImageError
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Counts, Reason
-from atvio_ros.odometry.pipeline import make_engine, make_pairer, run_offline
-from atvio_ros.preprocessing import scale_image
+from atvio_ros.odometry.pipeline import assemble, run_offline
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
 
 
@@ -49,7 +48,7 @@ class BagRun:
 def run_bag(
     reader: BagReader,
     estimator: NetworkEstimator,
-    mounting: Mounting,
+    rig: Rig,
     limits: PairingLimits | None = None,
     standstill: bool = True,
     on_progress: Callable[[], None] = lambda: None,
@@ -60,30 +59,39 @@ def run_bag(
     `standstill` holds the pose at rest, as the node does by default.
     """
     warnings: Counter[str] = Counter()
-    pairer = make_pairer(estimator, mounting, limits, on_warning=lambda text: warnings.update((text,)))
-    engine = make_engine(estimator, mounting, standstill)
+    odometry = assemble(
+        estimator, rig, standstill=standstill, limits=limits, on_warning=lambda text: warnings.update((text,))
+    )
     check_size = SizeCheck()
-    size = (estimator.config.image_height_px, estimator.config.image_width_px)
+
+    ledger = odometry.pairer.ledger
+
+    def drop_image(detail: str) -> None:
+        ledger.image_received()
+        ledger.drop(Reason.IMAGE_INVALID, detail)
 
     def events() -> Iterator[ImuSample | CameraFrame]:
         for event in reader.events(on_bad_message):
             if isinstance(event, BagImage):
                 on_progress()
                 warnings.update(filter(None, (check_size.update(*event.image.shape[:2]),)))
-                yield CameraFrame(event.stamp_ns, scale_image(event.image, *size))
+                try:
+                    frame = odometry.intake.frame(event.stamp_ns, event.image)
+                except ImageError as error:
+                    drop_image(str(error))
+                else:
+                    yield frame
             else:
                 yield event
 
     starts: list[int] = []
     estimates = []
-    for pair, estimate in run_offline(events(), pairer, engine):
+    for pair, estimate in run_offline(events(), odometry.pairer, odometry.engine):
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
         warnings.update(estimate.warnings)
-    ledger = pairer.ledger
     for _ in range(reader.count(reader.topics.image or '') - ledger.counts.images_received):
-        ledger.image_received()
-        ledger.drop(Reason.IMAGE_INVALID, 'The image could not be decoded.')
+        drop_image('The image could not be decoded.')
     counts = ledger.counts
     if not estimates:
         reasons = ', '.join(f'{count} {reason.value}' for reason, count in counts.dropped.items())

@@ -71,6 +71,21 @@ class AtvioConfig:
         minimum=1e-9,
     )
 
+    view: str = setting(
+        'none',
+        'none: the whole image, scaled (the paper). level: a virtual camera along the way, for any calibrated camera.',
+        choices=('none', 'level'),
+    )
+    view_intrinsics_px: tuple[float, float, float, float] = setting(
+        (240.97, 244.72, 203.04, 62.72), 'fx fy cx cy of the virtual camera at the image size above [px].'
+    )
+    view_pitch_deg: float = setting(
+        0.0, 'The way appears this much below the axis of the virtual camera [deg].', minimum=-45.0, maximum=45.0
+    )
+    view_height_m: float = setting(
+        1.65, 'Camera height of the training data [m]: motions scale with the height of the camera.', minimum=0.05
+    )
+
     rotation: str = setting(
         'network',
         'network: the paper. gyro_residual: the network corrects the pre-integrated gyro.',

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from atvio_ros.network import so3
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.preprocessing import IMU_SAMPLES
+from atvio_ros.types import FloatArray
 
 
 class PoseHead(nn.Module):
@@ -55,6 +57,9 @@ class ScaledMotion(nn.Module):
         """(B, T, 6) of order one -> (B, T, 6) x y z [m], roll pitch yaw [rad]."""
         return pose * self.scale
 
+    def use_mounting(self, R_camera_base: FloatArray) -> None:
+        """Nothing: the rotation is the network's own."""
+
 
 class GyroResidualMotion(nn.Module):
     """The paper's translation; rotation is the gyro's, pre-integrated over the frame pair, times a small correction."""
@@ -76,6 +81,11 @@ class GyroResidualMotion(nn.Module):
         R_imu = integrate_gyro(imu[..., :3].float() - self.gyro_bias, interval_s)  # (B, T, 3, 3)
         R_camera = self.R_camera_imu @ R_imu @ self.R_camera_imu.mT
         return torch.cat((translation, so3.euler_from_matrix(R_camera @ so3.exp(correction))), dim=-1)
+
+    def use_mounting(self, R_camera_base: FloatArray) -> None:
+        """Take the mounting (3, 3) of another robot, whose readings come in base axes and without bias."""
+        self.R_camera_imu = torch.from_numpy(R_camera_base.astype(np.float32)).to(self.R_camera_imu.device)
+        self.gyro_bias = torch.zeros_like(self.gyro_bias)
 
 
 def integrate_gyro(angular_velocity: Tensor, interval_s: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.odometry.input_checks import SightCheck
 from atvio_ros.odometry.standstill import StandstillGate
 from atvio_ros.odometry.start import Start
+from atvio_ros.odometry.travel import TravelTracker
 from atvio_ros.odometry.uncertainty import PoseUncertainty
 from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, OdometryEstimate, RelativeMotion
 
@@ -33,24 +34,28 @@ class MotionEstimator(Protocol):
 class OdometryEngine:
     """Composes relative camera motions into the pose of base_link in odom.
 
-    `T_base_camera` is the pose of the optical camera frame in base_link. Odometry starts at identity. A pair that does
-    not continue the one before (start, gap, time jump, a pair before it that failed) clears the estimator's memory; the
-    pose goes on from the last, its covariance larger by what the time between may have brought. `standstill` holds
-    the pose at rest; None, as in the paper, never does. Depends on the pairs alone, never on the clock.
+    `T_base_image` is the pose in base_link of the frame that the estimator's motions are in: that of the kept images.
+    Odometry starts at identity. A pair that does not continue the one before (start, gap, time jump, a pair before it
+    that failed) clears the estimator's memory; the pose goes on from the last, its covariance larger by what the time
+    between may have brought. `standstill` holds the pose at rest; None, as in the paper, never does. `travel` finds
+    rotation and direction of travel of each pair, for estimators that look at calibrated images. Depends on the pairs
+    alone, never on the clock.
     """
 
     def __init__(
         self,
         estimator: MotionEstimator,
-        T_base_camera: FloatArray,
+        T_base_image: FloatArray,
         noise: MotionNoise | None = None,
         standstill: StandstillGate | None = None,
+        travel: TravelTracker | None = None,
     ) -> None:
         self._estimator = estimator
-        self._T_base_camera = T_base_camera
-        self._T_camera_base = inverse(T_base_camera)
+        self._T_base_image = T_base_image
+        self._T_image_base = inverse(T_base_image)
         self._noise = noise or MotionNoise()
         self._standstill = standstill
+        self._travel = travel
         self._sight = SightCheck()
         self.reset()
 
@@ -60,6 +65,8 @@ class OdometryEngine:
         self._estimator.reset()
         if self._standstill is not None:
             self._standstill.reset()
+        if self._travel is not None:
+            self._travel.reset()
         self._T_odom_base = start.T_odom_base
         self._uncertainty = PoseUncertainty(self._noise, start.pose_covariance)
         self._last_ns: int | None = None  # the image that the pose belongs to
@@ -82,6 +89,8 @@ class OdometryEngine:
             pair = dataclasses.replace(pair, continues=False)
         blind = self._sight.update(pair)
         stationary = self._standstill is not None and self._standstill.update(pair, blind is not None)
+        if self._travel is not None:
+            pair = dataclasses.replace(pair, geometry=self._travel.update(pair, blind is not None or stationary))
         motion = self._estimator.predict(pair)
         if not np.isfinite(motion.T_previous_current).all():
             self._estimator.reset()
@@ -92,7 +101,7 @@ class OdometryEngine:
             motion = dataclasses.replace(motion, T_previous_current=np.eye(4))
             T_base_motion = np.eye(4)
         else:
-            T_base_motion = self._T_base_camera @ motion.T_previous_current @ self._T_camera_base
+            T_base_motion = self._T_base_image @ motion.T_previous_current @ self._T_image_base
             if blind:
                 T_base_motion = self._unseen_motion(T_base_motion, pair.interval_s)
         return self._advance(pair, motion, T_base_motion, stationary, gap_s, blind)
@@ -112,7 +121,7 @@ class OdometryEngine:
         if stationary:
             covariance = self._uncertainty.rest(interval_s)
         else:
-            covariance = self._uncertainty.move(R_odom_base, T_base_motion, interval_s)
+            covariance = self._uncertainty.move(R_odom_base, T_base_motion, interval_s, self._in_base(motion.covariance))
         twist = logarithm(T_base_motion) / interval_s
         if blind:
             covariance = covariance + self._unseen_covariance(interval_s)
@@ -132,8 +141,16 @@ class OdometryEngine:
             motion=motion,
             stationary=stationary,
             gap_s=gap_s,
-            warnings=(blind,) if blind else (),
+            warnings=(blind,) if blind else () if stationary else motion.warnings,
+            geometry=pair.geometry,
         )
+
+    def _in_base(self, covariance: FloatArray | None) -> FloatArray | None:
+        """Covariance (6, 6) of a motion, turned from the axes of the images into those of base_link."""
+        if covariance is None:
+            return None
+        G = np.kron(np.eye(2), self._T_base_image[:3, :3])
+        return np.asarray(G @ covariance @ G.T)
 
     def _speeds(self) -> tuple[float, float]:
         """Linear [m/s] and angular [rad/s] speed of the last motion that was seen."""

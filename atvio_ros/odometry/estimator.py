@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import ModelError
 from atvio_ros.geometry import decode_motion
@@ -13,8 +15,11 @@ from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio, LstmState
 from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
 from atvio_ros.network.image_input import images_to_tensor
+from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
-from atvio_ros.types import FramePair, RelativeMotion
+from atvio_ros.rig.rig import Rig
+from atvio_ros.types import FloatArray, FramePair, ImageArray, RelativeMotion
+from atvio_ros.view.virtual_camera import VirtualCamera
 
 
 class NetworkEstimator:
@@ -32,6 +37,30 @@ class NetworkEstimator:
         self.name = f'{name} ({model_hash(model)})' + ('' if trained else ', UNTRAINED random weights')
         self._model = model.to(device).eval()
         self._state: LstmState | None = None
+        self._sight: Sight | None = None
+        config = model.config
+        size = config.image_width_px, config.image_height_px
+        self._virtual = VirtualCamera(*size, *config.view_intrinsics_px)
+        self._R_level_view = Rotation.from_rotvec([np.radians(config.view_pitch_deg), 0.0, 0.0]).as_matrix()
+
+    @property
+    def view(self) -> VirtualCamera | None:
+        """The virtual camera that the network looks through; None: it takes whole images, scaled."""
+        return self._virtual if self.config.view == 'level' else None
+
+    @property
+    def undoes_lags(self) -> bool:
+        """Whether it was trained on IMU readings without the lag of their filters; the paper's are as recorded."""
+        return self.config.rotation == 'gyro_residual'
+
+    def on_robot(self, rig: Rig, sight: Sight | None) -> NetworkEstimator:
+        """This estimator with a memory of its own for a robot, looking through `sight` if it needs a view."""
+        made = copy.copy(self)
+        made._model = copy.deepcopy(self._model)
+        made._sight, made._state = sight, None
+        R_image_base = (rig.R_base_camera if sight is None else rig.R_base_camera @ sight.R_camera_stored).T
+        made._model.motion.use_mounting(R_image_base)
+        return made
 
     def reset(self) -> None:
         """Forget the pairs before."""
@@ -41,7 +70,7 @@ class NetworkEstimator:
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Relative camera motion over one pair. Raises ImuError when the pair's IMU readings are unusable."""
         block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)  # (11, 6)
-        frames = [images_to_tensor(frame.image) for frame in (pair.previous, pair.current)]
+        frames = [images_to_tensor(image) for image in self._images(pair)]
         channels = max(len(frame) for frame in frames)  # a camera may change between grey and colour
         images = torch.stack([frame.expand(channels, -1, -1) for frame in frames])[None].to(
             self.device
@@ -52,7 +81,26 @@ class NetworkEstimator:
         self._state = output.state
         visual, inertial = output.attention[0, 0].tolist()
         motion = output.motion[0, 0].cpu().numpy().astype(np.float64)  # (6,)
-        return RelativeMotion(decode_motion(motion), visual, inertial)
+        return RelativeMotion(self._from_view(decode_motion(motion), pair), visual, inertial)
+
+    def _images(self, pair: FramePair) -> tuple[ImageArray, ImageArray]:
+        """What the network sees of a pair: both images in the level axes of the second."""
+        if self._sight is None or pair.geometry is None:
+            return pair.previous.image, pair.current.image
+        R_camera_view = self._sight.R_camera_stored @ pair.geometry.R_image_level @ self._R_level_view
+        previous, current = (
+            self._sight.stored.draw(frame.image, self._virtual, R_camera_view) for frame in (pair.previous, pair.current)
+        )
+        return previous, current
+
+    def _from_view(self, T: FloatArray, pair: FramePair) -> FloatArray:
+        """The network's motion (4, 4) in the axes of the kept images, in metres of this robot."""
+        if self._sight is None or pair.geometry is None:
+            return T
+        scale = self._sight.camera_height / self.config.view_height_m
+        T = T.copy()
+        T[:3, 3] = scale * (pair.geometry.R_image_level @ self._R_level_view @ T[:3, 3])
+        return T
 
     def warm_up(self) -> None:
         """Run once on blank input, so that the first real pair does not pay for allocation and kernel selection."""

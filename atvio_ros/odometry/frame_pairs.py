@@ -158,7 +158,7 @@ class FramePairer:
             )
             return None
         window = self.imu.window(previous.stamp_ns, frame.stamp_ns)
-        self.imu.forget_before(previous.stamp_ns + min(0, self.imu.gyro_lag_ns))
+        self.imu.forget_before(previous.stamp_ns)
         return FramePair(previous, frame, window, continues)
 
     def _start(self, reason: Reason, detail: str) -> None:

@@ -6,6 +6,7 @@ import bisect
 import itertools
 
 import numpy as np
+from numpy.typing import NDArray
 
 from atvio_ros.errors import ImuError
 from atvio_ros.types import NANOSECONDS, FloatArray, ImuSample, ImuWindow
@@ -14,9 +15,10 @@ from atvio_ros.types import NANOSECONDS, FloatArray, ImuSample, ImuWindow
 class ImuBuffer:
     """Readings go in in any order and come out as windows of sorted readings in base_link's axes.
 
-    `gyro_lag_ns`: the gyroscope's readings describe the motion this much earlier than stamped (60-70 ms in KITTI's OXTS
-    packets); windows undo it. `time_offset_ns` is added to every stamp on arrival. `R_base_imu` (3, 3) turns readings
-    from imu_link's axes into base_link's.
+    `gyro_lag_ns` and `accelerometer_lag_ns`: a sensor's readings describe the motion this much earlier than stamped
+    (KITTI's OXTS packets: 66 and 15 ms); windows undo it. `time_offset_ns` is added to every stamp on arrival.
+    `gyro_bias` (3,) [rad/s], in imu_link, is taken off. `R_base_imu` (3, 3) turns readings from imu_link's axes into
+    base_link's.
     """
 
     def __init__(
@@ -25,9 +27,13 @@ class ImuBuffer:
         time_offset_ns: int = 0,
         gyro_lag_ns: int = 0,
         horizon_ns: int = 10 * NANOSECONDS,
+        accelerometer_lag_ns: int = 0,
+        gyro_bias: FloatArray | None = None,
     ) -> None:
-        self.gyro_lag_ns = gyro_lag_ns
+        self._lags_ns = gyro_lag_ns, accelerometer_lag_ns
+        self._least_lag_ns, self._largest_lag_ns = min(0, *self._lags_ns), max(0, *self._lags_ns)
         self._R_base_imu = R_base_imu
+        self._gyro_bias = gyro_bias
         self._time_offset_ns = time_offset_ns
         self._horizon_ns = horizon_ns
         self._stamps_ns: list[int] = []
@@ -53,6 +59,8 @@ class ImuBuffer:
     def add(self, sample: ImuSample) -> bool:
         """Insert a reading; False when its stamp is already there. Raises ImuError when it is not finite."""
         w, a = sample.angular_velocity, sample.linear_acceleration
+        if self._gyro_bias is not None:
+            w = w - self._gyro_bias
         if self._R_base_imu is not None:
             w, a = self._R_base_imu @ w, self._R_base_imu @ a
         value = np.concatenate((w, a))
@@ -68,8 +76,8 @@ class ImuBuffer:
         return True
 
     def forget_before(self, stamp_ns: int) -> None:
-        """Drop readings older than stamp_ns, but for the one that brackets it."""
-        first = max(0, bisect.bisect_right(self._stamps_ns, stamp_ns) - 1)
+        """Drop readings that no window from stamp_ns on needs; the one that brackets its start stays."""
+        first = max(0, bisect.bisect_right(self._stamps_ns, stamp_ns + self._least_lag_ns) - 1)
         del self._stamps_ns[:first], self._values[:first]
 
     def clear(self) -> None:
@@ -80,34 +88,35 @@ class ImuBuffer:
     def covers(self, end_ns: int) -> bool:
         """Whether a window that ends at end_ns is complete: readings newer than all there are would not change it."""
         after = bisect.bisect_left(self._stamps_ns, end_ns)
-        return after < len(self._stamps_ns) and self._stamps_ns[-1] >= self._stamps_ns[after] + self.gyro_lag_ns
+        return after < len(self._stamps_ns) and self._stamps_ns[-1] >= self._stamps_ns[after] + self._largest_lag_ns
 
     def widest_hole_ns(self, start_ns: int, end_ns: int) -> int:
         """Longest stretch inside [start_ns, end_ns] without a reading; what of a hole lies outside does not count.
 
-        The interval is extended by the gyro lag, for a window takes readings from there, as far as the stream reaches.
+        The interval is extended by the lags, for a window takes readings from there, as far as the stream reaches.
         """
         if self._stamps_ns:
-            start_ns = min(start_ns, max(start_ns + self.gyro_lag_ns, self._stamps_ns[0]))
-            end_ns = max(end_ns, min(end_ns + self.gyro_lag_ns, self._stamps_ns[-1]))
+            start_ns = min(start_ns, max(start_ns + self._least_lag_ns, self._stamps_ns[0]))
+            end_ns = max(end_ns, min(end_ns + self._largest_lag_ns, self._stamps_ns[-1]))
         first = bisect.bisect_left(self._stamps_ns, start_ns)
         last = bisect.bisect_right(self._stamps_ns, end_ns)
         edges = [start_ns, *self._stamps_ns[first:last], end_ns]
         return max(after - before for before, after in itertools.pairwise(edges))
 
     def window(self, start_ns: int, end_ns: int) -> ImuWindow:
-        """The readings from start_ns to end_ns with one beyond either end where there is one, gyro lag undone."""
+        """The readings from start_ns to end_ns with one beyond either end where there is one, lags undone."""
         first = max(0, bisect.bisect_right(self._stamps_ns, start_ns) - 1)
         last = bisect.bisect_left(self._stamps_ns, end_ns) + 1
         stamps_ns = np.array(self._stamps_ns[first:last], dtype=np.int64)
         values = np.array(self._values[first:last]).reshape(-1, 6)
-        if self.gyro_lag_ns and len(stamps_ns):
-            values = values.copy()
-            values[:, :3] = self._gyro_at(stamps_ns + self.gyro_lag_ns)
+        if any(self._lags_ns) and len(stamps_ns):
+            values = self._without_lag(stamps_ns)
         return ImuWindow(stamps_ns, values)
 
-    def _gyro_at(self, wanted_ns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> FloatArray:
+    def _without_lag(self, stamps_ns: NDArray[np.int64]) -> FloatArray:
+        """Readings (N, 6) of the motion at stamps (N,)."""
         origin_ns = self._stamps_ns[0]
         known = np.array([stamp_ns - origin_ns for stamp_ns in self._stamps_ns], dtype=np.float64)
-        gyro = np.array(self._values)[:, :3]
-        return np.stack([np.interp(wanted_ns - origin_ns, known, axis) for axis in gyro.T], axis=1)
+        columns = np.array(self._values).T
+        wanted = [stamps_ns + lag_ns - origin_ns for lag_ns in self._lags_ns]
+        return np.stack([np.interp(wanted[axis // 3], known, column) for axis, column in enumerate(columns)], axis=1)

@@ -142,11 +142,15 @@ class SightCheck:
 
     def update(self, pair: FramePair) -> str | None:
         """Take the next pair: why its images show no motion, in words; None if they may."""
-        previous_blank = self._newest_blank if pair.previous is self._newest else is_blank(pair.previous.image)
-        self._newest, self._newest_blank = pair.current, is_blank(pair.current.image)
+        previous_blank = self._newest_blank if pair.previous is self._newest else _shows_nothing(pair.previous)
+        self._newest, self._newest_blank = pair.current, _shows_nothing(pair.current)
         if previous_blank or self._newest_blank:
             return BLANK
         return FROZEN if is_repeated(pair) else None
+
+
+def _shows_nothing(frame: CameraFrame) -> bool:
+    return is_blank(frame.image) if frame.blank is None else frame.blank
 
 
 class SizeCheck:

@@ -3,45 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
 
 from atvio_ros.errors import AtvioError
-from atvio_ros.mounting import Mounting
+from atvio_ros.geometry import transform
 from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.ledger import Ledger, Reason
+from atvio_ros.odometry.sight import ImageIntake, ScaledImages, Sight
 from atvio_ros.odometry.standstill import StandstillGate
+from atvio_ros.odometry.travel import TravelTracker
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import NANOSECONDS, CameraFrame, FramePair, ImuSample, OdometryEstimate
 
 
-def make_imu_buffer(estimator: NetworkEstimator, mounting: Mounting) -> ImuBuffer:
-    """The IMU buffer for this network on this robot."""
-    return ImuBuffer(
-        R_base_imu=mounting.R_base_imu,
-        time_offset_ns=round(mounting.imu_time_offset_s * NANOSECONDS),
-        gyro_lag_ns=round(estimator.config.gyro_lag_s * NANOSECONDS),
-    )
+@dataclass(frozen=True)
+class Odometry:
+    """One estimator on one robot, put together: images go through `intake`, readings and frames to `pairer`, pairs to
+    `engine`.
+    """
+
+    intake: ImageIntake
+    pairer: FramePairer
+    engine: OdometryEngine
 
 
-def make_pairer(
+def assemble(
     estimator: NetworkEstimator,
-    mounting: Mounting,
+    rig: Rig,
+    *,
+    standstill: bool = True,
     limits: PairingLimits | None = None,
     ledger: Ledger | None = None,
     on_warning: Callable[[str], None] = lambda text: None,
-) -> FramePairer:
-    """The pairer that feeds this network on this robot."""
-    return FramePairer(make_imu_buffer(estimator, mounting), limits, ledger, on_warning)
+) -> Odometry:
+    """The odometry of an estimator on a robot, its covariance the model's own; the same for node and offline runs.
 
-
-def make_engine(estimator: NetworkEstimator, mounting: Mounting, standstill: bool = True) -> OdometryEngine:
-    """The engine of this network on this robot, its covariance the model's own; the same for node and offline runs.
-
-    `standstill` holds the pose at rest; without it every motion is the network's, as in the paper.
+    `standstill` holds the pose at rest; without it every motion is the estimator's, as in the paper. Raises
+    CalibrationError where the estimator needs to know more of the robot than the rig tells.
     """
-    gate = StandstillGate() if standstill else None
-    return OdometryEngine(estimator, mounting.T_base_camera, estimator.noise, gate)
+    sight = Sight(rig, estimator.view) if estimator.view else None
+    intake = sight or ScaledImages(estimator.config.image_height_px, estimator.config.image_width_px)
+    T_base_image = rig.T_base_camera @ transform(sight.R_camera_stored, np.zeros(3)) if sight else rig.T_base_camera
+    engine = OdometryEngine(
+        estimator.on_robot(rig, sight),
+        T_base_image,
+        estimator.noise,
+        StandstillGate() if standstill else None,
+        TravelTracker(sight) if sight else None,
+    )
+    pairer = FramePairer(make_imu_buffer(rig, estimator.undoes_lags), limits, ledger, on_warning)
+    return Odometry(intake, pairer, engine)
+
+
+def make_imu_buffer(rig: Rig, undo_lags: bool) -> ImuBuffer:
+    """The IMU buffer of a robot; without `undo_lags` its readings stay as late as they are."""
+    return ImuBuffer(
+        R_base_imu=rig.R_base_imu,
+        time_offset_ns=round(rig.imu_time_offset * NANOSECONDS),
+        gyro_lag_ns=round(rig.gyro_lag * NANOSECONDS) if undo_lags else 0,
+        accelerometer_lag_ns=round(rig.accelerometer_lag * NANOSECONDS) if undo_lags else 0,
+        gyro_bias=rig.gyro_bias if undo_lags else None,
+    )
 
 
 def run_offline(

@@ -38,8 +38,17 @@ class PoseUncertainty:
         """(6, 6) of x y z [m] and rotation about x y z [rad], in odom; a copy."""
         return np.array(self._P[:6, :6])
 
-    def move(self, R_odom_base: FloatArray, T_base_motion: FloatArray, interval_s: float) -> FloatArray:
-        """Follow one motion that begins at the attitude R_odom_base (3, 3); returns its own covariance (6, 6)."""
+    def move(
+        self,
+        R_odom_base: FloatArray,
+        T_base_motion: FloatArray,
+        interval_s: float,
+        more: FloatArray | None = None,
+    ) -> FloatArray:
+        """Follow one motion that begins at the attitude R_odom_base (3, 3); returns its own covariance (6, 6).
+
+        `more` (6, 6), in base_link's axes, is what this motion alone errs beyond the noise.
+        """
         distance_m = float(np.linalg.norm(T_base_motion[:3, 3]))
         angle_rad = float(rotation_angle(T_base_motion[:3, :3]))
         white = self._noise.white_variances(distance_m, angle_rad)
@@ -53,10 +62,11 @@ class PoseUncertainty:
         memory = self._noise.slow_memory(distance_m, interval_s)
         F[6:, 6:] = np.diag(memory)
         self._P = F @ self._P @ F.T
-        self._P[:6, :6] += (G * white) @ G.T
+        own = np.diag(white) if more is None else np.diag(white) + more
+        self._P[:6, :6] += G @ own @ G.T
         self._P[6:, 6:] += np.diag(self._noise.slow_variances * (1.0 - memory**2))
         self._P = 0.5 * (self._P + self._P.T)
-        return np.asarray(np.diag(white) + (B * self._noise.slow_variances) @ B.T)
+        return np.asarray(own + (B * self._noise.slow_variances) @ B.T)
 
     def rest(self, interval_s: float) -> FloatArray:
         """Stand still for an interval; returns the covariance (6, 6) of that."""

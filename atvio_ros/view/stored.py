@@ -92,16 +92,17 @@ class StoredView:
         return np.asarray(self.virtual.K @ R_stored_view @ np.linalg.inv(virtual.K))
 
     def draw(self, stored: ImageArray, virtual: VirtualCamera, R_camera_view: FloatArray) -> ImageArray:
-        """View (virtual.height, virtual.width, C) of a stored image; grey where nothing is seen.
+        """View (virtual.height, virtual.width, C) of a stored image, whose edge is repeated where it sees nothing.
 
+        A grey border looks like something to a network: 7 % of grey rows made distances 25 % long on a real drive.
         Pass `derotated(R_previous_current, R_camera_level)` to draw the previous image turned as the current one.
         """
-        view = self._warp(stored, virtual, R_camera_view, cv2.INTER_LINEAR, self._grey)
+        view = self._warp(stored, virtual, R_camera_view, cv2.BORDER_REPLICATE)
         return np.ascontiguousarray(view).reshape(virtual.height, virtual.width, -1)
 
     def seen(self, virtual: VirtualCamera, R_camera_view: FloatArray) -> NDArray[np.bool_]:
         """Which pixels (virtual.height, virtual.width) of such a view are wholly seen."""
-        return np.asarray(self._warp(self._seen, virtual, R_camera_view, cv2.INTER_LINEAR, 0) == 255)
+        return np.asarray(self._warp(self._seen, virtual, R_camera_view, cv2.BORDER_CONSTANT) == 255)
 
     def road(self, stored: ImageArray, road: RoadView, R_camera_level: FloatArray) -> ImageArray:
         """Bird's-eye view (road.rows, road.columns, C) of a stored image; grey where nothing is seen."""
@@ -114,14 +115,13 @@ class StoredView:
         return np.asarray(view == 255)
 
     def _warp(
-        self, image: ImageArray, virtual: VirtualCamera, R_camera_view: FloatArray, interpolation: int, outside: int
+        self, image: ImageArray, virtual: VirtualCamera, R_camera_view: FloatArray, border: int
     ) -> ImageArray:
         view = cv2.warpPerspective(
             image,
             self.homography(virtual, R_camera_view),
             (virtual.width, virtual.height),
-            flags=interpolation | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(outside, outside, outside),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
         )
         return np.asarray(view, dtype=np.uint8)

@@ -1,0 +1,51 @@
+"""Rotation and direction of travel of each frame pair: the gyro's, corrected by what the images show."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from atvio_ros.odometry.sight import Sight
+from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
+from atvio_ros.road.travel_direction import TravelDirection
+from atvio_ros.types import FloatArray, FramePair, PairGeometry
+
+
+class TravelTracker:
+    """Fed with every frame pair of a Sight in order. Depends on the pairs alone."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
+        self._direction: TravelDirection | None = None  # made with the first pair: its images tell their camera
+
+    def reset(self) -> None:
+        """The direction is that of the rig again, as after the robot was carried elsewhere."""
+        self._direction = None
+
+    def update(self, pair: FramePair, hold: bool) -> PairGeometry:
+        """Geometry of the next pair; with `hold` (nothing is seen, or the robot stands) the gyro alone carries it.
+
+        Raises ImuError when the pair's IMU readings are unusable, ImageError when its images differ in size.
+        """
+        if self._direction is None:
+            self._direction = TravelDirection(self._sight.stored.virtual.K, np.eye(3))
+        R_previous_current = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
+        previous, current = pair.previous.image[:, :, 0], pair.current.image[:, :, 0]
+        if hold:
+            travel = self._direction.update(previous, current, R_previous_current, pair.interval_s)
+        else:
+            travel = self._direction.update(previous, current, R_previous_current, pair.interval_s)
+        return PairGeometry(
+            R_previous_current, travel.R_camera_level, travel.pitch_sigma, travel.confident, travel.lost
+        )
+
+
+def pair_rotation(pair: FramePair) -> FloatArray:
+    """R_previous_current (3, 3) of base_link over a pair, by the midpoint rule on SO(3) over the gyro's readings."""
+    samples = max(IMU_SAMPLES, len(pair.imu.stamps_ns))
+    gyro = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns, samples)[:, :3]
+    steps = 0.5 * (gyro[1:] + gyro[:-1]) * (pair.interval_s / (samples - 1))
+    return np.asarray(functools.reduce(np.matmul, Rotation.from_rotvec(steps).as_matrix()))
