@@ -121,7 +121,9 @@ class OdometryEngine:
         if stationary:
             covariance = self._uncertainty.rest(interval_s)
         else:
-            covariance = self._uncertainty.move(R_odom_base, T_base_motion, interval_s, self._in_base(motion.covariance))
+            covariance = self._uncertainty.move(
+                R_odom_base, T_base_motion, interval_s, self._in_base(motion.covariance)
+            )
         twist = logarithm(T_base_motion) / interval_s
         if blind:
             covariance = covariance + self._unseen_covariance(interval_s)

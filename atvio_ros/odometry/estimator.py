@@ -49,6 +49,11 @@ class NetworkEstimator:
         return self._virtual if self.config.view == 'level' else None
 
     @property
+    def image_size_px(self) -> tuple[int, int]:
+        """Height and width of the images it takes."""
+        return self.config.image_height_px, self.config.image_width_px
+
+    @property
     def undoes_lags(self) -> bool:
         """Whether it was trained on IMU readings without the lag of their filters; the paper's are as recorded."""
         return self.config.rotation == 'gyro_residual'
@@ -89,7 +94,8 @@ class NetworkEstimator:
             return pair.previous.image, pair.current.image
         R_camera_view = self._sight.R_camera_stored @ pair.geometry.R_image_level @ self._R_level_view
         previous, current = (
-            self._sight.stored.draw(frame.image, self._virtual, R_camera_view) for frame in (pair.previous, pair.current)
+            self._sight.stored.draw(frame.image, self._virtual, R_camera_view)
+            for frame in (pair.previous, pair.current)
         )
         return previous, current
 

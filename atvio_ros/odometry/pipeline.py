@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from atvio_ros.errors import AtvioError
 from atvio_ros.geometry import transform
-from atvio_ros.odometry.engine import OdometryEngine
-from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.motion_noise import MotionNoise
+from atvio_ros.odometry.engine import MotionEstimator, OdometryEngine
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.ledger import Ledger, Reason
@@ -19,6 +20,34 @@ from atvio_ros.odometry.standstill import StandstillGate
 from atvio_ros.odometry.travel import TravelTracker
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import NANOSECONDS, CameraFrame, FramePair, ImuSample, OdometryEstimate
+from atvio_ros.view.virtual_camera import VirtualCamera
+
+
+class Estimator(Protocol):
+    """An estimator before it is put on a robot: the network of a model file, or the road."""
+
+    @property
+    def name(self) -> str:
+        """What made the odometry, for people."""
+
+    @property
+    def noise(self) -> MotionNoise:
+        """How far its motions may be off."""
+
+    @property
+    def view(self) -> VirtualCamera | None:
+        """The widest view it draws of calibrated images; None: it takes whole images, scaled to `image_size_px`."""
+
+    @property
+    def image_size_px(self) -> tuple[int, int]:
+        """Height and width of scaled images."""
+
+    @property
+    def undoes_lags(self) -> bool:
+        """Whether it takes IMU readings without the lag of their filters and without bias."""
+
+    def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
+        """Itself on one robot, with a memory of its own."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +62,7 @@ class Odometry:
 
 
 def assemble(
-    estimator: NetworkEstimator,
+    estimator: Estimator,
     rig: Rig,
     *,
     standstill: bool = True,
@@ -47,7 +76,7 @@ def assemble(
     CalibrationError where the estimator needs to know more of the robot than the rig tells.
     """
     sight = Sight(rig, estimator.view) if estimator.view else None
-    intake = sight or ScaledImages(estimator.config.image_height_px, estimator.config.image_width_px)
+    intake = sight or ScaledImages(*estimator.image_size_px)
     T_base_image = rig.T_base_camera @ transform(sight.R_camera_stored, np.zeros(3)) if sight else rig.T_base_camera
     engine = OdometryEngine(
         estimator.on_robot(rig, sight),

@@ -114,9 +114,7 @@ class StoredView:
         view = road.draw(self._seen, self.virtual.K, self.R_camera_stored.T @ R_camera_level, 0)
         return np.asarray(view == 255)
 
-    def _warp(
-        self, image: ImageArray, virtual: VirtualCamera, R_camera_view: FloatArray, border: int
-    ) -> ImageArray:
+    def _warp(self, image: ImageArray, virtual: VirtualCamera, R_camera_view: FloatArray, border: int) -> ImageArray:
         view = cv2.warpPerspective(
             image,
             self.homography(virtual, R_camera_view),
