@@ -40,6 +40,7 @@ MAY_IMPORT = {
     'bags': {'base'},
     'network': {'base', 'preprocessing'},
     'calibration': {'base'},
+    'road': {'base', 'preprocessing'},
     'odometry': {'base', 'preprocessing', 'network'},
     'drives': {'base', 'preprocessing', 'bags'},
     'rendering': {'base', 'drives'},
@@ -168,9 +169,10 @@ def test_ros_reaches_the_network_through_the_odometry_only():
 
 
 def test_the_base_is_light():
-    """Values, geometry and settings need numpy and scipy, not a framework or a bag library."""
+    """Values, geometry, settings and the road need numpy, scipy and OpenCV, not a framework or a bag library."""
     unwanted = {'torch', 'lightning', 'rosbags', 'matplotlib', 'rich', 'moderngl', 'safetensors'}
-    assert offenders(lambda each: each.part in ('base', 'rig', 'view', 'preprocessing') and each.top in unwanted) == []
+    light = ('base', 'rig', 'view', 'preprocessing', 'road')
+    assert offenders(lambda each: each.part in light and each.top in unwanted) == []
 
 
 def test_pairing_and_engine_know_no_network():
