@@ -234,6 +234,18 @@ def test_the_measured_point_of_a_window_is_where_its_gradients_are():
     assert np.percentile(np.abs(away), 68) < 0.04
 
 
+def test_no_corner_is_taken_where_the_mask_shows_nothing():
+    before = textured()
+    before[:, :100] = 102  # outside the lens
+    mask = np.ones((HEIGHT, WIDTH), bool)
+    mask[:, :100] = False
+    still = TravelDirection(K, R_LEVEL, mask=mask)
+    seen = track_corners(before, before, K, np.eye(3), mask=still._mask)
+    assert len(seen) > 50
+    assert seen.previous_px[:, 0].min() > 100
+    assert not still.update(before, before, np.eye(3), 0.1).moving
+
+
 def test_images_without_corners_and_wrong_images():
     direction = TravelDirection(K, R_LEVEL)
     grey = np.full((HEIGHT, WIDTH), 90, np.uint8)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from atvio_ros.road.tracks import Tracks
 from atvio_ros.types import FloatArray
@@ -18,6 +19,7 @@ from atvio_ros.types import FloatArray
 LEAST_CORNERS = 20
 GYRO_SIGMA_RAD = 0.0002  # of the gyro's rotation over a pair, each axis
 LEAST_PARALLAX_PX = 0.2  # median over the corners; below, nothing is said about a direction
+_DOUBTFUL_PARALLAX_PX = 1.0
 MOST_TANGENT = 1.0  # a direction of 45 degrees beside the level axis is no direction of travel
 _LOSS = 1.5  # residual in sigmas where the Cauchy loss turns from square to logarithm
 _WIDER = (10.0, 4.0)  # the loss of the first steps, so that a wrong start is left
@@ -59,9 +61,7 @@ def fit_travel(
     R_previous_current is the gyro's (3, 3), optical axes. R_camera_level (3, 3) holds the given level axes x right, y
     down, z ahead in the camera; `start` is pitch and yaw in them [rad], where the search begins.
     """
-    if len(tracks) < LEAST_CORNERS:
-        return None
-    if float(np.median(parallax_px(tracks, K, R_previous_current))) < LEAST_PARALLAX_PX:
+    if len(tracks) < LEAST_CORNERS or stands(tracks, K, R_previous_current):
         return None
     problem = _Problem(tracks, K, R_previous_current, R_camera_level)
     prior = np.diag((0.0, 0.0, 1.0, 1.0, 1.0)) / gyro_sigma_rad**2
@@ -94,6 +94,17 @@ def fit_travel(
         corners=len(tracks),
         support=float(np.mean(np.abs(residuals) < 3.0)),
     )
+
+
+def stands(tracks: Tracks, K: FloatArray, R_previous_current: FloatArray) -> bool:
+    """Whether a rotation near the gyro's explains the corners, so that they tell nothing of a travel."""
+    parallax = float(np.median(parallax_px(tracks, K, R_previous_current)))
+    if LEAST_PARALLAX_PX <= parallax < _DOUBTFUL_PARALLAX_PX:  # a drifting gyro looks like this, too
+        beside = fit_rotation(tracks, K, R_previous_current)
+        if beside is not None:
+            R = Rotation.from_rotvec(beside).as_matrix() @ R_previous_current
+            parallax = float(np.median(parallax_px(tracks, K, R)))
+    return parallax < LEAST_PARALLAX_PX
 
 
 def fit_rotation(

@@ -58,13 +58,15 @@ def track_corners(
     K: FloatArray,
     R_previous_current: FloatArray,
     settings: TrackSettings = _DEFAULT,
+    mask: ImageArray | None = None,
 ) -> Tracks:
     """Corners of `previous` (H, W) grey, found again in `current` (H, W); K (3, 3) [px] is that of both.
 
     R_previous_current (3, 3), optical axes, is the gyro's: it starts the search at where a far corner must be, so
-    that only its parallax is left to be found. Corners that do not come back are left out; none may be left.
+    that only its parallax is left to be found. Corners that do not come back are left out; none may be left. Corners
+    are taken where `mask` (H, W) uint8 is not 0: what is fixed to the camera (bonnet, edge of the view) must be 0.
     """
-    corners = _corners(previous, settings)
+    corners = _corners(previous, settings, mask)
     if len(corners) == 0:
         return _NONE
     start = _turned(corners[:, 0], K, R_previous_current)
@@ -88,9 +90,9 @@ def track_corners(
     return Tracks(corners[clear] + centre, there[clear] + centre, covariance[clear])
 
 
-def _corners(image: ImageArray, settings: TrackSettings) -> _Float32Array:
+def _corners(image: ImageArray, settings: TrackSettings, mask: ImageArray | None) -> _Float32Array:
     """Corners of Shi and Tomasi (N, 1, 2) [px], the best first."""
-    found = cv2.goodFeaturesToTrack(image, settings.most_corners, settings.quality, settings.spacing_px)
+    found = cv2.goodFeaturesToTrack(image, settings.most_corners, settings.quality, settings.spacing_px, mask=mask)
     return np.empty((0, 1, 2), np.float32) if found is None else np.asarray(found, np.float32)
 
 

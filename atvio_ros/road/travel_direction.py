@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import ImageError
@@ -78,12 +80,20 @@ class TravelDirection:
         R_camera_level: FloatArray,
         settings: TravelSettings | None = None,
         tracking: TrackSettings | None = None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take K (3, 3) [px] of the images that follow, undistorted, and the nominal level axes in the camera."""
+        """Take K (3, 3) [px] of the images that follow, undistorted, and the nominal level axes in the camera.
+
+        `mask` (H, W) is False where an image shows nothing of the world: outside the lens, or the bonnet.
+        """
         self._K = np.asarray(K, dtype=np.float64)
         self._R_camera_nominal = np.asarray(R_camera_level, dtype=np.float64)
         self._settings = settings or TravelSettings()
         self._tracking = tracking or TrackSettings()
+        self._mask: ImageArray | None = None
+        if mask is not None and not mask.all():
+            window = np.ones((self._tracking.window_px, self._tracking.window_px), np.uint8)
+            self._mask = np.asarray(cv2.erode(mask.astype(np.uint8), window, borderValue=1), np.uint8)
         self.reset()
 
     def reset(self) -> None:
@@ -107,7 +117,7 @@ class TravelDirection:
                 f'The direction of travel needs two grey images of one size, not {previous.shape} and {current.shape}. '
                 'Convert them to grey and scale them alike.'
             )
-        tracks = track_corners(previous, current, self._K, R_previous_current, self._tracking)
+        tracks = track_corners(previous, current, self._K, R_previous_current, self._tracking, self._mask)
         return self.update_from_tracks(tracks, R_previous_current, interval_s)
 
     def update_from_tracks(self, tracks: Tracks, R_previous_current: FloatArray, interval_s: float) -> TravelEstimate:
