@@ -17,7 +17,7 @@ from atvio_ros.road.tracks import Tracks
 from atvio_ros.types import FloatArray
 
 LEAST_CORNERS = 20
-GYRO_SIGMA_RAD = 0.0002  # of the gyro's rotation over a pair, each axis
+GYRO_SIGMA_RAD = 0.0002  # of the gyro's rotation over a pair, each axis; looser, far corners' errors tilt the travel
 LEAST_PARALLAX_PX = 0.2  # median over the corners; below, nothing is said about a direction
 _DOUBTFUL_PARALLAX_PX = 1.0
 MOST_TANGENT = 1.0  # a direction of 45 degrees beside the level axis is no direction of travel

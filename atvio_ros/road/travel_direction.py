@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import ImageError
-from atvio_ros.road.epipolar import GYRO_SIGMA_RAD, LEAST_CORNERS, TravelFit, fit_rotation, fit_travel
+from atvio_ros.road.epipolar import GYRO_SIGMA_RAD, LEAST_CORNERS, TravelFit, fit_rotation, fit_travel, stands
 from atvio_ros.road.tracks import Tracks, TrackSettings, track_corners
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray, ImageArray
 
 _NOMINAL_S = 0.1  # the interval that the figures a frame are for
-_MOST_BESIDE_SIGMAS = 20.0
+_MOST_BESIDE_SIGMAS = 20.0  # beyond, a rotation beside the gyro's comes of wrong corners, not of its bias
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TravelSettings:
 
     start_pitch_deg: float = setting(2.0, 'How well the calibrated pitch is known at the start [deg].', minimum=0.01)
     start_yaw_deg: float = setting(1.0, 'How well the calibrated yaw is known at the start [deg].', minimum=0.01)
-    drift_pitch_deg: float = setting(0.2, 'Change of the pitch beside the rotation of the gyro [deg a frame].')
+    drift_pitch_deg: float = setting(0.3, 'Change of the pitch beside the rotation of the gyro [deg a frame].')
     drift_yaw_deg: float = setting(0.05, 'Change of the yaw [deg a frame].', minimum=0.0)
     drift_turning: float = setting(0.3, 'Change of the yaw in a bend, as a share of the rotation of the gyro.')
     floor_pitch_deg: float = setting(0.2, 'Least sigma of a measured pitch: the car heaves [deg].', minimum=0.01)
@@ -69,9 +69,11 @@ class TravelEstimate:
 class TravelDirection:
     """Feed it pairs in order. The same pairs after a start or `reset` give the same estimates.
 
-    Pitch is kept as seen by the newest image: the gyro's rotation carries it on. Yaw is kept as seen from halfway
-    between two images, where a vehicle in a steady bend moves along a constant direction; the gyro does not carry it.
-    Where the camera stands the direction is held, and corners tell rotation from a gyro's bias.
+    Corners tell the direction between two images, which is taken as seen from halfway. There a vehicle in a steady
+    bend moves along a constant yaw, so the gyro does not carry yaw on. Pitch it does, in part (`follow_gyro`): a nod
+    on the springs turns the camera against the road, a crest turns the road with it. On flat roads with a springy
+    car all of the rotation is best, on real ones a half to three quarters.
+    Where the camera stands the direction is held. The gyro's bias is learnt at rest and, slowly, in motion.
     """
 
     def __init__(
@@ -123,10 +125,11 @@ class TravelDirection:
     def update_from_tracks(self, tracks: Tracks, R_previous_current: FloatArray, interval_s: float) -> TravelEstimate:
         """As `update`, from corners that were tracked already."""
         settings, N = self._settings, self._R_camera_nominal
-        frames = max(interval_s, 1e-3) / _NOMINAL_S
+        interval_s = max(interval_s, 1e-3)
+        frames = interval_s / _NOMINAL_S
         R = _rotation(self._gyro_bias * interval_s) @ R_previous_current
         fit = fit_travel(tracks, self._K, R, N, (self._pitch, self._yaw), settings.gyro_sigma)
-        moving = fit is not None or len(tracks) < LEAST_CORNERS
+        moving = fit is not None or len(tracks) < LEAST_CORNERS or not stands(tracks, self._K, R)
         beside = None if moving else fit_rotation(tracks, self._K, R)
         if beside is not None:
             R = _rotation(beside) @ R

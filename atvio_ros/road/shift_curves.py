@@ -1,0 +1,111 @@
+"""How well each shift of the road explains two views of it: a log-likelihood for every shift, in bands of depth.
+
+A patch of the newer view is compared with the older view at every shift along the way (normalised correlation r). For
+Gaussian noise and unknown brightness and contrast the likelihood of a shift is (1 - r^2)^(-n/2), n being the
+independent samples of the patch. A patch without texture gives r near 0 everywhere and so says nothing. What one patch
+can say is bounded, and patches are added up: a car that moves with us, or a shadow, is outvoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.settings import setting
+from atvio_ros.types import FloatArray, ImageArray
+from atvio_ros.view.road import RoadView
+
+Curves = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """Where patches lie and what they count. Lengths are in camera heights."""
+
+    half_width: float = setting(1.3, 'Road that is looked at, to each side.', minimum=0.2, maximum=10.0)
+    cell: float = setting(0.02, 'Cell along the way.', minimum=0.002, maximum=0.2)
+    cell_across: float = setting(0.05, 'Cell across.', minimum=0.002, maximum=0.5)
+    strips: int = setting(5, 'Patches side by side.', minimum=1, maximum=50)
+    farthest_shift: float = setting(3.0, 'Largest shift forward.', minimum=0.1, maximum=10.0)
+    backward_shift: float = setting(0.3, 'Largest shift backward.', minimum=0.0, maximum=5.0)
+    samples: float = setting(25.0, 'Independent samples of a patch: n.', minimum=1.0)
+    most_correlation: float = setting(0.97, 'Correlation that counts as perfect.', minimum=0.1, maximum=0.999)
+    least_contrast: float = setting(0.3, 'Deviation of grey levels below which a patch is left out.', minimum=0.0)
+
+
+# Depth of the bands, as multiples of where the road comes into view: they overlap a little.
+_BANDS = ((1.0, 1.3), (1.22, 1.58), (1.5, 1.96), (1.86, 2.46))
+_FINE, _COARSE = (0.8, 1.5), (6.0, 12.0)  # deviations in cells (across, along) of the band-pass
+FINER = 4  # curves are interpolated to so many points a cell: a maximum lies between cells, too
+
+
+class ShiftCurves:
+    """Compares views of a road that comes into sight `nearest` camera heights ahead."""
+
+    def __init__(self, nearest: float, settings: MatchSettings | None = None) -> None:
+        self.settings = settings = settings or MatchSettings()
+        ends = [(first * nearest, last * nearest) for first, last in _BANDS]
+        far = max(ends[-1][1], ends[0][1] + settings.farthest_shift) + 0.5
+        self.road = RoadView(nearest, far, settings.half_width, settings.cell, settings.cell_across)
+        self.depth: FloatArray = np.array([0.5 * (first + last) for first, last in ends])  # (B,) middle of each band
+        last_row = self.road.rows - 1
+        self._rows = [
+            (round(last_row - (last - nearest) / settings.cell), round(last_row - (first - nearest) / settings.cell) + 1)
+            for first, last in ends
+        ]
+        self._columns = [
+            (int(strip[0]), int(strip[-1]) + 1) for strip in np.array_split(np.arange(self.road.columns), settings.strips)
+        ]
+        self._back = round(settings.backward_shift / settings.cell)
+        self._most = round(settings.farthest_shift / settings.cell)
+        cells = np.arange(-self._back * FINER, self._most * FINER + 1) / FINER
+        self.shifts: FloatArray = cells * settings.cell  # (S,) camera heights, positive: the robot moved forward
+
+    def compare(
+        self, older: ImageArray, newer: ImageArray, seen: NDArray[np.bool_]
+    ) -> tuple[Curves, NDArray[np.intp]]:
+        """Log-likelihoods (B, S) of the shifts of each band, and the number of patches (B,) that they come from.
+
+        Both views (rows, columns) are of `road`, `seen` tells which cells of the newer one show something.
+        """
+        old, new = _band_pass(older), _band_pass(newer)
+        whole = np.zeros((len(self._rows), self._back + self._most + 1), np.float32)
+        patches = np.zeros(len(self._rows), dtype=np.intp)
+        for band, (top, bottom) in enumerate(self._rows):
+            for left, right in self._columns:
+                if not seen[top:bottom, left:right].all():
+                    continue
+                patch = new[top:bottom, left:right]
+                if float(patch.std()) < self.settings.least_contrast:
+                    continue
+                patches[band] += 1
+                self._add(whole[band], old[:, left:right], patch, top)
+        fine = cv2.resize(whole, None, fx=FINER, fy=1, interpolation=cv2.INTER_CUBIC)
+        # Points lie at (k + 0.5) / FINER - 0.5 cells after scaling: shifted onto k / FINER.
+        positions = np.arange(-0.5 + 0.5 / FINER, whole.shape[1] - 0.5, 1.0 / FINER)[: fine.shape[1]]
+        wanted = np.arange(len(self.shifts)) / FINER
+        curves = np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
+        return curves, patches
+
+    def _add(self, curve: Curves, strip: NDArray[np.float32], patch: NDArray[np.float32], top: int) -> None:
+        """Add what one patch, whose first row is `top`, says of each shift [cells] to `curve`."""
+        first = max(0, top - self._most)  # far is up: a patch was farther ahead before
+        last = min(len(strip), top + len(patch) + self._back)
+        likeness = cv2.matchTemplate(strip[first:last], patch, cv2.TM_CCOEFF_NORMED)[:, 0]
+        r = np.clip(np.nan_to_num(likeness), 0.0, self.settings.most_correlation)
+        says = (-0.5 * self.settings.samples) * np.log1p(-r * r)
+        begin = self._back + top - first  # of the first row, the farthest shift; the index falls from there
+        indices = begin - np.arange(len(says))
+        row = np.full(len(curve), float(np.median(says)), np.float32)  # of what lies beyond the view nothing is known
+        row[indices] = says
+        curve += row
+
+
+def _band_pass(view: ImageArray) -> NDArray[np.float32]:
+    """A view without what is finer or coarser than the texture of a road."""
+    values = view.astype(np.float32)
+    fine = cv2.GaussianBlur(values, (0, 0), _FINE[0], sigmaY=_FINE[1])
+    return np.asarray(fine - cv2.GaussianBlur(values, (0, 0), _COARSE[0], sigmaY=_COARSE[1]), dtype=np.float32)

@@ -1,0 +1,126 @@
+"""Speed over the road and the tilt that is left in its view, found together by a filter over a grid of both.
+
+A view that is tilted too far by d stretches the road: a shift s appears as s (1 + 2 z d) at depth z (camera heights).
+So bands at several depths agree on one speed only for the right tilt, and the error of the direction of travel, two per
+cent of the distance for a tenth of a degree, comes out with the speed. Belief is carried from pair to pair: speed
+changes no faster than a vehicle accelerates, tilt drifts slowly and is held near zero by the direction of travel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from atvio_ros.road.shift_curves import Curves
+from atvio_ros.settings import setting
+from atvio_ros.types import FloatArray
+
+
+@dataclass(frozen=True)
+class SpeedSettings:
+    """The grid, and what is believed of a vehicle."""
+
+    largest_speed: float = setting(38.0, 'Forward [m/s].', minimum=0.5, maximum=100.0)
+    largest_reverse: float = setting(4.0, 'Backward [m/s].', minimum=0.0, maximum=50.0)
+    speed_step_h: float = setting(0.05, 'Step of the grid [camera heights a second].', minimum=0.005)
+    acceleration: float = setting(1.8, 'Deviation of the acceleration [m/s^2]; 3 is a hard stop.', minimum=0.1)
+    tilt_deg: float = setting(0.25, 'Deviation of the tilt that is left [deg].', minimum=0.01)
+    tilt_most_deg: float = setting(1.2, 'Largest tilt that is looked at [deg].', minimum=0.1)
+    tilt_step_deg: float = setting(0.1, 'Step of the grid [deg].', minimum=0.01)
+    tilt_drift_deg: float = setting(0.16, 'Drift of the tilt [deg/sqrt(s)].', minimum=0.0)
+    trust: float = setting(0.2, 'Weight of the curves: neighbouring patches and frames err alike.', minimum=0.01)
+    surprise: float = setting(5e-4, 'Chance that a pair is nothing like the one before.', minimum=0.0, maximum=0.5)
+    local: float = setting(0.6, 'The mean is taken this near the best speed [camera heights a second].', minimum=0.05)
+
+
+@dataclass(frozen=True)
+class SpeedEstimate:
+    """Speed at one pair, in camera heights a second."""
+
+    speed: float
+    sigma: float  # of the whole belief: it grows where two speeds are as likely
+    tilt: float  # rad, left in the road view
+
+
+class SpeedFilter:
+    """Fed with the curves of one pair after the other; the same curves give the same estimates."""
+
+    def __init__(self, camera_height: float, settings: SpeedSettings | None = None) -> None:
+        self._settings = settings = settings or SpeedSettings()
+        step = settings.speed_step_h
+        slowest, fastest = -settings.largest_reverse / camera_height, settings.largest_speed / camera_height
+        self._speeds = step * np.arange(np.floor(slowest / step), np.ceil(fastest / step) + 1)
+        self._acceleration = settings.acceleration / camera_height
+        steps = round(settings.tilt_most_deg / settings.tilt_step_deg)
+        self._tilts = np.radians(settings.tilt_step_deg) * np.arange(-steps, steps + 1)
+        self._prior = -0.5 * (self._tilts / np.radians(settings.tilt_deg)) ** 2
+        self.reset()
+
+    def reset(self) -> None:
+        """Any speed is as likely again."""
+        tilt = np.exp(self._prior)
+        self._belief: FloatArray = np.tile(tilt / tilt.sum() / len(self._speeds), (len(self._speeds), 1))
+
+    def update(
+        self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, interval_s: float, weight: float = 1.0
+    ) -> SpeedEstimate:
+        """Take the curves (B, S) over `shifts` (S,) of bands at `depth` (B,), all in camera heights.
+
+        The two views are `span_s` apart, and `interval_s` has passed since the last update; `weight` lessens what the
+        curves say where the same images are compared more than once.
+        """
+        self._predict(interval_s)
+        explained = self._explained(curves, shifts, depth, span_s)
+        logarithm = np.log(np.maximum(self._belief, 1e-300)) + self._settings.trust * weight * explained
+        logarithm -= logarithm.max()
+        belief = np.exp(logarithm)
+        self._belief = belief / belief.sum()
+        return self._estimate()
+
+    def _predict(self, interval_s: float) -> None:
+        settings = self._settings
+        along = _kernel(self._acceleration * interval_s / settings.speed_step_h)
+        drift = settings.tilt_drift_deg * np.sqrt(interval_s) / settings.tilt_step_deg
+        belief = cv2.sepFilter2D(self._belief, -1, _kernel(drift), along, borderType=cv2.BORDER_REPLICATE)
+        belief = belief * np.exp(0.2 * interval_s * self._prior)  # drawn back to zero within seconds
+        belief /= belief.sum()
+        self._belief = (1.0 - settings.surprise) * belief + settings.surprise / belief.size
+
+    def _explained(self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float) -> FloatArray:
+        """Log-likelihood (V, T) of each speed and tilt, the sum over the bands."""
+        total = np.zeros(self._belief.shape)
+        step = shifts[1] - shifts[0]
+        way = self._speeds[:, None] * span_s
+        for curve, z in zip(curves, depth, strict=True):
+            place = (way * (1.0 + 2.0 * z * self._tilts) - shifts[0]) / step
+            total += _looked_up(curve, place)
+        return total
+
+    def _estimate(self) -> SpeedEstimate:
+        settings = self._settings
+        of_speed = self._belief.sum(axis=1)
+        best = int(of_speed.argmax())
+        reach = max(1, round(settings.local / settings.speed_step_h))
+        near = slice(max(0, best - reach), best + reach + 1)
+        speed = float(of_speed[near] @ self._speeds[near] / of_speed[near].sum())
+        variance = float(of_speed @ (self._speeds - speed) ** 2)
+        return SpeedEstimate(speed, float(np.sqrt(variance)), float(self._belief.sum(axis=0) @ self._tilts))
+
+
+def _kernel(sigma: float) -> FloatArray:
+    """Gaussian of a deviation in grid steps."""
+    reach = max(1, int(np.ceil(4.0 * sigma)))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 0.05)) ** 2)
+    return np.asarray(weights / weights.sum())
+
+
+def _looked_up(curve: Curves, place: FloatArray) -> FloatArray:
+    """Values of a curve at places in steps; beyond its ends the least of it, for such shifts were not looked for."""
+    below = np.floor(place).astype(np.intp)
+    inside = (below >= 0) & (below < len(curve) - 1)
+    index = np.where(inside, below, 0)
+    share = place - below
+    values = curve[index] * (1.0 - share) + curve[index + 1] * share
+    return np.where(inside, values, float(curve.min()))
