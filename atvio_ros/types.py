@@ -44,11 +44,12 @@ class ImuWindow:
 class PairGeometry:
     """How the camera turned over a pair and which way it went, in the axes in which its images are kept."""
 
-    R_previous_current: FloatArray  # (3, 3) of the gyro
+    R_previous_current: FloatArray  # (3, 3) of the gyro, corrected
     R_image_level: FloatArray  # (3, 3) level axes at the second image: z along the way, x without roll, y down
     pitch_sigma: float  # rad, of the direction of travel
     confident: bool  # whether the direction is known well enough to measure distances by it
     lost: bool  # in motion without having seen a direction for long
+    gyro_correction: FloatArray  # (3,) rad/s in base axes, to be added to the gyro: its bias, as far as images show it
 
 
 @dataclass(frozen=True)

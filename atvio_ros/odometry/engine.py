@@ -90,7 +90,7 @@ class OdometryEngine:
         blind = self._sight.update(pair)
         stationary = self._standstill is not None and self._standstill.update(pair, blind is not None)
         if self._travel is not None:
-            pair = dataclasses.replace(pair, geometry=self._travel.update(pair, blind is not None or stationary))
+            pair = dataclasses.replace(pair, geometry=self._travel.update(pair))
         motion = self._estimator.predict(pair)
         if not np.isfinite(motion.T_previous_current).all():
             self._estimator.reset()

@@ -64,7 +64,7 @@ class NetworkEstimator:
         made._model = copy.deepcopy(self._model)
         made._sight, made._state = sight, None
         R_image_base = (rig.R_base_camera if sight is None else rig.R_base_camera @ sight.R_camera_stored).T
-        made._model.motion.use_mounting(R_image_base)
+        made._model.motion.use_mounting(R_image_base)  # type: ignore[operator]
         return made
 
     def reset(self) -> None:
@@ -75,6 +75,8 @@ class NetworkEstimator:
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Relative camera motion over one pair. Raises ImuError when the pair's IMU readings are unusable."""
         block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)  # (11, 6)
+        if pair.geometry is not None:
+            block[:, :3] += pair.geometry.gyro_correction
         frames = [images_to_tensor(image) for image in self._images(pair)]
         channels = max(len(frame) for frame in frames)  # a camera may change between grey and colour
         images = torch.stack([frame.expand(channels, -1, -1) for frame in frames])[None].to(

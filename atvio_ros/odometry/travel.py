@@ -25,21 +25,25 @@ class TravelTracker:
         """The direction is that of the rig again, as after the robot was carried elsewhere."""
         self._direction = None
 
-    def update(self, pair: FramePair, hold: bool) -> PairGeometry:
-        """Geometry of the next pair; with `hold` (nothing is seen, or the robot stands) the gyro alone carries it.
+    def update(self, pair: FramePair) -> PairGeometry:
+        """Geometry of the next pair.
 
         Raises ImuError when the pair's IMU readings are unusable, ImageError when its images differ in size.
         """
         if self._direction is None:
-            self._direction = TravelDirection(self._sight.stored.virtual.K, np.eye(3))
-        R_previous_current = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
+            stored = self._sight.stored
+            self._direction = TravelDirection(stored.virtual.K, np.eye(3), mask=stored.mask)
+        R_gyro = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
         previous, current = pair.previous.image[:, :, 0], pair.current.image[:, :, 0]
-        if hold:
-            travel = self._direction.update(previous, current, R_previous_current, pair.interval_s)
-        else:
-            travel = self._direction.update(previous, current, R_previous_current, pair.interval_s)
+        travel = self._direction.update(previous, current, R_gyro, pair.interval_s)
+        R_beside = Rotation.from_rotvec(travel.gyro_bias * pair.interval_s).as_matrix()
         return PairGeometry(
-            R_previous_current, travel.R_camera_level, travel.pitch_sigma, travel.confident, travel.lost
+            R_previous_current=R_beside @ R_gyro,
+            R_image_level=travel.R_camera_level,
+            pitch_sigma=travel.pitch_sigma,
+            confident=travel.confident,
+            lost=travel.lost,
+            gyro_correction=self._R_image_base.T @ travel.gyro_bias,
         )
 
 

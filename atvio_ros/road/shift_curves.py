@@ -39,6 +39,8 @@ class MatchSettings:
 # Depth of the bands, as multiples of where the road comes into view: they overlap a little.
 _BANDS = ((1.0, 1.3), (1.22, 1.58), (1.5, 1.96), (1.86, 2.46))
 _FINE, _COARSE = (0.8, 1.5), (6.0, 12.0)  # deviations in cells (across, along) of the band-pass
+_ROOM_H = 1.0  # beyond the farthest band, where its patches were before
+_MARGIN_H = 0.35  # of a shift that is only expected
 FINER = 4  # curves are interpolated to so many points a cell: a maximum lies between cells, too
 
 
@@ -48,33 +50,43 @@ class ShiftCurves:
     def __init__(self, nearest: float, settings: MatchSettings | None = None) -> None:
         self.settings = settings = settings or MatchSettings()
         ends = [(first * nearest, last * nearest) for first, last in _BANDS]
-        far = max(ends[-1][1], ends[0][1] + settings.farthest_shift) + 0.5
+        far = max(ends[-1][1] + _ROOM_H, ends[0][1] + settings.farthest_shift)
         self.road = RoadView(nearest, far, settings.half_width, settings.cell, settings.cell_across)
         self.depth: FloatArray = np.array([0.5 * (first + last) for first, last in ends])  # (B,) middle of each band
         last_row = self.road.rows - 1
         self._rows = [
-            (round(last_row - (last - nearest) / settings.cell), round(last_row - (first - nearest) / settings.cell) + 1)
+            (
+                round(last_row - (last - nearest) / settings.cell),
+                round(last_row - (first - nearest) / settings.cell) + 1,
+            )
             for first, last in ends
         ]
         self._columns = [
-            (int(strip[0]), int(strip[-1]) + 1) for strip in np.array_split(np.arange(self.road.columns), settings.strips)
+            (int(strip[0]), int(strip[-1]) + 1)
+            for strip in np.array_split(np.arange(self.road.columns), settings.strips)
         ]
+        self._reach = [far - last for _, last in ends]  # largest shift at which a band's patches are still in the view
         self._back = round(settings.backward_shift / settings.cell)
         self._most = round(settings.farthest_shift / settings.cell)
         cells = np.arange(-self._back * FINER, self._most * FINER + 1) / FINER
         self.shifts: FloatArray = cells * settings.cell  # (S,) camera heights, positive: the robot moved forward
 
     def compare(
-        self, older: ImageArray, newer: ImageArray, seen: NDArray[np.bool_]
+        self, older: ImageArray, newer: ImageArray, seen: NDArray[np.bool_], expected: float | None = None
     ) -> tuple[Curves, NDArray[np.intp]]:
         """Log-likelihoods (B, S) of the shifts of each band, and the number of patches (B,) that they come from.
 
-        Both views (rows, columns) are of `road`, `seen` tells which cells of the newer one show something.
+        Both views (rows, columns) are of `road`, `seen` tells which cells of the newer one show something. A band
+        whose patches were out of view before the `expected` shift (None: before any) has nothing to say, and would
+        vote for whatever noise it finds nearer by.
         """
         old, new = _band_pass(older), _band_pass(newer)
         whole = np.zeros((len(self._rows), self._back + self._most + 1), np.float32)
         patches = np.zeros(len(self._rows), dtype=np.intp)
+        needed = self.settings.farthest_shift if expected is None else expected + _MARGIN_H
         for band, (top, bottom) in enumerate(self._rows):
+            if self._reach[band] < needed and band > 0:
+                continue
             for left, right in self._columns:
                 if not seen[top:bottom, left:right].all():
                     continue

@@ -64,7 +64,13 @@ class SpeedFilter:
         self._belief: FloatArray = np.tile(tilt / tilt.sum() / len(self._speeds), (len(self._speeds), 1))
 
     def update(
-        self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, interval_s: float, weight: float = 1.0
+        self,
+        curves: Curves,
+        shifts: FloatArray,
+        depth: FloatArray,
+        span_s: float,
+        interval_s: float,
+        weight: float = 1.0,
     ) -> SpeedEstimate:
         """Take the curves (B, S) over `shifts` (S,) of bands at `depth` (B,), all in camera heights.
 
