@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +19,43 @@ NODE = 'atvio_ros.ros.node'
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 60.0
 
-_domains = iter(range(101))
+# Those that ROS 2 may use on Linux, rarely used ones first.
+_DOMAINS = deque([*range(215, 233), *range(1, 102)])
+_claimed: dict[str, socket.socket] = {}
 
 
 def fresh_environment() -> dict[str, str]:
-    """Environment of a ROS graph that nothing else on this machine is in."""
-    domain = (os.getpid() * 7 + next(_domains)) % 101 + 1
+    """Environment of a ROS graph that nothing else on this machine is in, whoever else runs these tests.
+
+    It stays ours until `release` or the end of this process.
+    """
     path = os.pathsep.join(filter(None, (str(REPOSITORY / 'test'), os.environ.get('PYTHONPATH'))))
     return {
         **os.environ,
         'PYTHONPATH': path,
-        'ROS_DOMAIN_ID': str(domain),
+        'ROS_DOMAIN_ID': _claim_domain(),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
     }
+
+
+def release(environment: dict[str, str]) -> None:
+    """Give the domain back; nothing of ours may be left in it."""
+    _claimed.pop(environment['ROS_DOMAIN_ID']).close()
+
+
+def _claim_domain() -> str:
+    for _ in range(len(_DOMAINS)):
+        domain = str(_DOMAINS[0])
+        _DOMAINS.rotate(-1)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f'\0atvio_ros test domain {domain}')  # no file: it is free again when its owner has ended
+        except OSError:
+            claim.close()
+        else:
+            _claimed[domain] = claim
+            return domain
+    raise RuntimeError('All ROS domains are in use by tests that run on this machine.')
 
 
 def ros_arguments(parameters: dict[str, Any], namespace: str = '') -> list[str]:
@@ -41,16 +67,10 @@ def ros_arguments(parameters: dict[str, Any], namespace: str = '') -> list[str]:
 
 
 class NodeProcess:
-    """A started node. `program` is a module: atvio_node itself, or one of samples.nodes."""
+    """A node that runs for the length of a `with` block. `program` is a module: atvio_node, or one of samples.nodes."""
 
-    def __init__(
-        self,
-        parameters: dict[str, Any],
-        program: str = NODE,
-        namespace: str = '',
-        environment: dict[str, str] | None = None,
-    ) -> None:
-        self.environment = environment or fresh_environment()
+    def __init__(self, parameters: dict[str, Any], program: str = NODE, namespace: str = '') -> None:
+        self.environment = fresh_environment()
         self.lines: list[str] = []  # of its output so far
         self._process = subprocess.Popen(
             [sys.executable, '-m', program, *ros_arguments(parameters, namespace)],
@@ -63,6 +83,16 @@ class NodeProcess:
         )
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self.wait()
+        self.end_input()
+        release(self.environment)
 
     @property
     def pid(self) -> int:

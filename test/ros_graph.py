@@ -184,27 +184,27 @@ def graph(
     `program` is a module: atvio_node itself, or one of samples.nodes. `parameters` are set on it beyond those of
     PATIENT, which are left out where it is not to be patient.
     """
-    process = NodeProcess({**(PATIENT if patient else {}), **parameters}, program, namespace)
-    context = Context()
-    rclpy.init(context=context, domain_id=process.domain)
-    node = Node('peer', context=context, namespace=namespace)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
+    with NodeProcess({**(PATIENT if patient else {}), **parameters}, program, namespace) as process:
+        context = Context()
+        rclpy.init(context=context, domain_id=process.domain)
+        node = Node('peer', context=context, namespace=namespace)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
 
-    def spin() -> None:
-        with suppress(ExternalShutdownException):
-            executor.spin()
+        def spin() -> None:
+            with suppress(ExternalShutdownException):
+                executor.spin()
 
-    thread = threading.Thread(target=spin, daemon=True)
-    thread.start()
-    peer = Graph(node, process)
-    try:
-        if active:
-            peer.wait_until_connected()
-        yield peer
-    finally:
-        status = process.stop()
-        executor.shutdown()
-        thread.join(5)
-        rclpy.try_shutdown(context=context)
-    assert status == 0, process.output
+        thread = threading.Thread(target=spin, daemon=True)
+        thread.start()
+        peer = Graph(node, process)
+        try:
+            if active:
+                peer.wait_until_connected()
+            yield peer
+        finally:
+            status = process.stop()
+            executor.shutdown()
+            thread.join()
+            rclpy.try_shutdown(context=context)
+        assert status == 0, process.output

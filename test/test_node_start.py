@@ -22,8 +22,8 @@ from node_process import NodeProcess
     ],
 )
 def test_what_cannot_work_is_refused_at_start_in_one_line(parameter, value, message):
-    process = NodeProcess({parameter: value})
-    assert process.wait() == 1, process.output
+    with NodeProcess({parameter: value}) as process:
+        assert process.wait() == 1, process.output
     lines = [line for line in process.lines if line.startswith('atvio_node:')]
     assert len(lines) == 1
     assert message in lines[0]

@@ -42,9 +42,9 @@ def test_it_stops_in_time_while_it_waits(how, parameters):
 
 @EITHER
 def test_it_stops_in_time_while_it_configures(how):
-    process = NodeProcess({}, 'samples.nodes.loading')
-    process.wait_for_line(loading.LOADING)
-    assert_stops(process, how)
+    with NodeProcess({}, 'samples.nodes.loading') as process:
+        process.wait_for_line(loading.LOADING)
+        assert_stops(process, how)
 
 
 @EITHER
