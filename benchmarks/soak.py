@@ -30,7 +30,7 @@ from atvio_ros.ros.player import BagPlayer
 from atvio_ros.ros.replay import Recording, node_process, spinning
 
 ANSWER_LIMIT_S = 60.0
-SAMPLE_PERIOD_S = 0.5
+SAMPLE_PERIOD_NS = 1_000_000_000  # of bag time
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Soak:
     dropped: dict[str, int]  # by reason; images and IMU readings
     images_dropped: int
     imu_dropped: int
-    memory_mb: list[float]  # every half second
+    memory_mb: list[float]  # every second of bag time
 
     @property
     def balanced(self) -> bool:
@@ -81,22 +81,22 @@ def soak(bag: Path, minutes: float, rate: float, log: Path) -> Soak:
                 if not player.wait_for_subscribers(60.0, lambda: process.poll() is None):
                     raise SystemExit(f'The node did not start. See {log}.')
                 memory, rounds, played_s = [], 0, 0.0
-                sampled_s, first_ns, last_ns = time.monotonic(), 0, 0
+                first_ns = last_ns = sampled_ns = 0
 
                 def before(message: RawMessage) -> None:
-                    nonlocal sampled_s, first_ns, last_ns
+                    nonlocal first_ns, last_ns, sampled_ns
                     sent[message.topic] += 1
                     first_ns, last_ns = first_ns or message.log_stamp_ns, message.log_stamp_ns
-                    if time.monotonic() - sampled_s > SAMPLE_PERIOD_S:
-                        sampled_s = time.monotonic()
+                    if last_ns - sampled_ns >= SAMPLE_PERIOD_NS:
+                        sampled_ns = last_ns
                         memory.append(_resident_mb(process.pid))
 
                 while played_s < 60.0 * minutes:
-                    first_ns = 0
+                    first_ns = sampled_ns = 0
                     player.play(rate, before)
                     rounds, played_s = rounds + 1, played_s + (last_ns - first_ns) * 1e-9
                 images, imu = sent[reader.topics.image or ''], sent[reader.topics.imu or '']
-                _wait_for_answers(recording, images)
+                _wait_for_answers(recording, images, imu)
             status = recording.status
             return Soak(
                 played_s / 60.0,
@@ -115,11 +115,13 @@ def soak(bag: Path, minutes: float, rate: float, log: Path) -> Soak:
         rclpy.try_shutdown(context=context)
 
 
-def _wait_for_answers(recording: Recording, images: int) -> None:
+def _wait_for_answers(recording: Recording, images: int, imu: int) -> None:
+    """Until the node's status accounts for all that was sent. Where it never does, the books will tell."""
     deadline_s = time.monotonic() + ANSWER_LIMIT_S
-    while recording.images_accounted_for < images and time.monotonic() < deadline_s:
+    while time.monotonic() < deadline_s:
+        if recording.images_accounted_for >= images and recording.status.imu_received >= imu:
+            return
         time.sleep(0.1)
-    time.sleep(2.5)  # the last images wait for an IMU that has ended; the last status tells all
 
 
 def _resident_mb(pid: int) -> float:

@@ -1,24 +1,22 @@
-"""A real atvio_node in its own process, and a peer in this one that talks to it over DDS on a domain of its own."""
+"""A peer of a running atvio_node: sends it images and IMU over DDS, on a domain of their own, and calls its services.
+
+Nothing here depends on how fast the machine is: by default (PATIENT) the transport loses nothing, the node skips
+nothing and gives up no image, and whoever waits does so for an answer of the node.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from nav_msgs.msg import Odometry
+from node_answers import FRAME_NS, SECOND_NS, Answers
+from node_process import NODE, START_LIMIT_S, NodeProcess
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -27,82 +25,37 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
-from tf2_msgs.msg import TFMessage
 
-from atvio_ros.msg import OdometryStatus
 from atvio_ros.ros.conversions import stamp_from_ns
 
-EPOCH_NS = 1_317_000_000_000_000_000
-FRAME_NS = 100_000_000
 IMU_NS = 10_000_000
-START_LIMIT_S = 60.0
-ANSWER_LIMIT_S = 15.0
-REPOSITORY = Path(__file__).resolve().parent.parent
-
-_domains = iter(range(101))
-
-
-def fresh_environment() -> dict[str, str]:
-    """Environment of a ROS graph that nothing else on this machine is in."""
-    domain = (os.getpid() * 7 + next(_domains)) % 101 + 1
-    return {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-
-
-def start_node(environment: dict[str, str], *arguments: str, code: str = '') -> subprocess.Popen[str]:
-    """atvio_node with ROS arguments such as '-p', 'device:=cpu'; `code` is a script to run in its place."""
-    program = ['-c', code] if code else ['-m', 'atvio_ros.ros.node']
-    return subprocess.Popen(
-        [sys.executable, *program, '--ros-args', *arguments],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+IMAGE_DEPTH, IMU_DEPTH = 100, 5000  # more than any test has on the way
+PATIENT = {
+    'device': 'cpu',
+    'image_reliability': 'reliable',
+    'imu_reliability': 'reliable',
+    'image_depth': IMAGE_DEPTH,
+    'imu_depth': IMU_DEPTH,
+    'queue_limit': IMAGE_DEPTH,
+    'max_wait': 30.0,
+}
+HEIGHT, WIDTH = 128, 416
+PICTURES = np.random.default_rng(1).integers(0, 255, (64, HEIGHT, WIDTH), np.uint8)
 
 
-def stop_node(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) -> tuple[int, str, float]:
-    """Exit status, output and seconds it took to stop."""
-    started_s = time.monotonic()
-    process.send_signal(how)
-    output, _ = process.communicate(timeout=20)
-    return process.returncode, output, time.monotonic() - started_s
+class Graph(Answers):
+    """Sends images and IMU to the node and keeps what comes back."""
 
-
-class Graph:
-    """Publishes images and IMU to the node and keeps what comes back."""
-
-    def __init__(self, node: Node, process: subprocess.Popen[str]) -> None:
-        self.node = node
+    def __init__(self, node: Node, process: NodeProcess) -> None:
+        super().__init__(node)
         self.process = process
-        self.images = node.create_publisher(Image, 'image', 50)
-        self.imu = node.create_publisher(Imu, 'imu', 1000)
-        self.odometry: list[Odometry] = []
-        self.transforms: list[Any] = []
-        self.diagnostics: dict[str, str] = {}  # figures of the newest /diagnostics, with its message under ''
-        self.status = OdometryStatus()
-        node.create_subscription(Odometry, 'odometry', self.odometry.append, 1000)
-        node.create_subscription(TFMessage, '/tf', lambda message: self.transforms.extend(message.transforms), 1000)
-        node.create_subscription(OdometryStatus, 'status', self._on_status, 100)
-        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
-        self._random = np.random.default_rng(0)
-
-    def _on_status(self, status: OdometryStatus) -> None:
-        self.status = status
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        status = message.status[0]
-        self.diagnostics = {'': status.message, **{value.key: value.value for value in status.values}}
-
-    def wait_for(self, condition: Callable[[], bool], what: str, limit_s: float = ANSWER_LIMIT_S) -> None:
-        """Wait until the condition holds; fail with `what` if it does not in time."""
-        deadline_s = time.monotonic() + limit_s
-        while not condition():
-            assert time.monotonic() < deadline_s, f'{what}; status: {self.status}'
-            time.sleep(0.01)
+        self.images_sent = 0
+        self.imu_sent = 0
+        self.images = node.create_publisher(Image, 'image', IMAGE_DEPTH)
+        self.imu = node.create_publisher(Imu, 'imu', IMU_DEPTH)
 
     def wait_until_connected(self) -> None:
-        """Wait until both sides know of each other: what is sent before a reader knows its writer is lost."""
+        """Wait until both sides have found each other: what is sent to a reader before it has found us is lost."""
         self.diagnostics = {}
         self.wait_for(
             lambda: bool(
@@ -116,41 +69,81 @@ class Graph:
             START_LIMIT_S,
         )
 
-    def send_image(self, stamp_ns: int, **changes: Any) -> None:
-        """A mono8 image of noise; `changes` are fields to send otherwise."""
-        height, width = 128, 416
-        header = Header(stamp=stamp_from_ns(stamp_ns), frame_id='camera')
-        message = Image(header=header, height=height, width=width, encoding='mono8', step=width)
-        message.data = self._random.integers(0, 255, height * width, dtype=np.uint8).tobytes()
-        for field, value in changes.items():
+    def wait_until_all_is_received(self) -> None:
+        """Wait until the node has received all that was ever sent; nothing may have been sent in vain."""
+        self.wait_for(
+            lambda: (
+                self.diagnostics.get('images received') == str(self.images_sent)
+                and self.diagnostics.get('IMU readings received') == str(self.imu_sent)
+            ),
+            f'{self.images_sent} images and {self.imu_sent} IMU readings were sent and not received',
+        )
+
+    def begin(self) -> None:
+        """A new drive of the same node: a later time, and a reset."""
+        self.go_on_later()
+        self.call_reset()
+
+    def go_on_later(self) -> None:
+        """A new drive without a reset: its stamps are later, and everything collected is forgotten."""
+        self.epoch_ns += 100 * SECOND_NS
+        self._earliest_ns = self.epoch_ns - 60 * SECOND_NS
+        self.forget()
+
+    def deactivate(self) -> None:
+        """The lifecycle transition, until the subscriptions are out of our sight, too."""
+        assert self.change_state('deactivate')
+        self.wait_for(
+            lambda: not self.images.get_subscription_count() and not self.imu.get_subscription_count(),
+            'it is still subscribed',
+        )
+
+    def send_image(self, at_ns: int, **changes: Any) -> None:
+        """A mono8 image, not the one before; `changes` are fields to send otherwise."""
+        header = Header(stamp=stamp_from_ns(at_ns), frame_id='camera')
+        message = Image(header=header, height=HEIGHT, width=WIDTH, encoding='mono8', step=WIDTH)
+        picture = PICTURES[self.images_sent % len(PICTURES)].tobytes()
+        for field, value in {'data': picture, **changes}.items():
             setattr(message, field, value)
+        self.images_sent += 1
         self.images.publish(message)
 
-    def send_imu(self, stamp_ns: int, rate: float = 0.01, frame_id: str = 'imu_link', force: float = 9.81) -> None:
+    def send_imu(self, at_ns: int, rate: float = 0.01, frame_id: str = 'imu_link', force: float = 9.81) -> None:
         """A reading at rest but for a rate about z [rad/s]; `force` is what weighs on z [m/s^2]."""
-        message = Imu(header=Header(stamp=stamp_from_ns(stamp_ns), frame_id=frame_id))
+        message = Imu(header=Header(stamp=stamp_from_ns(at_ns), frame_id=frame_id))
         message.angular_velocity.z = rate
         message.linear_acceleration.z = force
+        self.imu_sent += 1
         self.imu.publish(message)
 
-    def drive(self, first: int, frames: int, imu: bool = True, epoch_ns: int = EPOCH_NS) -> None:
-        """Frames first .. first + frames - 1 of a 10 Hz camera, with 100 Hz IMU up to the last of them."""
-        for i in range(first, first + frames):
-            self.send_image(epoch_ns + i * FRAME_NS)
-            if imu:
-                for k in range(10):  # up to the next image, so that a following drive connects
-                    self.send_imu(epoch_ns + i * FRAME_NS + k * IMU_NS)
-            time.sleep(0.03)
+    def see(self, i: int, **changes: Any) -> None:
+        """Image i of a camera at 10 Hz, the same picture in every drive."""
+        self.send_image(self.epoch_ns + i * FRAME_NS, **{'data': PICTURES[i % len(PICTURES)].tobytes(), **changes})
 
-    def counts(self) -> dict[str, int]:
-        """Drops by reason, as the newest status tells."""
-        return dict(zip(self.status.drop_reasons, self.status.drop_counts, strict=True))
+    def feel(self, i: int, order: Iterable[int] = range(10), **changes: Any) -> None:
+        """The IMU readings, 100 Hz, from image i to just before the next."""
+        for k in order:
+            self.send_imu(self.epoch_ns + i * FRAME_NS + k * IMU_NS, **changes)
+
+    def drive(self, first: int, frames: int, imu: bool = True, **changes: Any) -> None:
+        """Images first .. first + frames - 1, each with the IMU readings up to the next, so that drives connect."""
+        for i in range(first, first + frames):
+            self.see(i, **changes)
+            if imu:
+                self.feel(i)
+
+    def drive_well(self, frames: int) -> np.ndarray:
+        """Poses (N, 7) of a drive without a fault; then another one begins."""
+        self.drive(0, frames)
+        self.wait_for_odometry(frames - 1)
+        undisturbed = self.poses()
+        self.begin()
+        return undisturbed
 
     def call_reset(self) -> None:
         """~/reset, and everything collected forgotten."""
         assert self.call(Trigger, 'reset', Trigger.Request()).success
-        self.odometry.clear()
-        self.transforms.clear()
+        self.forget()
 
     def call_pause(self, pause: bool) -> None:
         """~/pause."""
@@ -183,31 +176,35 @@ class Graph:
 
 
 @contextmanager
-def graph(*arguments: str, namespace: str = '', active: bool = True, code: str = '') -> Iterator[Graph]:
-    """A running node with ROS arguments, connected (unless it is not to be active yet); it must end with status 0."""
-    environment = fresh_environment()
-    remap = ['-r', f'__ns:={namespace}'] if namespace else []
-    process = start_node(environment, *arguments, *remap, code=code)
-    context = Context()
-    rclpy.init(context=context, domain_id=int(environment['ROS_DOMAIN_ID']))
-    node = Node('peer', context=context, namespace=namespace)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
+def graph(
+    program: str = NODE, *, namespace: str = '', active: bool = True, patient: bool = True, **parameters: Any
+) -> Iterator[Graph]:
+    """A running node, connected (unless it is not to be active yet); it must end with status 0.
 
-    def spin() -> None:
-        with suppress(ExternalShutdownException):
-            executor.spin()
+    `program` is a module: atvio_node itself, or one of samples.nodes. `parameters` are set on it beyond those of
+    PATIENT, which are left out where it is not to be patient.
+    """
+    with NodeProcess({**(PATIENT if patient else {}), **parameters}, program, namespace) as process:
+        context = Context()
+        rclpy.init(context=context, domain_id=process.domain)
+        node = Node('peer', context=context, namespace=namespace)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
 
-    thread = threading.Thread(target=spin, daemon=True)
-    thread.start()
-    peer = Graph(node, process)
-    try:
-        if active:
-            peer.wait_until_connected()
-        yield peer
-    finally:
-        status, output, _ = stop_node(process)
-        executor.shutdown()
-        thread.join(5)
-        rclpy.try_shutdown(context=context)
-    assert status == 0, output
+        def spin() -> None:
+            with suppress(ExternalShutdownException):
+                executor.spin()
+
+        thread = threading.Thread(target=spin, daemon=True)
+        thread.start()
+        peer = Graph(node, process)
+        try:
+            if active:
+                peer.wait_until_connected()
+            yield peer
+        finally:
+            status = process.stop()
+            executor.shutdown()
+            thread.join()
+            rclpy.try_shutdown(context=context)
+        assert status == 0, process.output

@@ -12,24 +12,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples.bags import drive_messages, write_drive, write_rosbag1, write_rosbag2
+from samples.bags import drive_messages, read_all, write_drive, write_rosbag1, write_rosbag2
 
 from atvio_ros.bags.limits import limit_rosbags
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.errors import BagError
-
-
-def read_all(path: Path) -> None:
-    """Everything that can be read from a bag."""
-    with BagReader(path) as bag:
-        for _ in bag.events():
-            pass
-        for _ in bag.raw_messages():
-            pass
-        bag.camera_info()
-        bag.static_transforms()
-        if bag.topics.ground_truth:
-            bag.ground_truth()
 
 
 @pytest.mark.parametrize('name', ['bag', 'bag.bag', 'bag.mcap', 'bag.db3', 'bag.txt'])

@@ -1,7 +1,5 @@
 """Where the sensors sit, learned from /tf_static, and which way round the node's own transform is."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -16,20 +14,6 @@ from atvio_ros.geometry import from_quaternion, inverse, transform
 from atvio_ros.msg import OdometryStatus
 
 HALF = float(np.sqrt(0.5))
-
-# A node whose network sees one metre along the optical axis in every frame pair.
-FORWARD = """
-from atvio_ros.geometry import translation
-from atvio_ros.ros import node
-from atvio_ros.types import RelativeMotion
-
-def forward(parameters):
-    estimator = node.load_network(parameters)
-    estimator.predict = lambda pair: RelativeMotion(translation(0.0, 0.0, 1.0))
-    return estimator
-
-node.main(forward)
-"""
 
 
 def link(parent: str, child: str, xyz=(0.0, 0.0, 0.0), q=(0.0, 0.0, 0.0, 1.0)) -> TransformStamped:
@@ -46,24 +30,25 @@ def pose(p, q) -> np.ndarray:
 
 
 def test_with_extrinsics_from_tf_it_says_which_transform_is_missing_and_then_takes_it():
-    arguments = ['extrinsics_from_tf:=true', 'invert_tf:=true', 'standstill_detection:=false', 'device:=cpu']
-    with graph(*itertools.chain.from_iterable(('-p', each) for each in arguments), code=FORWARD) as peer:
+    parameters = {'extrinsics_from_tf': True, 'invert_tf': True, 'standstill_detection': False}
+    with graph('samples.nodes.forward', **parameters) as peer:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         peer.node.create_publisher(TFMessage, '/tf_static', latched).publish(
             TFMessage(transforms=[link('base_link', 'imu_link'), link('mast', 'camera', q=(-HALF, 0.0, 0.0, HALF))])
         )
         peer.drive(0, 3)
-        peer.wait_for(lambda: 'base_link -> camera' in peer.status.message, 'status does not name the transform')
+        status = peer.wait_for_words('base_link -> camera')
+        assert status.state == OdometryStatus.STATE_WAITING
         peer.wait_for(lambda: 'base_link -> camera' in peer.diagnostics.get('', ''), '/diagnostics do not either')
-        assert peer.status.state == OdometryStatus.STATE_WAITING
-        assert peer.counts() == {'no_transform': 3}
+        peer.wait_for(lambda: peer.counts() == {'no_transform': 3}, 'the images are not counted')
         assert not peer.odometry
 
         rest = peer.node.create_publisher(TFMessage, '/tf_static', latched)
         rest.publish(TFMessage(transforms=[link('base_link', 'mast', xyz=(0.5, 0.0, 1.0))]))
         peer.wait_for(lambda: 'base_link' not in peer.status.message, 'the transform was not taken')
         peer.drive(10, 4)
-        peer.wait_for(lambda: len(peer.odometry) >= 3 and len(peer.transforms) >= 3, 'no odometry, or no TF')
+        peer.wait_for_odometry(3)
+        peer.wait_for(lambda: len(peer.transforms) >= 3, 'TF is missing')
         poses = [pose(m.pose.pose.position, m.pose.pose.orientation) for m in peer.odometry]
         np.testing.assert_allclose([T[:3, 3] for T in poses], [[0, 1, 0], [0, 2, 0], [0, 3, 0]], atol=1e-6)
         for T_odom_base, stamped in zip(poses, peer.transforms, strict=True):

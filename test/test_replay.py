@@ -11,7 +11,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
-from ros_graph import EPOCH_NS, FRAME_NS, IMU_NS, REPOSITORY, fresh_environment
+from node_answers import EPOCH_NS, FRAME_NS
+from node_process import REPOSITORY, fresh_environment, release
+from ros_graph import IMU_NS
 from samples.bags import T_BASE_CAMERA
 
 from atvio_ros import geometry
@@ -42,9 +44,13 @@ def write_moving_texture(path: Path, colour: bool) -> Path:
 
 def atvio(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, '-m', 'atvio_ros.cli', *map(str, arguments)]
-    return subprocess.run(
-        command, env=fresh_environment(), cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False
-    )
+    environment = fresh_environment()
+    try:
+        return subprocess.run(
+            command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=900, check=False
+        )
+    finally:
+        release(environment)
 
 
 def assert_same_odometry(offline: Path, online: Path) -> None:

@@ -14,10 +14,10 @@ pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets 
 
 import rclpy
 from message_filters import SimpleFilter
+from node_process import REPOSITORY, fresh_environment
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from ros_graph import REPOSITORY, fresh_environment
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated

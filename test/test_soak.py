@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
-from ros_graph import fresh_environment
+from node_process import fresh_environment
 
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.types import ImuSample
@@ -33,8 +33,8 @@ def test_the_books_balance_after_a_short_soak(tmp_path, monkeypatch):
     assert result.images_sent == 2 * 40
     assert result.imu_sent == 2 * 400
     assert result.balanced, result
-    assert result.processed > 20
-    assert len(result.memory_mb) > 2
+    assert result.processed > 0  # how many depends on the machine
+    assert len(result.memory_mb) == 2 * 4  # one for every second of bag time
 
 
 def test_books_that_do_not_balance_are_noticed():

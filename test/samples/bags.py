@@ -10,6 +10,7 @@ from rosbags import rosbag1, rosbag2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from atvio_ros import messages
+from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
@@ -103,3 +104,16 @@ def write_rosbag1(path: Path, stream: list[tuple[str, int, Any]], compression: s
             cdr = TYPESTORE.serialize_cdr(message, message.__msgtype__)
             writer.write(connections[topic], stamp_ns, TYPESTORE.cdr_to_ros1(cdr, message.__msgtype__))
     return path
+
+
+def read_all(path: Path) -> None:
+    """Everything that can be read from a bag."""
+    with BagReader(path) as bag:
+        for _ in bag.events():
+            pass
+        for _ in bag.raw_messages():
+            pass
+        bag.camera_info()
+        bag.static_transforms()
+        if bag.topics.ground_truth:
+            bag.ground_truth()

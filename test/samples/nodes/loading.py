@@ -1,0 +1,22 @@
+"""atvio_node whose model loads for as long as standard input is open."""
+
+from __future__ import annotations
+
+import sys
+
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.ros import node
+from atvio_ros.ros.parameters import NodeParameters
+
+LOADING = 'loading the model'
+
+
+def slowly(parameters: NodeParameters) -> NetworkEstimator:
+    """The network of the parameters, when standard input has ended."""
+    print(LOADING, flush=True)
+    sys.stdin.read()
+    return node.load_network(parameters)
+
+
+if __name__ == '__main__':
+    node.main(slowly)

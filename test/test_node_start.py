@@ -1,0 +1,30 @@
+"""A node that cannot work refuses to start, in one line."""
+
+import pytest
+
+pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
+
+from node_process import NodeProcess
+
+
+@pytest.mark.parametrize(
+    ('parameter', 'value', 'message'),
+    [
+        ('model', 'nowhere.safetensors', 'There is no model file nowhere.safetensors'),
+        ('device', 'tpu', 'device must be one of auto, cuda, cpu'),
+        ('base_to_camera', '[0.0, 0.0]', 'base_to_camera must be 7 numbers'),
+        ('base_to_camera', '[0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]', 'unit quaternion'),
+        ('max_imu_gap', -1.0, 'max_imu_gap'),
+        ('queue_limit', 'two', 'queue_limit'),
+        ('odom_frame', 'base_link', 'Give them different names'),
+        ('base_frame', '""', 'must be a frame'),
+        ('max_image_gap', 0.04, 'Lower max_imu_gap'),
+    ],
+)
+def test_what_cannot_work_is_refused_at_start_in_one_line(parameter, value, message):
+    with NodeProcess({parameter: value}) as process:
+        assert process.wait() == 1, process.output
+    lines = [line for line in process.lines if line.startswith('atvio_node:')]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert 'Traceback' not in process.output
