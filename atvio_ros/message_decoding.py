@@ -21,14 +21,26 @@ from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample
 LENGTHS = (1e-3, 1e3)  # of a quaternion that somebody has only rounded, or forgotten to normalise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraInfo:
-    """A pinhole camera, distortion left out."""
+    """sensor_msgs/CameraInfo as it came, unchecked: rig.camera_info makes a camera of it."""
 
     frame_id: str
     width_px: int
     height_px: int
-    intrinsics: tuple[float, float, float, float]  # fx, fy, cx, cy [px]
+    distortion_model: str
+    d: FloatArray  # (any,)
+    k: FloatArray  # (9,)
+    r: FloatArray  # (9,)
+    p: FloatArray  # (12,)
+    binning: tuple[int, int]  # x, y; 0 and 1 both mean none
+    roi: tuple[int, int, int, int]  # x_offset, y_offset, width, height [px]; zeros: the whole image
+
+    @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy [px] of K."""
+        fx, _, cx, _, fy, cy = self.k[:6].tolist()
+        return fx, fy, cx, cy
 
 
 def stamp_ns(stamp: Any) -> int:
@@ -64,9 +76,21 @@ def compressed_image_pixels(message: Any) -> ImageArray:
 
 
 def camera_info(message: Any) -> CameraInfo:
-    """sensor_msgs/CameraInfo: K, for images that are rectified or nearly so."""
-    fx, _, cx, _, fy, cy = (float(value) for value in message.k[:6])
-    return CameraInfo(header_frame(message), int(message.width), int(message.height), (fx, fy, cx, cy))
+    """sensor_msgs/CameraInfo, all of it that describes the camera."""
+    d, k, r, p = (np.array(numbers, dtype=np.float64) for numbers in (message.d, message.k, message.r, message.p))
+    roi = message.roi
+    return CameraInfo(
+        header_frame(message),
+        int(message.width),
+        int(message.height),
+        str(message.distortion_model),
+        d,
+        k,
+        r,
+        p,
+        (int(message.binning_x), int(message.binning_y)),
+        (int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
+    )
 
 
 def stamped_transform(message: Any) -> tuple[str, str, FloatArray]:

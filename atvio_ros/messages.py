@@ -24,6 +24,7 @@ IMU = 'sensor_msgs/msg/Imu'
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+STRING = 'std_msgs/msg/String'
 POSE_TYPES = (ODOMETRY, POSE_STAMPED, POSE_WITH_COVARIANCE_STAMPED, TRANSFORM_STAMPED)  # what a trajectory may be
 
 
@@ -150,16 +151,21 @@ def camera_info(
     width_px: int,
     height_px: int,
     intrinsics: tuple[float, float, float, float],
+    distortion_model: str = 'plumb_bob',
+    d: FloatArray | None = None,
 ) -> Any:
-    """sensor_msgs/CameraInfo of a rectified pinhole camera; intrinsics are fx, fy, cx, cy [px]."""
+    """sensor_msgs/CameraInfo of raw images; intrinsics are fx, fy, cx, cy [px], `d` the lens (None: no distortion).
+
+    P is that of images rectified with the same K, R no turn: there is one camera.
+    """
     fx, fy, cx, cy = intrinsics
     return make(
         CAMERA_INFO,
         header=header(make, stamp_ns, frame_id),
         height=height_px,
         width=width_px,
-        distortion_model='plumb_bob',
-        d=np.zeros(5),
+        distortion_model=distortion_model,
+        d=np.zeros(5) if d is None else np.asarray(d, dtype=np.float64),
         k=np.array([fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]),
         r=np.eye(3).reshape(-1),
         p=np.array([fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]),
@@ -167,6 +173,11 @@ def camera_info(
         binning_y=0,
         roi=make('sensor_msgs/msg/RegionOfInterest', x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
     )
+
+
+def string(make: MessageFactory, text: str) -> Any:
+    """std_msgs/String."""
+    return make(STRING, data=text)
 
 
 def _odometry(

@@ -92,15 +92,24 @@ def check(value: Any, expected: Any, metadata: Mapping[str, Any], name: str) -> 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings (safe loader: data, never code). Raises SettingsError naming the file."""
     try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
     except FileNotFoundError:
         raise SettingsError(f'There is no settings file {path}.') from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or a 13th month
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8
         raise SettingsError(f'{path} cannot be read as YAML: {" ".join(str(error).split())}') from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Settings from YAML text (safe loader: data, never code). Raises SettingsError naming `where` it is from."""
+    try:
+        values = yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: a 13th month
+        raise SettingsError(f'{where} cannot be read as YAML: {" ".join(str(error).split())}') from error
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise SettingsError(f'{path} must hold `key: value` settings, not a {type(values).__name__}.')
+        raise SettingsError(f'{where} must hold `key: value` settings, not a {type(values).__name__}.')
     return values
 
 

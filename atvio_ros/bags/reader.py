@@ -19,6 +19,7 @@ from atvio_ros.bags.topics import (
     GROUND_TRUTH_KIND,
     IMAGE_KIND,
     IMU_KIND,
+    RIG_TOPIC,
     STATIC_TRANSFORM_TOPIC,
     TopicKind,
     Topics,
@@ -127,6 +128,11 @@ class BagReader:
             for info in self._decoded((topic,), (messages.CAMERA_INFO,), _camera_info):
                 return info
         return None
+
+    def rig_text(self) -> str | None:
+        """The last text on /rig, as in rig.yaml: what camera_info and transforms do not say. None without one."""
+        texts = self._decoded((RIG_TOPIC,), (messages.STRING,), lambda message, _: str(message.data))
+        return next(reversed(list(texts)), None)
 
     def imu_frame_id(self) -> str:
         """Frame of the IMU readings, from the first of them. Raises BagError when the bag has none."""

@@ -19,6 +19,7 @@ STATIC_TRANSFORM_TOPIC = '/tf_static'
 TRANSFORM_TOPIC = '/tf'
 ODOMETRY_TOPIC = '/odometry'
 PATH_TOPIC = '/path'
+RIG_TOPIC = '/rig'  # what camera_info and /tf_static cannot say of the robot, as the text of a rig.yaml
 
 ODOM_FRAME = 'odom'
 BASE_FRAME = 'base_link'

@@ -24,6 +24,7 @@ from atvio_ros.bags.topics import (
     ODOM_FRAME,
     ODOMETRY_TOPIC,
     PATH_TOPIC,
+    RIG_TOPIC,
     STATIC_TRANSFORM_TOPIC,
     TRANSFORM_TOPIC,
 )
@@ -54,7 +55,12 @@ def reliable(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> 
 
 STREAM_QOS = reliable(depth=10)
 LATCHED_QOS = reliable(depth=1, durability=QosDurability.TRANSIENT_LOCAL)
-TOPIC_QOS = {IMU_TOPIC: reliable(depth=1000), TRANSFORM_TOPIC: reliable(depth=100), STATIC_TRANSFORM_TOPIC: LATCHED_QOS}
+TOPIC_QOS = {
+    IMU_TOPIC: reliable(depth=1000),
+    TRANSFORM_TOPIC: reliable(depth=100),
+    STATIC_TRANSFORM_TOPIC: LATCHED_QOS,
+    RIG_TOPIC: LATCHED_QOS,
+}
 
 
 class BagWriter:
@@ -113,9 +119,11 @@ class BagWriter:
         height: int,
         intrinsics: tuple[float, float, float, float],
         frame_id: str = CAMERA_FRAME,
+        distortion_model: str = 'plumb_bob',
+        d: FloatArray | None = None,
     ) -> None:
-        """A rectified camera without distortion; intrinsics are fx, fy, cx, cy [px], size in px."""
-        message = messages.camera_info(self._make, stamp_ns, frame_id, width, height, intrinsics)
+        """The camera of raw images; intrinsics are fx, fy, cx, cy [px], size in px, `d` the lens (None: straight)."""
+        message = messages.camera_info(self._make, stamp_ns, frame_id, width, height, intrinsics, distortion_model, d)
         self._write(CAMERA_INFO_TOPIC, stamp_ns, message)
 
     def write_imu(self, sample: ImuSample, frame_id: str = IMU_FRAME) -> None:
@@ -134,6 +142,10 @@ class BagWriter:
             for (parent, child), T_parent_child in transforms.items()
         ]
         self._write(STATIC_TRANSFORM_TOPIC, stamp_ns, messages.tf_message(self._make, stamped))
+
+    def write_rig(self, stamp_ns: int, text: str) -> None:
+        """What camera_info and the transforms cannot say of the robot: the text of a rig.yaml, latched, on /rig."""
+        self._write(RIG_TOPIC, stamp_ns, messages.string(self._make, text))
 
     def write_odometry(
         self, estimate: OdometryEstimate, odom_frame: str = ODOM_FRAME, base_frame: str = BASE_FRAME

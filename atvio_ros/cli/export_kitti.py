@@ -14,8 +14,8 @@ from atvio_ros.cli import common
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from atvio_ros.drives.drive import Intrinsics
     from atvio_ros.drives.file_drive import FileDrive
+    from atvio_ros.rig.kitti import Intrinsics
 
 IMU_INTERVAL_NS = 10_000_000  # KITTI's IMU measures at 100 Hz
 
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     loose = parser.add_argument_group('with --images')
     loose.add_argument('--times', type=Path, metavar='FILE', help='seconds of each image, one a line')
     loose.add_argument('--imu', type=Path, metavar='FILE', help='ax ay az wx wy wz, 10 rows an image; .mat or text')
+    loose.add_argument('--calibration', type=Path, metavar='DIR', help='calib_*.txt of the day (default: nominal)')
     parser.add_argument('--json', action='store_true', help='print the summary as JSON')
 
 
@@ -66,17 +67,19 @@ def run(arguments: argparse.Namespace) -> None:
 def _read_drive(arguments: argparse.Namespace, progress: Progress) -> FileDrive:
     import dataclasses
 
+    from atvio_ros.drives.file_drive import image_size
     from atvio_ros.drives.kitti_loose import loose_drive
     from atvio_ros.drives.kitti_raw import raw_drive
     from atvio_ros.errors import SettingsError
+    from atvio_ros.rig.kitti import kitti_part
 
     def track(packets: Sequence[int]) -> Iterable[int]:
         progress.start()
         return progress.track(packets, task_id=progress.add_task('reading', total=len(packets), unit='IMU packets'))
 
     if arguments.images is None:
-        if arguments.sequence is None or arguments.times is not None or arguments.imu is not None:
-            raise SettingsError('--raw needs --sequence NN, and takes neither --times nor --imu.')
+        if arguments.sequence is None or arguments.times or arguments.imu or arguments.calibration:
+            raise SettingsError('--raw needs --sequence NN, and takes neither --times nor --imu nor --calibration.')
         drive = raw_drive(
             arguments.raw, arguments.sequence.zfill(2), arguments.poses, arguments.camera or 'image_02', track
         )
@@ -90,9 +93,15 @@ def _read_drive(arguments: argparse.Namespace, progress: Progress) -> FileDrive:
             raise SettingsError(
                 '--images needs --times FILE and --imu FILE, and takes neither --sequence nor --camera.'
             )
-        drive = loose_drive(arguments.images, arguments.times, arguments.imu, arguments.poses)
+        drive = loose_drive(
+            arguments.images, arguments.times, arguments.imu, arguments.poses, calibration=arguments.calibration
+        )
     if arguments.intrinsics is not None:
-        drive = dataclasses.replace(drive, intrinsics=_intrinsics(arguments.intrinsics))
+        K = _intrinsics(arguments.intrinsics)
+        known = drive.rig.camera  # rectified here, images have another size than in their files
+        size = image_size(drive.image_paths[0]) if drive.rectify is None or not known else (known.width, known.height)
+        camera = kitti_part(drive.rig.T_base_camera, K, *size, '--intrinsics').camera
+        drive = dataclasses.replace(drive, rig=dataclasses.replace(drive.rig, camera=camera))
     return drive
 
 
@@ -124,7 +133,7 @@ def _summary(out: Path, drive: FileDrive, size: tuple[int, int]) -> dict[str, An
         'start_ns': start_ns,
         'duration_s': (int(drive.stamps_ns[-1]) - start_ns) / NANOSECONDS,
         'length_m': None if truth is None else float(np.sum(steps)),
-        'intrinsics_px': None if drive.intrinsics is None else list(drive.intrinsics),
+        'intrinsics_px': None if drive.rig.camera is None else list(drive.rig.camera.intrinsics),
         'imu_readings': len(drive.imu.stamps_ns),
         'imu_out_of_order': drive.imu.out_of_order,
         'imu_duplicates': drive.imu.duplicates,

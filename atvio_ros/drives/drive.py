@@ -7,16 +7,14 @@ Sinks: a bag (write_bag) and a sequence to train on (prepare). A new source has 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atvio_ros.drives.imu_readings import ImuReadings
-from atvio_ros.mounting import Mounting
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImageArray, Trajectory
-
-Intrinsics: TypeAlias = tuple[float, float, float, float]  # fx, fy, cx, cy [px]; integer coordinates: pixel centres
 
 
 class Drive(Protocol):
@@ -41,12 +39,8 @@ class Drive(Protocol):
         """True poses of base_link in a fixed frame; they may be fewer than the images. None: not known."""
 
     @property
-    def mounting(self) -> Mounting:
-        """Where camera and IMU sit on the robot."""
-
-    @property
-    def intrinsics(self) -> Intrinsics | None:
-        """Of the images as they are handed out, taken to be without distortion. None: not known."""
+    def rig(self) -> Rig:
+        """The robot; its camera is that of the images as they are handed out."""
 
     @property
     def notes(self) -> tuple[str, ...]:

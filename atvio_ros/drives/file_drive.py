@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.drives.drive import Intrinsics
 from atvio_ros.drives.imu_readings import ImuReadings
 from atvio_ros.errors import DatasetError, ImageError
 from atvio_ros.image_decoding import decode_compressed
-from atvio_ros.mounting import Mounting
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImageArray, Trajectory
 
 
@@ -24,9 +23,8 @@ class FileDrive:
     image_paths: tuple[Path, ...]  # N
     stamps_ns: NDArray[np.int64]  # (N,) of the images, strictly increasing
     imu: ImuReadings
-    mounting: Mounting
+    rig: Rig
     truth: Trajectory | None = None
-    intrinsics: Intrinsics | None = None
     rectify: Callable[[ImageArray], ImageArray] | None = None  # from the image in the file to that of the drive
     notes: tuple[str, ...] = ()
 
@@ -45,6 +43,12 @@ def find_images(folder: Path) -> tuple[Path, ...]:
     if not found:
         raise DatasetError(f'{folder} holds no .png or .jpg images.')
     return tuple(found)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height [px] of an image file. Raises DatasetError naming the file that cannot be read."""
+    height, width = _read_image(path).shape[:2]
+    return width, height
 
 
 def _read_image(path: Path) -> ImageArray:

@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from atvio_ros.drives.drive import Intrinsics
 from atvio_ros.drives.kitti_frames import T_BASE_CAMERA_NOMINAL
 from atvio_ros.drives.text_files import read_text
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import inverse, nearest_rotation, transform, translation
+from atvio_ros.rig.kitti import Intrinsics
 from atvio_ros.types import FloatArray, ImageArray
 
 
@@ -24,6 +24,7 @@ class Calibration:
     T_base_camera0: FloatArray  # left grey camera, rectified where the files say how; ground truth is its motion
     T_base_camera: FloatArray  # the camera that is exported
     intrinsics: Intrinsics | None  # of the rectified images
+    size: tuple[int, int]  # of these: width, height [px]; 0 where not known
     rectify: Callable[[ImageArray], ImageArray] | None  # distorted image -> rectified image
     notes: tuple[str, ...]
 
@@ -48,33 +49,35 @@ def read_calibration(folder: Path, camera: str) -> Calibration:
     cam_to_cam = folder / 'calib_cam_to_cam.txt'
     if not cam_to_cam.exists():
         notes.append(f'{folder} lacks calib_cam_to_cam.txt: no rectification, and no intrinsics unless given.')
-        return Calibration(T_base_camera0, T_base_camera0, None, None, tuple(notes))
+        return Calibration(T_base_camera0, T_base_camera0, None, (0, 0), None, tuple(notes))
     table = _read_table(cam_to_cam)
     if placed:  # the nominal place is that of the rectified camera
         T_base_camera0 = T_base_camera0 @ inverse(transform(_rotation(table, cam_to_cam, 'R_rect_00'), np.zeros(3)))
     P = _matrix(table, cam_to_cam, f'P_rect_{camera}', (3, 4))
+    width, height = _matrix(table, cam_to_cam, f'S_rect_{camera}', (2,)).astype(int)
+    size = int(width), int(height)
     # P = K [I | t] maps the rectified camera 0 to pixels of this one, so t is camera 0 seen from it.
     T_camera_camera0 = translation(*np.linalg.solve(P[:, :3], P[:, 3]))
     return Calibration(
         T_base_camera0,
         T_base_camera0 @ inverse(T_camera_camera0),
         (float(P[0, 0]), float(P[1, 1]), float(P[0, 2]), float(P[1, 2])),
-        _rectifier(table, cam_to_cam, camera, P),
+        size,
+        _rectifier(table, cam_to_cam, camera, P, size),
         tuple(notes),
     )
 
 
 def _rectifier(
-    table: dict[str, FloatArray], path: Path, camera: str, P: FloatArray
+    table: dict[str, FloatArray], path: Path, camera: str, P: FloatArray, size: tuple[int, int]
 ) -> Callable[[ImageArray], ImageArray]:
     """The mapping with which KITTI made the images of its synced drives."""
-    width, height = _matrix(table, path, f'S_rect_{camera}', (2,)).astype(int)
     columns, rows = cv2.initUndistortRectifyMap(
         _matrix(table, path, f'K_{camera}', (3, 3)),
         _matrix(table, path, f'D_{camera}', (5,)),
         _rotation(table, path, f'R_rect_{camera}'),
         P[:, :3],
-        (int(width), int(height)),
+        size,
         cv2.CV_32FC1,
     )
     return lambda image: np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR), dtype=np.uint8)

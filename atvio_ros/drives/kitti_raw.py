@@ -20,7 +20,7 @@ from atvio_ros.drives.kitti_calibration import read_calibration
 from atvio_ros.drives.kitti_frames import ground_truth
 from atvio_ros.drives.text_files import read_text
 from atvio_ros.errors import DatasetError
-from atvio_ros.mounting import Mounting
+from atvio_ros.rig.kitti import kitti_rig
 from atvio_ros.trajectory_files import read_kitti_poses
 from atvio_ros.types import FloatArray
 
@@ -92,9 +92,8 @@ def raw_drive(
         image_paths,
         stamps_ns,
         _read_oxts(raw / which.date / f'{which.drive}_extract' / 'oxts', stamps_ns, track),
-        Mounting(calibration.T_base_camera),
+        kitti_rig(calibration.T_base_camera, intrinsics, calibration.size, f'calibration of {which.date}'),
         truth,
-        intrinsics,
         rectify,
         (*notes, *calibration.notes),
     )

@@ -37,7 +37,7 @@ def prepare(
     `on_progress` is called for each image. Raises DatasetError without ground truth, as SequenceWriter does, and when
     a stretch to exclude goes beyond the last image; and what the drive raises.
     """
-    truth, imu, T_base_camera = drive.truth, drive.imu, drive.mounting.T_base_camera
+    truth, imu, rig = drive.truth, drive.imu, drive.rig
     if truth is None:
         raise DatasetError(f'The drive for {folder.name} has no ground truth, which training needs.')
     left_out = 0
@@ -50,11 +50,11 @@ def prepare(
         return writer.finish(
             imu.stamps_ns,
             imu.values,
-            T_fixed_base @ T_base_camera,
-            T_base_camera,
-            drive.mounting.R_base_imu,
+            T_fixed_base @ rig.T_base_camera,
+            rig.T_base_camera,
+            rig.R_base_imu,
             replace(meta, notes=_notes(left_out, T_fixed_base)),
-            drive.intrinsics,
+            None if rig.camera is None else rig.camera.intrinsics,
         )
 
 

@@ -61,6 +61,12 @@ class CameraModel:
         return steepest_angle(self.distortion_model, self.d)
 
     @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy [px]."""
+        (fx, _, cx), (_, fy, cy), _ = self.K.tolist()
+        return fx, fy, cx, cy
+
+    @property
     def is_pinhole(self) -> bool:
         """Whether straight lines stay straight."""
         return self.distortion_model == 'none'

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from atvio_ros.rig.camera import CameraModel
-from atvio_ros.rig.rig import RigPart
+from atvio_ros.rig.combine import combine
+from atvio_ros.rig.rig import Rig, RigPart
 from atvio_ros.types import FloatArray
+
+Intrinsics: TypeAlias = tuple[float, float, float, float]  # fx, fy, cx, cy [px]; integer coordinates: pixel centres
 
 CAMERA_HEIGHT = 1.65  # m (Geiger et al., IJRR 2013)
 GYRO_LAG = 0.066  # s, fitted to ground truth
@@ -15,7 +20,7 @@ ACCELEROMETER_LAG = 0.015  # s
 
 def kitti_part(
     T_base_camera: FloatArray,
-    intrinsics: tuple[float, float, float, float] | None,
+    intrinsics: Intrinsics | None,
     width: int,
     height: int,
     source: str = 'calibration of KITTI',
@@ -35,3 +40,8 @@ def kitti_part(
         gyro_lag=GYRO_LAG,
         accelerometer_lag=ACCELEROMETER_LAG,
     )
+
+
+def kitti_rig(T_base_camera: FloatArray, intrinsics: Intrinsics | None, size: tuple[int, int], source: str) -> Rig:
+    """The car of KITTI, whole, from what kitti_part takes; `size` of the images: width, height [px]."""
+    return combine([kitti_part(T_base_camera, intrinsics, *size, source)]).rig

@@ -17,7 +17,7 @@ from atvio_ros.rig.camera_info import from_camera_info
 from atvio_ros.rig.checks import pose_from_numbers
 from atvio_ros.rig.kalibr import is_kalibr, kalibr_part
 from atvio_ros.rig.rig import NOMINAL_PITCH_SIGMA, NOMINAL_YAW_SIGMA, DirectionOfTravel, Rig, RigPart
-from atvio_ros.settings import from_mapping, load_yaml, setting
+from atvio_ros.settings import from_mapping, load_yaml, parse_yaml, setting
 from atvio_ros.types import FloatArray
 
 
@@ -105,13 +105,23 @@ def read_rig(path: Path, rectified: bool = False, camera: str = '', image_topic:
     return from_mapping(RigSettings, values, path.stem).part(path.name, rectified)
 
 
+def rig_part(text: str, source: str, rectified: bool = False) -> RigPart:
+    """What the text of a rig file says; see read_rig. Raises SettingsError, CalibrationError."""
+    return from_mapping(RigSettings, parse_yaml(text, source), source).part(source, rectified)
+
+
 def write_rig(path: Path, rig: Rig | RigPart, comment: str = '') -> None:
     """Write what is known as a rig file; `comment` goes above it, line by line. Raises FileError."""
-    lines = [f'# {line}' for line in comment.splitlines()]
+    write_text(path, ''.join(f'# {line}\n' for line in comment.splitlines()) + rig_text(rig))
+
+
+def rig_text(rig: Rig | RigPart) -> str:
+    """What is known, as the text of a rig file; '' where nothing is."""
+    lines = []
     for name, value in _known(rig).items():
         text = yaml.safe_dump(value, default_flow_style=True, width=10_000).splitlines()[0]
-        lines.append(f'{name}: {text}')
-    write_text(path, '\n'.join(lines) + '\n')
+        lines.append(f'{name}: {text}\n')
+    return ''.join(lines)
 
 
 def _known(rig: Rig | RigPart) -> dict[str, Any]:

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.drives.drive import Drive, Intrinsics
+from atvio_ros.drives.drive import Drive
 from atvio_ros.drives.imu_readings import ImuReadings
 from atvio_ros.geometry import transform, translation
-from atvio_ros.mounting import Mounting
+from atvio_ros.rig.kitti import kitti_part
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImageArray, Trajectory
 from samples.bags import FRAME_NS, FRAMES, INTRINSICS, START_NS, T_BASE_CAMERA, frame_stamps_ns, image
 
 T_BASE_IMU = transform(Rotation.from_euler('z', 90, degrees=True).as_matrix(), np.array([0.5, 0.0, 0.1]))
+RIG = Rig(kitti_part(T_BASE_CAMERA, INTRINSICS, 16, 12).camera, T_BASE_CAMERA, T_BASE_IMU)
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,7 @@ class MemoryDrive:
     pictures: tuple[ImageArray, ...]
     imu: ImuReadings
     truth: Trajectory | None
-    mounting: Mounting
-    intrinsics: Intrinsics | None
+    rig: Rig
     notes: tuple[str, ...] = ()
 
     def images(self) -> Iterator[tuple[int, ImageArray]]:
@@ -45,7 +46,6 @@ def tiny_drive(**changes: Any) -> Drive:
         tuple(image(i) for i in range(FRAMES)),
         ImuReadings(imu_ns, values),
         Trajectory(stamps_ns, np.stack([translation(float(i), 0.0, 0.0) for i in range(FRAMES)])),
-        Mounting(T_BASE_CAMERA, T_BASE_IMU),
-        INTRINSICS,
+        RIG,
     )
     return replace(drive, **changes)
