@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from samples.worlds import CORNERS, a_lone_rectangle
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import CalibrationError, RenderError
-from atvio_ros.geometry import transform
+from atvio_ros.geometry import inverse, transform
 from atvio_ros.rendering import DriveSettings, synthesize
 from atvio_ros.rendering.optics import Lens, Straight, make_optics
 from atvio_ros.rendering.renderer import Renderer
@@ -117,3 +119,46 @@ def test_an_impossible_lens_is_refused_in_one_line():
                          np.array((-0.1, 0.0, 0.0, 0.0)))  # fmt: skip
     with pytest.raises(RenderError, match='Lower the supersampling'):
         make_optics(camera, 4.0)
+
+
+@pytest.mark.parametrize(('name', 'smaller'), [('courier', 2), ('panorama', 4)])
+def test_rig_truth_and_images_agree_on_the_length_of_a_step(name, smaller):
+    """Carried over by the rig and the true motion, the road of one image falls onto that of the next.
+
+    Of all lengths of the step the true one must fit best: lens, tilt, height and truth are all in it.
+    """
+    settings = ROBOTS[name]
+    camera = settings.rig().needed_camera.resized(settings.width // smaller, settings.height // smaller)
+    drive = synthesize(
+        replace(
+            settings, seed=2, length=40.0, color=False, jitter=False, supersampling=1.0,
+            width=camera.width, height=camera.height, intrinsics=camera.intrinsics,
+        )
+    )  # fmt: skip
+    rig, h = drive.rig, drive.rig.needed_height
+    ahead_m, left_m = np.meshgrid(np.linspace(2.5 * h, 6.0 * h, 120), np.linspace(-h, h, 80), indexing='ij')
+    shares = np.linspace(0.8, 1.2, 41)
+    found = []
+    for index in range(10, len(drive) - 2, len(drive) // 7):
+        T = inverse(drive.camera_poses[index]) @ drive.camera_poses[index + 1]
+        if np.linalg.norm(T[:3, 3]) < 0.02 * h:
+            continue
+        ahead = T[:3, 3] / np.linalg.norm(T[:3, 3])
+        down = rig.down - (rig.down @ ahead) * ahead
+        down /= np.linalg.norm(down)
+        road = h * down + ahead_m[..., None] * ahead + left_m[..., None] * np.cross(ahead, down)
+        before, after = (image for _, image in drive.images(index, index + 2))
+        seen = sampled(before, rig.needed_camera.project(road))
+        errors = [
+            np.nanmean(np.abs(seen - sampled(after, rig.needed_camera.project((road - share * T[:3, 3]) @ T[:3, :3]))))
+            for share in shares
+        ]
+        found.append(shares[int(np.argmin(errors))])
+    assert len(found) >= 5
+    assert np.median(found) == pytest.approx(1.0, abs=0.021)
+
+
+def sampled(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Brightness at pixels (..., 2); NaN outside the image."""
+    u, v = pixels.astype(np.float32)[..., 0], pixels.astype(np.float32)[..., 1]
+    return cv2.remap(image.astype(np.float32), u, v, cv2.INTER_LINEAR, borderValue=np.nan)

@@ -99,6 +99,7 @@ class Lens:
     def __init__(self, camera: CameraModel, supersampling: float) -> None:
         self._camera = camera
         self._samples = samples = max(2, int(np.ceil(supersampling)))  # a pixel, each way
+        _check_size(camera.width * samples, camera.height * samples)
         rays = _rays(camera, samples)
         seen = np.asarray(np.isfinite(rays).all(axis=-1))
         if not seen.any():
@@ -165,11 +166,7 @@ def _face(
     left, top = float(np.nanmin(x)) - MARGIN_PX * step, float(np.nanmin(y)) - MARGIN_PX * step
     width = int(np.ceil((np.nanmax(x) - left) / step + MARGIN_PX))
     height = int(np.ceil((np.nanmax(y) - top) / step + MARGIN_PX))
-    if max(width, height) > MOST_FACE_PX:
-        raise RenderError(
-            f'To draw this lens takes a pinhole image of {width}x{height} pixels, more than {MOST_FACE_PX} a side. '
-            'Lower the supersampling or the image size, or check the distortion coefficients.'
-        )
+    _check_size(width, height)
     pinhole = Pinhole(width, height, 1 / step, 1 / step, -left / step - 0.5, -top / step - 0.5)
     columns, rows = (x - left) / step - 0.5, (y - top) / step - 0.5
     face = Face(R_camera_face, pinhole, (width, height))
@@ -186,3 +183,11 @@ def _finest(x: FloatArray, y: FloatArray) -> float:
     shortest = determinant / longest  # singular values: a lens may stretch one direction only
     shortest = shortest[np.isfinite(shortest)]
     return float(np.quantile(shortest, 0.01)) if len(shortest) else 1e-3
+
+
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > MOST_FACE_PX:
+        raise RenderError(
+            f'To draw this lens takes an image of {width}x{height} pixels, more than {MOST_FACE_PX} a side. '
+            'Lower the supersampling or the image size, or check the distortion coefficients.'
+        )
