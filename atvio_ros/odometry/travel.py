@@ -44,6 +44,7 @@ class TravelTracker:
             confident=travel.confident,
             lost=travel.lost,
             gyro_correction=self._R_image_base.T @ travel.gyro_bias,
+            yaw_sigma=travel.yaw_sigma,
         )
 
 
