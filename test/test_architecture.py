@@ -42,7 +42,7 @@ MAY_IMPORT = {
     'calibration': {'base'},
     'road': {'base', 'view', 'preprocessing'},
     'odometry': {'base', 'rig', 'view', 'preprocessing', 'road', 'network'},
-    'drives': {'base', 'rig', 'preprocessing', 'bags'},
+    'drives': {'base', 'rig', 'view', 'preprocessing', 'bags'},
     'rendering': {'base', 'rig', 'drives'},
     'evaluation': {'base', 'rig', 'view', 'preprocessing', 'bags', 'calibration', 'drives', 'odometry'},
     'training': {'base', 'rig', 'view', 'preprocessing', 'calibration', 'drives', 'network', 'odometry', 'evaluation'},

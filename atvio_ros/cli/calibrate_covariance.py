@@ -119,6 +119,6 @@ def _prepared_errors(folders: Sequence[Path], network: Atvio) -> list[MotionErro
     from atvio_ros.training.pairs import SequencePairs
     from atvio_ros.training.validation_errors import validation_errors
 
-    sequences = tuple(SequencePairs(PreparedSequence(folder), network.config.gyro_lag_s) for folder in folders)
+    sequences = tuple(SequencePairs(PreparedSequence(folder), network.config) for folder in folders)
     none, everything = (tuple(np.full(len(sequence), chosen) for sequence in sequences) for chosen in (False, True))
     return validation_errors(network, WindowDataset(sequences, network.config), Split(sequences, none, everything))

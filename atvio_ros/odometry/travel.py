@@ -12,6 +12,8 @@ from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
 from atvio_ros.road.travel_direction import TravelDirection
 from atvio_ros.types import FloatArray, FramePair, PairGeometry
 
+_LEAST_BIAS = np.radians(0.12)  # rad/s: what corners alone make of a gyro without bias stays below
+
 
 class TravelTracker:
     """Fed with every frame pair of a Sight in order. Depends on the pairs alone."""
@@ -36,16 +38,26 @@ class TravelTracker:
         R_gyro = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
         previous, current = pair.previous.image[:, :, 0], pair.current.image[:, :, 0]
         travel = self._direction.update(previous, current, R_gyro, pair.interval_s)
-        R_beside = Rotation.from_rotvec(travel.gyro_bias * pair.interval_s).as_matrix()
+        correction = _beyond_doubt(travel.gyro_bias)
+        R_beside = Rotation.from_rotvec(correction * pair.interval_s).as_matrix()
         return PairGeometry(
             R_previous_current=R_beside @ R_gyro,
             R_image_level=travel.R_camera_level,
             pitch_sigma=travel.pitch_sigma,
             confident=travel.confident,
             lost=travel.lost,
-            gyro_correction=self._R_image_base.T @ travel.gyro_bias,
+            gyro_correction=self._R_image_base.T @ correction,
             yaw_sigma=travel.yaw_sigma,
         )
+
+
+def _beyond_doubt(bias: FloatArray) -> FloatArray:
+    """The part of a bias (3,) [rad/s] seen in images that is taken off the gyro: none of a small one, all of a large one.
+
+    A good gyro knows its rotation better than corners do: on a rendered drive of KITTI's gyro, taking off all that
+    images seemed to show of a bias, up to 0.1 deg/s, raised r_rel from 0.08 to 0.47 deg/100 m.
+    """
+    return np.asarray(bias * np.clip(np.linalg.norm(bias) / _LEAST_BIAS - 1.0, 0.0, 1.0))
 
 
 def pair_rotation(pair: FramePair) -> FloatArray:
