@@ -74,7 +74,7 @@ def test_an_output_folder_that_cannot_be_made_is_named_at_once(tmp_path, tiny_dr
 def test_the_road_estimator_needs_the_height_of_the_camera(tmp_path, tiny_drive, capsys):
     line = complaint(capsys, 'run', tiny_drive, '--out', tmp_path / 'out')
     assert "The camera's height over the ground is not known" in line
-    assert '--camera-height' in line
+    assert 'camera_height' in line
 
 
 @pytest.mark.parametrize(

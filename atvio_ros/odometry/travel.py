@@ -52,7 +52,7 @@ class TravelTracker:
 
 
 def _beyond_doubt(bias: FloatArray) -> FloatArray:
-    """The part of a bias (3,) [rad/s] seen in images that is taken off the gyro: none of a small one, all of a large one.
+    """What is taken off the gyro of a bias (3,) [rad/s] seen in images: nothing of a small one, all of a large one.
 
     A good gyro knows its rotation better than corners do: on a rendered drive of KITTI's gyro, taking off all that
     images seemed to show of a bias, up to 0.1 deg/s, raised r_rel from 0.08 to 0.47 deg/100 m.

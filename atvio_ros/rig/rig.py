@@ -156,8 +156,8 @@ class Rig:
         """The camera's height over the ground [m]. Raises CalibrationError where nobody gave it."""
         if self.camera_height is None:
             raise CalibrationError(
-                "The camera's height over the ground is not known. Set camera_height (--camera-height), or publish "
-                'base_footprint (on the ground) in /tf_static.'
+                "The camera's height over the ground is not known. Set camera_height, or publish base_footprint (on "
+                'the ground) in /tf_static.'
             )
         return self.camera_height
 
