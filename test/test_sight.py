@@ -28,12 +28,6 @@ def window(gyro: tuple[float, float, float], interval_ms: int = 100) -> ImuWindo
     return ImuWindow(stamps_ns, np.tile([*gyro, 0.0, 0.0, 9.81], (len(stamps_ns), 1)))
 
 
-def pair_of(
-    previous: CameraFrame, current: CameraFrame, gyro: tuple[float, float, float] = (0.0, 0.0, 0.0)
-) -> FramePair:
-    return FramePair(previous, current, window(gyro))
-
-
 def noise(width: int = CAMERA.width, height: int = CAMERA.height, channels: tuple[int, ...] = ()) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (height, width, *channels), dtype=np.uint8)
 
@@ -85,7 +79,8 @@ def test_where_the_road_comes_into_view_follows_from_the_camera():
 
 def test_the_gyro_is_integrated_over_the_pair():
     still = CameraFrame(START_NS, np.zeros((4, 4, 1), np.uint8))
-    R = pair_rotation(pair_of(still, dataclasses.replace(still, stamp_ns=START_NS + 100 * MS), (0.1, -0.2, 0.5)))
+    later = dataclasses.replace(still, stamp_ns=START_NS + 100 * MS)
+    R = pair_rotation(FramePair(still, later, window((0.1, -0.2, 0.5))))
     np.testing.assert_allclose(Rotation.from_matrix(R).as_rotvec(), [0.01, -0.02, 0.05], atol=1e-12)
 
 
@@ -143,7 +138,7 @@ def test_a_network_on_one_robot_leaves_that_on_another_alone(network):
 
 
 def test_its_rotation_turns_with_the_robot_and_not_with_the_mounting_it_was_trained_with(network):
-    """The camera looks 5 deg down and the gyro turns about base z: so must the base, but for the network's correction."""
+    """The camera looks 5 deg down, the gyro turns about base z: so must the base, but for the network's correction."""
     estimates = PlaneDrive(robot(pitch_deg=5.0), 0.3, frames=6, gyro_bias=(0.0, 0.0, 0.3)).run(network)
     for estimate in estimates[:2]:
         np.testing.assert_allclose(estimate.angular_velocity, [0.0, 0.0, 0.3], atol=0.03)
