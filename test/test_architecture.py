@@ -41,12 +41,12 @@ MAY_IMPORT = {
     'network': {'base', 'preprocessing'},
     'calibration': {'base'},
     'road': {'base', 'preprocessing'},
-    'odometry': {'base', 'preprocessing', 'network'},
+    'odometry': {'base', 'rig', 'view', 'preprocessing', 'network', 'road'},
     'drives': {'base', 'rig', 'preprocessing', 'bags'},
     'rendering': {'base', 'rig', 'drives'},
     'evaluation': {'base', 'preprocessing', 'bags', 'calibration', 'drives', 'odometry'},
     'training': {'base', 'preprocessing', 'calibration', 'drives', 'network', 'odometry', 'evaluation'},
-    'ros': {'base', 'preprocessing', 'bags', 'odometry'},
+    'ros': {'base', 'rig', 'bags', 'odometry'},
     'cli': {
         'base',
         'rig',
@@ -64,7 +64,7 @@ MAY_IMPORT = {
     },
 }
 ROS = re.compile(
-    r'(rclpy|message_filters|tf2_ros\w*|\w+_msgs|\w+_interfaces|rosgraph_msgs|std_srvs|ament_\w+|launch\w*)$'
+    r'(rclpy|message_filters|cv_bridge|tf2_ros\w*|\w+_msgs|\w+_interfaces|rosgraph_msgs|std_srvs|ament_\w+|launch\w*)$'
 )
 HEAVY = {'torch', 'lightning', 'rosbags', 'cv2', 'scipy', 'matplotlib', 'moderngl', 'safetensors', 'rich', 'numpy'}
 

@@ -46,7 +46,7 @@ DECLARED_NOT_IMPORTED = {
     'ros2launch': '`ros2 launch`',
     'rviz2': 'launch/atvio.launch.py rviz:=true',
 }
-ROS = re.compile(r'(rclpy|message_filters|tf2_ros|launch\w*|\w+_(msgs|interfaces|srvs))')
+ROS = re.compile(r'(rclpy|message_filters|cv_bridge|tf2_ros|launch\w*|\w+_(msgs|interfaces|srvs))')
 
 
 def imported(*folders: str) -> set[str]:
