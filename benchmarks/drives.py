@@ -8,18 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from atvio_ros.bags.reader import BagImage, BagReader
-from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+from atvio_ros.drives.bag_drive import bag_rig, bag_truth
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.alignment import to_camera
 from atvio_ros.evaluation.consistency import MatchedDrive, match_drive
 from atvio_ros.evaluation.run import run_bag
 from atvio_ros.geometry import rotation_angle
-from atvio_ros.network.config import AtvioConfig
-from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.frame_pairs import FramePairer
-from atvio_ros.odometry.pipeline import make_pairer
-from atvio_ros.preprocessing import scale_image
-from atvio_ros.types import CameraFrame, FloatArray, FramePair, ImuSample, Trajectory
+from atvio_ros.odometry.pipeline import Estimator, Odometry, assemble
+from atvio_ros.rig.rig import RigPart
+from atvio_ros.types import FloatArray, FramePair, ImuSample, Trajectory
 
 
 @dataclass(frozen=True)
@@ -45,33 +43,35 @@ class PairedDrive:
         return np.array([pair.interval_s for pair in self.pairs])
 
 
-def drive_odometry(bag: Path, estimator: NetworkEstimator) -> MatchedDrive:
-    """The whole odometry of a bag beside its truth, as the node would publish it. Raises BagError, TrajectoryError."""
+def drive_odometry(bag: Path, estimator: Estimator, given: RigPart | None = None) -> MatchedDrive:
+    """The whole odometry of a bag beside its truth, as the node would publish it. Raises BagError, TrajectoryError,
+    CalibrationError.
+    """
     with BagReader(bag) as reader:
-        done = run_bag(reader, estimator, bag_mounting(reader)[0])
+        done = run_bag(reader, estimator, bag_rig(reader, given).rig)
         return match_drive(done.trajectory, done.estimates, _truth(reader))
 
 
-def paired_drive(bag: Path, estimator: NetworkEstimator) -> PairedDrive:
-    """The frame pairs of a bag for this network, before it has seen them. Raises BagError."""
+def paired_drive(bag: Path, estimator: Estimator, given: RigPart | None = None) -> PairedDrive:
+    """The frame pairs of a bag for this estimator, before it has seen them. Raises BagError, CalibrationError."""
     with BagReader(bag) as reader:
-        mounting, _ = bag_mounting(reader)
-        camera = to_camera(_truth(reader), mounting.T_base_camera)
-        pairs = _pairs(reader, make_pairer(estimator, mounting), estimator.config)
+        rig = bag_rig(reader, given).rig
+        camera = to_camera(_truth(reader), rig.T_base_camera)
+        pairs = _pairs(reader, assemble(estimator, rig))
     place = {int(stamp_ns): pose for stamp_ns, pose in zip(camera.stamps_ns, camera.poses, strict=True)}
     known = [pair for pair in pairs if pair.previous.stamp_ns in place and pair.current.stamp_ns in place]
     motions = [np.linalg.solve(place[pair.previous.stamp_ns], place[pair.current.stamp_ns]) for pair in known]
     return PairedDrive(known, np.stack(motions))
 
 
-def _pairs(reader: BagReader, pairer: FramePairer, config: AtvioConfig) -> list[FramePair]:
+def _pairs(reader: BagReader, odometry: Odometry) -> list[FramePair]:
+    pairer: FramePairer = odometry.pairer
     pairs = []
     for event in reader.events():
         if isinstance(event, ImuSample):
             pairer.add_imu(event)
         elif isinstance(event, BagImage):
-            image = scale_image(event.image, config.image_height_px, config.image_width_px)
-            pairer.add_frame(CameraFrame(event.stamp_ns, image))
+            pairer.add_frame(odometry.intake.frame(event.stamp_ns, event.image))
         while (pair := pairer.poll()) is not None:
             pairs.append(pair)
     return pairs + pairer.finish()

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--size', default='416x128', metavar='WxH', help='image size [px] (default: %(default)s)')
     parser.add_argument('--grey', action='store_true', help='store grey images: a third of the space')
     common.add_topic_options(parser)
+    common.add_rig_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -27,6 +27,8 @@ class NetworkEstimator:
     may be off.
     """
 
+    kind = 'network'
+
     def __init__(
         self, model: Atvio, device: torch.device, name: str, trained: bool, noise: MotionNoise | None = None
     ) -> None:

@@ -27,8 +27,16 @@ class Estimator(Protocol):
     """An estimator before it is put on a robot: the network of a model file, or the road."""
 
     @property
+    def kind(self) -> str:
+        """`road` or `network`."""
+
+    @property
     def name(self) -> str:
         """What made the odometry, for people."""
+
+    @property
+    def trained(self) -> bool:
+        """False: random weights, whose odometry means nothing."""
 
     @property
     def noise(self) -> MotionNoise:

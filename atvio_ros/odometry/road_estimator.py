@@ -46,6 +46,7 @@ class RoadEstimator:
     matching: MatchSettings = field(default_factory=MatchSettings)
     filtering: SpeedSettings = field(default_factory=SpeedSettings)
     noise: MotionNoise = NOISE
+    kind: str = 'road'
     name: str = 'road'
     trained: bool = True  # there is nothing to train
     view: VirtualCamera = KITTI_VIEW

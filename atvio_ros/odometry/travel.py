@@ -45,6 +45,7 @@ class TravelTracker:
             confident=travel.confident,
             lost=travel.lost,
             gyro_correction=self._R_image_base.T @ travel.gyro_bias,
+            yaw_sigma=travel.yaw_sigma,
         )
 
 
@@ -61,4 +62,4 @@ def seen_direction(sight: Sight, geometry: PairGeometry) -> DirectionOfTravel:
     those of now.
     """
     ahead = sight.R_camera_stored @ geometry.R_image_level[:, 2]
-    return DirectionOfTravel.of(ahead, geometry.pitch_sigma, geometry.pitch_sigma)
+    return DirectionOfTravel.of(ahead, geometry.pitch_sigma, geometry.yaw_sigma)
