@@ -255,3 +255,11 @@ def test_images_without_corners_and_wrong_images():
     assert not estimate.used
     with pytest.raises(ImageError, match='one size'):
         direction.update(grey, grey[:, :-2], np.eye(3), 0.1)
+
+
+def test_corners_of_which_none_is_found_again_are_no_tracks():
+    """A camera that goes black between two images, or sees noise: nothing to measure, and no failure."""
+    noise = np.random.default_rng(5).integers(0, 255, (2, 128, 416), np.uint8)
+    for previous, current in ((noise[0], np.zeros_like(noise[0])), (noise[0], noise[1]), (noise[0] * 0, noise[0])):
+        tracks = track_corners(previous, current, np.diag([240.0, 240.0, 1.0]), np.eye(3))
+        assert len(tracks) < 20
