@@ -6,6 +6,7 @@ nothing and gives up no image, and whoever waits does so for an answer of the no
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -66,7 +67,7 @@ class Graph(Answers):
                 and self.imu.get_subscription_count()
                 and self.node.count_publishers('odometry')
                 and 'no images' in (text := self.diagnostics.get('', ''))
-                and 'publishers: 0' not in text
+                and not re.search(r'no (images|IMU) on \S+ \(publishers: 0', text)
             ),
             'the node did not connect',
             START_LIMIT_S,

@@ -13,7 +13,11 @@ from node_process import NodeProcess
         ('model', 'nowhere.safetensors', 'There is no model file nowhere.safetensors'),
         ('device', 'tpu', 'device must be one of auto, cuda, cpu'),
         ('base_to_camera', '[0.0, 0.0]', 'base_to_camera must have 7 numbers'),
-        ('base_to_camera', '[0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]', 'the quaternion (qx qy qz qw) has length 2.000, it must be 1'),
+        (
+            'base_to_camera',
+            '[0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]',
+            'the quaternion (qx qy qz qw) has length 2.000, it must be 1',
+        ),
         ('base_to_imu', '[0.0, 0.0, 0.0, .nan, 0.0, 0.0, 1.0]', 'NaN'),
         ('camera_height', 0.0, 'camera_height'),
         ('camera_height', 50.0, 'camera_height'),

@@ -258,8 +258,9 @@ def test_images_without_corners_and_wrong_images():
 
 
 def test_corners_of_which_none_is_found_again_are_no_tracks():
-    """A camera that goes black between two images, or sees noise: nothing to measure, and no failure."""
-    noise = np.random.default_rng(5).integers(0, 255, (2, 128, 416), np.uint8)
-    for previous, current in ((noise[0], np.zeros_like(noise[0])), (noise[0], noise[1]), (noise[0] * 0, noise[0])):
-        tracks = track_corners(previous, current, np.diag([240.0, 240.0, 1.0]), np.eye(3))
-        assert len(tracks) < 20
+    """A camera that goes black between two images, or comes back: nothing to measure, and no failure."""
+    noise = np.random.default_rng(5).integers(0, 255, (64, 208), np.uint8)
+    seen = cv2.resize(noise, (416, 128), interpolation=cv2.INTER_CUBIC)
+    dark = np.zeros_like(seen)
+    for previous, current in ((seen, dark), (dark, seen)):
+        assert len(track_corners(previous, current, np.diag([240.0, 240.0, 1.0]), np.eye(3))) == 0

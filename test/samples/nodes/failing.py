@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from samples.nodes.fakes import Fake, one_metre
-
 from atvio_ros.ros import node
 from atvio_ros.types import FramePair, RelativeMotion
+from samples.nodes.fakes import Fake, one_metre
 
 GOOD, FAILURES = 3, 10
 WORDS = 'CUDA out of memory'

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from samples.nodes.fakes import Fake
-
 from atvio_ros.ros import node
+from samples.nodes.fakes import Fake
 
 if __name__ == '__main__':
     node.main(lambda parameters: Fake())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from samples.nodes.fakes import Fake
-
 from atvio_ros.ros import node
 from atvio_ros.ros.parameters import NodeParameters
+from samples.nodes.fakes import Fake
 
 LOADING = 'loading the model'
 
