@@ -154,4 +154,4 @@ def test_rviz_shows_trajectory_truth_camera_and_tf():
     shown = {display['Class'].split('/')[1]: display for display in config['Displays']}
     assert {'Path', 'TF', 'Image', 'Odometry', 'Grid'} <= set(shown)
     topics = {display['Topic']['Value'] for display in config['Displays'] if 'Topic' in display}
-    assert {'/path', '/ground_truth/path', '/camera/image_raw', '/odometry'} <= topics
+    assert {'/path', '/ground_truth/path', '/camera/image_raw', '/odometry', '/atvio_node/debug_image'} <= topics
