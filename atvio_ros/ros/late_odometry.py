@@ -113,10 +113,13 @@ class LateOdometry:
         return self._odometry.pairer.clear() if self._odometry else 0
 
     def compare(self) -> None:
-        """Call it now and then: reports once what sources that were not needed say differently."""
+        """Call it now and then: when what is latched has come, reports what sources that were not needed say otherwise,
+        and stops listening to them.
+        """
         if self._odometry and not self._compared and not self._source.in_grace:
             self._compared = True
             self._report(self._source.combination())
+            self._source.close()
 
     def close(self) -> None:
         """Stop listening."""
@@ -156,7 +159,10 @@ class LateOdometry:
         for text in combination.reports:
             if text not in self._reported:
                 self._reported.add(text)
-                self._logger.info(f'rig: {text}')
+                if text.startswith('Nobody says'):
+                    self._logger.info(f'rig: {text}')
+                else:  # on a line of its own: rclpy ties a line to its severity
+                    self._logger.warning(f'rig: {text}')
 
     def _drop_image(self, reason: Reason, detail: str) -> None:
         self._ledger.image_received()

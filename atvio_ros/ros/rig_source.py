@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from atvio_ros.rig.rig_yaml import read_rig, rig_part
 from atvio_ros.rig.transforms import BASE_FOOTPRINT, transforms_part
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.transform_tree import TransformTree
+from atvio_ros.types import FloatArray
 
 STATIC_TRANSFORMS = '/tf_static'
 ON_RIG_TOPIC = ('imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias')  # what no other topic tells
@@ -127,7 +129,8 @@ class RigSource:
 
     def close(self) -> None:
         """Stop listening."""
-        for subscription in self._subscriptions:
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
 
     def _subscribe(self) -> list[Any]:
@@ -173,23 +176,31 @@ class RigSource:
 
     def _parts(self) -> Sequence[RigPart]:
         """All that is said, the first to speak first."""
-        base, camera, imu = self._parameters.base_frame, self._frames['camera'], self._frames['IMU']
-        transforms = RigPart(STATIC_TRANSFORMS)
-        try:
-            transforms = transforms_part(
-                self._tree.lookup(base, camera) if camera else None,
-                self._tree.lookup(base, imu) if imu else None,
-                self._tree.lookup(BASE_FOOTPRINT, base),
-                STATIC_TRANSFORMS,
-            )
-            self._errors.pop(STATIC_TRANSFORMS, None)
-        except CalibrationError as error:
-            self._errors[STATIC_TRANSFORMS] = str(error)
-        said = [*self._given, self._on_topic, transforms, self._camera_info]
+        given = [part for part in (*self._given, self._on_topic) if part is not None]
+        transforms = self._transforms([part.T_base_camera for part in given if part.T_base_camera is not None])
+        said = [*given, transforms, self._camera_info]
         if self._parameters.extrinsics_from_tf:
             poses = RigPart(STATIC_TRANSFORMS, T_base_camera=transforms.T_base_camera, T_base_imu=transforms.T_base_imu)
             said.insert(0, poses)
         return [part for part in said if part is not None]
+
+    def _transforms(self, given: list[FloatArray]) -> RigPart:
+        """What /tf_static says. The height is that of its camera, or of the one `given` where it has none."""
+        base, camera, imu = self._parameters.base_frame, self._frames['camera'], self._frames['IMU']
+        T_base_camera = self._tree.lookup(base, camera) if camera else None
+        T_base_imu = self._tree.lookup(base, imu) if imu else None
+        try:
+            part = transforms_part(
+                T_base_camera if T_base_camera is not None or not given else given[0],
+                T_base_imu,
+                self._tree.lookup(BASE_FOOTPRINT, base),
+                STATIC_TRANSFORMS,
+            )
+        except CalibrationError as error:
+            self._errors[STATIC_TRANSFORMS] = str(error)
+            return RigPart(STATIC_TRANSFORMS)
+        self._errors.pop(STATIC_TRANSFORMS, None)
+        return dataclasses.replace(part, T_base_camera=T_base_camera)
 
     def _poses_missing(self) -> list[str]:
         """Sensors whose pose must come from /tf_static, and has not. Of Kalibr's IMU in the camera, one is enough."""
@@ -203,7 +214,7 @@ class RigSource:
 
     def _rig_topic_may_tell(self) -> bool:
         unsaid = any(all(getattr(part, name) is None for part in self._given) for name in ON_RIG_TOPIC)
-        return unsaid and self._on_topic is None and self._node.count_publishers('rig') > 0
+        return unsaid and self._on_topic is None and self._node.count_publishers(self._topic('rig')) > 0
 
     def _topic(self, name: str) -> str:
         return str(self._node.resolve_topic_name(name))
@@ -223,7 +234,7 @@ class RigSource:
         topic = self._topic('camera_info')
         if topic in self._errors:
             return self._errors[topic]
-        publishers = self._node.count_publishers('camera_info')
+        publishers = self._node.count_publishers(topic)
         return (
             f'no camera_info on {topic} (publishers: {publishers}): publish it, remap camera_info, or give the '
             'intrinsics in a rig file (parameter rig)'

@@ -171,11 +171,12 @@ class Session:
             return OdometryStatus.STATE_PAUSED, DiagnosticStatus.OK, 'paused; call ~/pause with data: false to go on'
         with self._monitor_lock:
             tracking, reason = self._monitor.state(time.monotonic())
-        missing = '; '.join(filter(None, (report.missing, self._odometry.missing)))
+        missing = [words for words in (report.missing, self._odometry.missing) if words]
         if missing and tracking is TrackingState.TRACKING:
             tracking = TrackingState.DEGRADED
         state, level = STATES[tracking]
-        text = '; '.join(filter(None, (missing, reason))) or tracking.value
+        news = [words for words in missing if words not in reason]  # a drop may have told it
+        text = '; '.join(filter(None, (*news, reason))) or tracking.value
         return state, DiagnosticStatus.ERROR if missing else level, text
 
     def _on_ready(self, odometry: Odometry) -> None:
