@@ -54,6 +54,13 @@ class Estimator(Protocol):
     def undoes_lags(self) -> bool:
         """Whether it takes IMU readings without the lag of their filters and without bias."""
 
+    @property
+    def device(self) -> object:
+        """Where it runs, for people."""
+
+    def warm_up(self) -> None:
+        """Run once on nothing, where the first real pair would pay for it otherwise."""
+
     def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
         """Itself on one robot, with a memory of its own."""
 

@@ -52,6 +52,10 @@ class RoadEstimator:
     view: VirtualCamera = KITTI_VIEW
     image_size_px: tuple[int, int] = (0, 0)  # it takes no scaled images
     undoes_lags: bool = True
+    device: str = 'cpu'
+
+    def warm_up(self) -> None:
+        """Nothing to do: it allocates nothing big."""
 
     def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
         """See pipeline.Estimator."""

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
+from atvio_ros.rig.rig import DirectionOfTravel
 from atvio_ros.road.travel_direction import TravelDirection
 from atvio_ros.types import FloatArray, FramePair, PairGeometry
 
@@ -66,3 +67,11 @@ def pair_rotation(pair: FramePair) -> FloatArray:
     gyro = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns, samples)[:, :3]
     steps = 0.5 * (gyro[1:] + gyro[:-1]) * (pair.interval_s / (samples - 1))
     return np.asarray(functools.reduce(np.matmul, Rotation.from_rotvec(steps).as_matrix()))
+
+
+def seen_direction(sight: Sight, geometry: PairGeometry) -> DirectionOfTravel:
+    """Where the robot goes, in the camera's optical axes as direction_of_travel of a rig file has it, its sigmas
+    those of now.
+    """
+    ahead = sight.R_camera_stored @ geometry.R_image_level[:, 2]
+    return DirectionOfTravel.of(ahead, geometry.pitch_sigma, geometry.yaw_sigma)
