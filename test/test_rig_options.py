@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from samples.bags import T_BASE_CAMERA, write_drive
-from samples.command_line import call, strict_json
+from samples.command_line import call, complaint, strict_json
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli import common
@@ -104,3 +104,18 @@ def test_prepare_stores_what_is_given_and_prepares_anew_when_it_changes(tmp_path
     np.testing.assert_allclose(meta['rig']['base_to_camera'][:3], T_BASE_CAMERA[:3, 3])
     assert 'prepared already' in prepare('1.2')
     assert 'prepared already' not in prepare('1.3')
+
+
+@pytest.mark.parametrize('options', [['--camera-height', '1.1'], ['--model']], ids=['road', "the paper's network"])
+def test_what_the_odometry_saw_is_drawn_for_each_pair(options, tmp_path, tiny_drive, tiny_model, capsys):
+    options = [*options, tiny_model] if options == ['--model'] else options
+    words = ['run', tiny_drive, '--out', tmp_path / 'out', '--debug-images', tmp_path / 'seen', *options]
+    assert call(*words) == 0
+    assert sorted(path.name for path in (tmp_path / 'seen').iterdir()) == ['000000.jpg', '000001.jpg']
+    assert str(tmp_path / 'seen') in capsys.readouterr().err
+
+
+def test_a_folder_for_pictures_that_cannot_be_made_is_named(tmp_path, tiny_drive, tiny_model, capsys):
+    (tmp_path / 'file').touch()
+    words = ['run', tiny_drive, '--out', tmp_path / 'out', '--model', tiny_model]
+    assert str(tmp_path / 'file') in complaint(capsys, *words, '--debug-images', tmp_path / 'file' / 'seen')

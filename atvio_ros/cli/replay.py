@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.drives.bag_drive import bag_rig, bag_truth
     from atvio_ros.errors import NodeError
     from atvio_ros.evaluation.run import copy_reference, run_notes, summary_line
+    from atvio_ros.odometry.pipeline import assemble
 
     if arguments.rate < 0.0:
         raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         ) from error
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
         robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
+        assemble(estimator, robot.rig)  # refuses a robot that does not tell enough before anything starts
         truth = bag_truth(reader)
         common.make_output_folder(arguments.out, arguments.bag)
         model = str(arguments.model.absolute()) if arguments.model else ''

@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_rig_options(parser)
     common.add_topic_options(parser)
     common.add_standstill_option(parser)
+    parser.add_argument(
+        '--debug-images', type=Path, metavar='DIR', help='draw what the odometry sees of each image, into this folder'
+    )
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
 
 
@@ -23,6 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the odometry, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.drives.bag_drive import bag_rig, bag_truth
+    from atvio_ros.evaluation.debug_images import DebugImages
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
 
     console = common.note_console()
@@ -31,6 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
         truth = bag_truth(reader)
         estimator = common.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
+        pictures = DebugImages(arguments.debug_images, estimator.name) if arguments.debug_images else None
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
             done = run_bag(
@@ -40,10 +45,13 @@ def run(arguments: argparse.Namespace) -> None:
                 standstill=arguments.standstill,
                 on_progress=lambda: progress.advance(task),
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
+                on_estimate=pictures.write if pictures else None,
             )
         record(arguments.out / 'odometry.mcap', reader, done)
     counts = done.counts
     notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
     for line in (*robot.reports, summary_line(notes), *done.remarks()):
         console.print(line)
+    if pictures:
+        console.print(f'What the odometry saw is drawn in {arguments.debug_images}')
     common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, done.estimates)

@@ -20,9 +20,10 @@ from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Counts, Reason
 from atvio_ros.odometry.pipeline import Estimator, assemble, run_offline
+from atvio_ros.odometry.sight import Sight
 from atvio_ros.rig.combine import Combination
 from atvio_ros.rig.rig import Rig
-from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
+from atvio_ros.types import CameraFrame, FramePair, ImuSample, OdometryEstimate, Trajectory
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,13 @@ def run_bag(
     standstill: bool = True,
     on_progress: Callable[[], None] = lambda: None,
     on_bad_message: Callable[[BagError], None] | None = None,
+    on_estimate: Callable[[FramePair, OdometryEstimate, Sight | None], None] | None = None,
 ) -> BagRun:
     """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError,
     and CalibrationError where the estimator needs to know more of the robot than the rig tells.
 
-    `standstill` holds the pose at rest, as the node does by default.
+    `standstill` holds the pose at rest, as the node does by default. `on_estimate` gets each pair with its estimate
+    and, where the estimator looks at calibrated images, how these are kept.
     """
     warnings: Counter[str] = Counter()
     odometry = assemble(
@@ -94,6 +97,8 @@ def run_bag(
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
         warnings.update(estimate.warnings)
+        if on_estimate is not None:
+            on_estimate(pair, estimate, odometry.intake if isinstance(odometry.intake, Sight) else None)
     for _ in range(reader.count(reader.topics.image or '') - ledger.counts.images_received):
         drop_image('The image could not be decoded.')
     counts = ledger.counts
