@@ -50,6 +50,7 @@ class PairGeometry:
     confident: bool  # whether the direction is known well enough to measure distances by it
     lost: bool  # in motion without having seen a direction for long
     gyro_correction: FloatArray  # (3,) rad/s in base axes, to be added to the gyro: its bias, as far as images show it
+    yaw_sigma: float = 0.0  # rad, of the direction of travel
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from atvio_ros.cli import common
 from atvio_ros.files import write_text
 from atvio_ros.geometry import inverse, rotation_angle
-from atvio_ros.odometry.estimator import NetworkEstimator, load_estimator
+from atvio_ros.odometry.engine import MotionEstimator
+from atvio_ros.odometry.estimator import load_estimator
 from atvio_ros.types import FloatArray, FramePair, ImageArray, ImuWindow
 from benchmarks.drives import PairedDrive, paired_drive
 
@@ -96,7 +98,7 @@ def disturbances(other: PairedDrive) -> dict[str, Disturbance]:
     }
 
 
-def measure(estimator: NetworkEstimator, drive: PairedDrive, other: PairedDrive) -> list[Row]:
+def measure(estimator: MotionEstimator, drive: PairedDrive, other: PairedDrive) -> list[Row]:
     """A row for each kind of motion, and one for each disturbance of the whole drive."""
     weights, errors = _run(estimator, drive, drive.pairs)
     rows = [_row('all, undisturbed', np.ones(len(drive.pairs), dtype=bool), weights, errors)]
@@ -107,7 +109,7 @@ def measure(estimator: NetworkEstimator, drive: PairedDrive, other: PairedDrive)
     return rows
 
 
-def _run(estimator: NetworkEstimator, drive: PairedDrive, pairs: Sequence[FramePair]) -> tuple[FloatArray, FloatArray]:
+def _run(estimator: MotionEstimator, drive: PairedDrive, pairs: Sequence[FramePair]) -> tuple[FloatArray, FloatArray]:
     """Weights (N, 2) on vision and inertia, and errors (N, 2) of translation [m] and rotation [deg]."""
     estimator.reset()
     motions = [estimator.predict(pair) for pair in pairs]
@@ -129,9 +131,11 @@ def main() -> None:
     parser.add_argument('--other', type=Path, required=True, help='another drive, whose IMU is borrowed')
     parser.add_argument('--model', type=Path, help='default: the shipped one')
     parser.add_argument('--json', type=Path)
+    common.add_rig_options(parser)
     args = parser.parse_args()
-    estimator = load_estimator(args.model)
-    rows = measure(estimator, paired_drive(args.bag, estimator), paired_drive(args.other, estimator))
+    estimator, given = load_estimator(args.model), common.given_rig(args)
+    drive, on_robot = paired_drive(args.bag, estimator, given)
+    rows = measure(on_robot, drive, paired_drive(args.other, estimator, given)[0])
     headings = ('situation', 'pairs', 'vision', 'inertia', 'translation MAE m', 'rotation MAE deg')
     table = Table(*headings, title=f'{estimator.name} on {args.bag.name}')
     for row in rows:

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
-from atvio_ros.drives.bag_drive import bag_mounting
+from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.files import write_text
 from atvio_ros.ros.player import BagPlayer
 from atvio_ros.ros.replay import Recording, node_process, spinning
@@ -74,10 +74,10 @@ def soak(bag: Path, minutes: float, rate: float, log: Path) -> Soak:
             node, recording, sent = Node('soak', context=context), Recording(), Counter[str]()
             recording.subscribe(node)
             player = BagPlayer(node, reader)
-            mounting, _ = bag_mounting(reader)
+            rig = bag_rig(reader).rig
             # A queue of images as deep as the rate is high: what the middleware drops, the node cannot count.
             parameters = {'image_depth': 200, 'imu_depth': 5000, 'max_wait': 3.0}
-            with spinning(node, context), node_process(reader, mounting, parameters, log, rate) as process:
+            with spinning(node, context), node_process(reader, rig, parameters, log, rate) as process:
                 if not player.wait_for_subscribers(60.0, lambda: process.poll() is None):
                     raise SystemExit(f'The node did not start. See {log}.')
                 memory, rounds, played_s = [], 0, 0.0

@@ -1,7 +1,8 @@
-"""How far off, frame by frame? `python -m benchmarks.zero_shot BAG... --model FILE [--model FILE] --out DIR`.
+"""How far off, frame by frame? `python -m benchmarks.zero_shot BAG... [--model FILE ...] --out DIR`.
 
 For real recordings that are too short for t_rel: the two KITTI clips, say, with networks that have never seen a real
-image. Writes a table, zero_shot.json and a picture of each bag into DIR.
+image, and the road estimator (`--model road`), which needs none. Writes a table, zero_shot.json and a picture of each
+bag into DIR.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from atvio_ros.cli import common
 from atvio_ros.evaluation.consistency import MatchedDrive
 from atvio_ros.evaluation.metrics import distances_along
 from atvio_ros.files import write_text
 from atvio_ros.geometry import inverse, relative_poses
-from atvio_ros.odometry.estimator import load_estimator
+from atvio_ros.odometry.estimators import choose_estimator
 from atvio_ros.types import FloatArray
 from benchmarks.drives import drive_odometry
 
@@ -96,9 +98,11 @@ def main() -> None:
     """Run every network over every bag."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG')
-    parser.add_argument('--model', type=Path, action='append', metavar='FILE', help='default: the shipped one')
+    parser.add_argument('--model', action='append', metavar='FILE', help='model file, or: road (default: road)')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR')
+    common.add_rig_options(parser)
     args = parser.parse_args()
+    given = common.given_rig(args)
     headings = (
         'bag',
         'model',
@@ -115,10 +119,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for bag in args.bags:
         drives = {}
-        for model in args.model or [None]:
-            estimator = load_estimator(model)
-            name = estimator.config.name if model is None else str(model)
-            drive = drives[name] = drive_odometry(bag, estimator)
+        for name in args.model or ['road']:
+            estimator = choose_estimator('road') if name == 'road' else choose_estimator('network', Path(name))
+            drive = drives[name] = drive_odometry(bag, estimator, given)
             found = figures(drive)
             results.append({'bag': bag.name, 'model': estimator.name, **asdict(found)})
             formats = ('.0f', '.2f', '.3f', '.2f', '+.2f', '.2f', '.3f', '+.2f')

@@ -13,11 +13,30 @@ SHARE = FindPackageShare('atvio_ros')
 ARGUMENTS = (
     DeclareLaunchArgument('image_topic', default_value='/camera/image_raw', description='Images to subscribe to.'),
     DeclareLaunchArgument('imu_topic', default_value='/imu/data_raw', description='IMU readings to subscribe to.'),
+    DeclareLaunchArgument(
+        'camera_info_topic',
+        default_value='/camera/camera_info',
+        description='CameraInfo of these images; not needed where a rig file describes the camera.',
+    ),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node and of its output topics.'),
     DeclareLaunchArgument(
         'params_file',
         default_value=PathJoinSubstitution([SHARE, 'config', 'atvio.yaml']),
         description='Parameters of atvio_node. Arguments given here win over it.',
+    ),
+    DeclareLaunchArgument(
+        'rig', default_value='', description='File that describes the robot (rig.yaml); empty: as in params_file.'
+    ),
+    DeclareLaunchArgument(
+        'camera_height',
+        default_value='',
+        description='Height of the camera over the ground [m]; empty: as in params_file, rig or /tf_static.',
+    ),
+    DeclareLaunchArgument(
+        'estimator',
+        default_value='',
+        choices=['', 'road', 'network'],
+        description='What makes the odometry; empty: as in params_file (network where a model is named, else road).',
     ),
     DeclareLaunchArgument(
         'model', default_value='', description='Model file (.safetensors); empty: as in params_file.'
@@ -52,8 +71,11 @@ ARGUMENTS = (
 
 def odometry_node(context: LaunchContext) -> list[Node]:
     """atvio_node. Only arguments that were given override params_file and environment: no substitution says that."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ('model', 'device')}
-    overrides: dict[str, str | bool] = {name: value for name, value in given.items() if value}
+    names = ('rig', 'estimator', 'model', 'device')
+    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    overrides: dict[str, str | bool | float] = {name: value for name, value in given.items() if value}
+    if height := LaunchConfiguration('camera_height').perform(context):
+        overrides['camera_height'] = float(height)
     if autostart := LaunchConfiguration('autostart').perform(context):
         overrides['autostart'] = autostart == 'true'
     profile = LaunchConfiguration('fastdds_profile').perform(context)
@@ -68,7 +90,7 @@ def odometry_node(context: LaunchContext) -> list[Node]:
                 ParameterFile(LaunchConfiguration('params_file'), allow_substs=True),
                 {'use_sim_time': sim_time, **overrides},
             ],
-            remappings=[('image', LaunchConfiguration('image_topic')), ('imu', LaunchConfiguration('imu_topic'))],
+            remappings=[(name, LaunchConfiguration(f'{name}_topic')) for name in ('image', 'imu', 'camera_info')],
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
             additional_env={'FASTDDS_DEFAULT_PROFILES_FILE': profile} if profile else None,
             output='screen',

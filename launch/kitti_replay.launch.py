@@ -18,6 +18,13 @@ ARGUMENTS = (
     DeclareLaunchArgument('loop', default_value='false', description='Start again at the end.'),
     DeclareLaunchArgument('image_topic', default_value='/camera/image_raw', description='Images in the bag.'),
     DeclareLaunchArgument('imu_topic', default_value='/imu/data_raw', description='IMU readings in the bag.'),
+    DeclareLaunchArgument(
+        'rig', default_value='', description='File that describes the robot, over what the bag says.'
+    ),
+    DeclareLaunchArgument(
+        'camera_height', default_value='', description='Height of the camera [m], where neither rig nor bag says it.'
+    ),
+    DeclareLaunchArgument('estimator', default_value='', description='road or network; empty: the default.'),
     DeclareLaunchArgument('model', default_value='', description='Model file (.safetensors); empty: the default.'),
     DeclareLaunchArgument('device', default_value='', description='auto, cuda or cpu; empty: auto.'),
     DeclareLaunchArgument('rviz', default_value='true', description='Show the trajectory in RViz.'),
@@ -36,7 +43,17 @@ def generate_launch_description() -> LaunchDescription:
         launch_arguments={
             **{
                 name: LaunchConfiguration(name)
-                for name in ('image_topic', 'imu_topic', 'model', 'device', 'rviz', 'params_file')
+                for name in (
+                    'image_topic',
+                    'imu_topic',
+                    'rig',
+                    'camera_height',
+                    'estimator',
+                    'model',
+                    'device',
+                    'rviz',
+                    'params_file',
+                )
             },
             'use_sim_time': 'true',
         }.items(),

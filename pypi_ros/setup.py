@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / 'pypi_ros'
 PYTHONS = ((3, 10), (3, 13))  # the oldest and the newest that the ROS wheels are built for
-DROP_INS = ('message_filters', 'tf2_ros')
+DROP_INS = ('cv_bridge', 'message_filters', 'tf2_ros')
 
 
 class SetupError(Exception):

@@ -40,13 +40,13 @@ MAY_IMPORT = {
     'bags': {'base'},
     'network': {'base', 'preprocessing'},
     'calibration': {'base'},
-    'road': {'base', 'preprocessing'},
-    'odometry': {'base', 'preprocessing', 'network'},
-    'drives': {'base', 'rig', 'preprocessing', 'bags'},
+    'road': {'base', 'view', 'preprocessing'},
+    'odometry': {'base', 'rig', 'view', 'preprocessing', 'road', 'network'},
+    'drives': {'base', 'rig', 'view', 'preprocessing', 'bags'},
     'rendering': {'base', 'rig', 'drives'},
-    'evaluation': {'base', 'preprocessing', 'bags', 'calibration', 'drives', 'odometry'},
-    'training': {'base', 'preprocessing', 'calibration', 'drives', 'network', 'odometry', 'evaluation'},
-    'ros': {'base', 'preprocessing', 'bags', 'odometry'},
+    'evaluation': {'base', 'rig', 'view', 'preprocessing', 'bags', 'calibration', 'drives', 'odometry'},
+    'training': {'base', 'rig', 'view', 'preprocessing', 'calibration', 'drives', 'network', 'odometry', 'evaluation'},
+    'ros': {'base', 'rig', 'bags', 'odometry'},
     'cli': {
         'base',
         'rig',
@@ -64,7 +64,7 @@ MAY_IMPORT = {
     },
 }
 ROS = re.compile(
-    r'(rclpy|message_filters|tf2_ros\w*|\w+_msgs|\w+_interfaces|rosgraph_msgs|std_srvs|ament_\w+|launch\w*)$'
+    r'(rclpy|message_filters|cv_bridge|tf2_ros\w*|\w+_msgs|\w+_interfaces|rosgraph_msgs|std_srvs|ament_\w+|launch\w*)$'
 )
 HEAVY = {'torch', 'lightning', 'rosbags', 'cv2', 'scipy', 'matplotlib', 'moderngl', 'safetensors', 'rich', 'numpy'}
 

@@ -68,6 +68,33 @@ def test_an_output_folder_that_cannot_be_made_is_named_at_once(tmp_path, tiny_dr
     assert str(tmp_path / 'file') in line
 
 
+# ---- robots
+
+
+def test_the_road_estimator_needs_the_height_of_the_camera(tmp_path, tiny_drive, capsys):
+    line = complaint(capsys, 'run', tiny_drive, '--out', tmp_path / 'out')
+    assert "The camera's height over the ground is not known" in line
+    assert 'camera_height' in line
+
+
+@pytest.mark.parametrize(
+    ('options', 'problem'),
+    [
+        (['--camera-height', '50'], 'options: camera_height is 50 m; a camera is 0.05 to 10 m over the ground'),
+        (['--camera-height', 'high'], 'invalid float value'),
+        (['--base-to-camera', '0 0 1'], '--base-to-camera must have 7 numbers'),
+        (['--base-to-imu', '0 0 1 0 0 0 up'], '--base-to-imu must be seven numbers'),
+        (['--base-to-imu', '0 0 1 0 0 0 2'], '--base-to-imu: the quaternion'),
+        (['--imu-time-offset', '1e6'], 'imu_time_offset'),
+        (['--rig', 'nowhere.yaml'], 'There is no settings file nowhere.yaml'),
+        (['--estimator', 'guess'], "invalid choice: 'guess'"),
+        (['--estimator', 'road', '--model', 'any.safetensors'], 'The road estimator takes no model file'),
+    ],
+)
+def test_a_robot_described_wrongly_is_refused_with_the_option(options, problem, tmp_path, tiny_drive, capsys):
+    assert problem in complaint(capsys, 'run', tiny_drive, '--out', tmp_path / 'out', *options)
+
+
 # ---- models
 
 
@@ -94,5 +121,7 @@ def test_a_model_of_another_version_says_which_is_read(tmp_path, tiny_drive, tin
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path, tiny_drive, capsys):
-    line = complaint(capsys, 'run', tiny_drive, '--out', tmp_path / 'out', '--device', 'banana')
+    line = complaint(
+        capsys, 'run', tiny_drive, '--out', tmp_path / 'out', '--device', 'banana', '--estimator', 'network'
+    )
     assert "device 'banana' is unknown" in line

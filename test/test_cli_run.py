@@ -55,7 +55,7 @@ def without_truth(tmp_path_factory, with_truth) -> Run:
             bag.write_image(stamp_ns, np.zeros((12, 16), np.uint8), frame_id='cam[/left]')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('atvio_ros.odometry.estimator.default_model_path', lambda: None)
-        return run(folder / '[bare]', folder / '[out]')
+        return run(folder / '[bare]', folder / '[out]', '--estimator', 'network')
 
 
 def test_run_writes_the_promised_files(with_truth):
@@ -88,11 +88,18 @@ def test_result_json_is_strict_and_has_its_keys(with_truth):
     assert content['sequences']['drive']['t_rel'] is None  # two metres hold no segment of 100 m
     assert content['dropped'] == {'first_image': 1}
     assert content['trained'] is True
+    assert content['estimator'] == 'network'
+    assert content['rig']['camera_height'] is None
+    assert content['rig']['sources'] == dict.fromkeys(('T_base_camera', 'T_base_imu'), '/tf_static') | {
+        'camera': 'camera_info'
+    }
 
 
 def test_json_is_all_that_comes_on_stdout(with_truth):
     assert with_truth.stdout == (with_truth.out / 'result.json').read_text()
-    assert with_truth.stderr == '3 images and 9 IMU readings received; without odometry: 1 first_image.\n'
+    left_out, received = with_truth.stderr.splitlines()
+    assert left_out.startswith('Nobody says, so the default holds: no camera_height')
+    assert received == '3 images and 9 IMU readings received; without odometry: 1 first_image.'
 
 
 def test_without_ground_truth_there_are_no_figures_and_nothing_of_an_earlier_run(without_truth):
@@ -114,5 +121,4 @@ def test_without_a_model_the_first_note_says_that_the_weights_are_random(without
 
 def test_what_the_bag_left_unsaid_is_said_in_a_note_of_one_line(without_truth):
     note = without_truth.stderr.splitlines()[1]
-    assert 'no transform from base_link to cam[/left]' in note
-    assert 'no transform from base_link to imu_link' in note
+    assert note.startswith('Nobody says, so the default holds: no camera calibration; base_to_camera: looking along')

@@ -86,7 +86,7 @@ def test_validation_while_training_sees_what_evaluate_sees(bags, model, tmp_path
     network, _ = load_model(model)
     assert evaluate(bags[0], out=tmp_path / 'out', model=model) == 0
     assert main(['prepare', str(bags[0]), '--out', str(tmp_path / 'data'), '--size', '64x32']) == 0
-    pairs = SequencePairs(PreparedSequence(tmp_path / 'data' / 'one'), network.config.gyro_lag_s)
+    pairs = SequencePairs(PreparedSequence(tmp_path / 'data' / 'one'), network.config)
     dataset = WindowDataset([pairs], network.config)
     with torch.no_grad():
         estimate, truth = run_stretch(network, dataset, Window(0, 0, FRAMES - 1))

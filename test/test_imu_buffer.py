@@ -160,3 +160,35 @@ def test_where_the_stream_ends_the_lag_makes_no_hole():
     buffer = filled(at(*range(0, 101, 10)), gyro_lag_ns=65 * MS)
     assert hole_ms(buffer, 0, 100) == 10
     assert hole_ms(filled(at(*range(0, 101, 10)), gyro_lag_ns=-65 * MS), 0, 100) == 10
+
+
+def test_gyro_and_accelerometer_each_have_a_lag_of_their_own():
+    buffer = filled(readings(START_NS, START_NS + SECOND), gyro_lag_ns=66 * MS, accelerometer_lag_ns=15 * MS)
+    window = buffer.window(START_NS + 300 * MS, START_NS + 400 * MS)
+    later = [(window.stamps_ns + lag_ms * MS - START_NS) / 1e9 for lag_ms in (66, 15)]
+    expected = np.column_stack([later[0] * k for k in (1, 2, 3)] + [-later[1] * k for k in (1, 2, 3)])
+    np.testing.assert_allclose(window.values, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(('gyro_ms', 'accelerometer_ms', 'complete_ms'), [(0, 65, 180), (65, 15, 180), (-35, -10, 110)])
+def test_a_window_waits_for_the_later_of_both_sensors(gyro_ms, accelerometer_ms, complete_ms):
+    lags = {'gyro_lag_ns': gyro_ms * MS, 'accelerometer_lag_ns': accelerometer_ms * MS}
+    reached = [
+        ms
+        for ms in range(100, 300, 10)
+        if filled(readings(START_NS, START_NS + ms * MS), **lags).covers(START_NS + 105 * MS)
+    ]
+    assert reached[0] == complete_ms
+
+
+def test_a_robot_without_lag_waits_for_no_reading_beyond_the_image():
+    buffer = filled(readings(START_NS, START_NS + 100 * MS))
+    assert buffer.covers(START_NS + 100 * MS)
+
+
+def test_the_gyros_bias_is_taken_off_in_its_own_axes():
+    R_base_imu = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    buffer = ImuBuffer(R_base_imu, gyro_bias=np.array([0.1, 0.0, -0.2]))
+    buffer.add(reading(START_NS, (0.3, 0.5, 0.1), (1.0, 2.0, 9.81)))
+    values = buffer.window(START_NS, START_NS).values
+    np.testing.assert_allclose(values, [[-0.5, 0.2, 0.3, -2.0, 1.0, 9.81]], atol=1e-12)

@@ -9,7 +9,7 @@ pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets 
 
 from node_answers import FRAME_NS, SECOND_NS
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_graph import graph
+from ros_graph import RIG, graph
 from sensor_msgs.msg import Image, Imu
 
 from atvio_ros.msg import OdometryStatus
@@ -105,7 +105,7 @@ def test_a_publisher_whose_quality_of_service_cannot_match_is_named_with_the_fix
 
 
 def test_as_it_is_by_default_it_takes_what_drivers_publish_as_best_effort():
-    with graph(patient=False, device='cpu') as peer:
+    with graph(patient=False, rig=RIG) as peer:
         unreliable = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
         peer.images = peer.node.create_publisher(Image, 'image', unreliable)
         peer.imu = peer.node.create_publisher(Imu, 'imu', unreliable)

@@ -18,10 +18,10 @@ from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+from atvio_ros.drives.bag_drive import bag_rig, bag_truth
 from atvio_ros.evaluation.run import run_bag
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
-from atvio_ros.mounting import Mounting
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImuSample
 
 
@@ -43,7 +43,7 @@ def test_the_network_is_given_scaled_images_and_all_readings_between_them(tmp_pa
     assert [pair.continues for pair in estimator.pairs] == [False, True]
 
 
-def test_mounting_offset_and_gyro_lag_reach_the_readings_of_the_network(tmp_path):
+def test_mounting_offset_lag_and_bias_reach_the_readings_of_the_network(tmp_path):
     path = tmp_path / 'bag'
     samples = [
         ImuSample(START_NS + i * 10_000_000, np.array([0, 0, i / 100]), np.array([1.0, 2, 3])) for i in range(60)
@@ -53,13 +53,15 @@ def test_mounting_offset_and_gyro_lag_reach_the_readings_of_the_network(tmp_path
         [(START_NS + i * 10_000_000 + 1, sample) for i, sample in enumerate(samples)]
         + [(START_NS + ms * 1_000_000, START_NS + ms * 1_000_000) for ms in (200, 300)],
     )
-    estimator = OneMetreForward(gyro_lag_s=0.05)
-    upside_down = Rotation.from_euler('x', 180, degrees=True).as_matrix()
-    with BagReader(path) as reader:
-        run_bag(reader, estimator, Mounting(T_base_imu=transform(upside_down, np.zeros(3)), imu_time_offset_s=0.02))
-    window = estimator.pairs[0].imu
-    assert window.stamps_ns[0] == START_NS + 200_000_000  # stamped 180 ms by its own clock
-    np.testing.assert_allclose(window.values[0], [0, 0, -(0.18 + 0.05), 1, -2, -3], atol=1e-12)
+    upside_down = transform(Rotation.from_euler('x', 180, degrees=True).as_matrix(), np.zeros(3))
+    rig = Rig(T_base_imu=upside_down, imu_time_offset=0.02, gyro_lag=0.05, gyro_bias=np.array([0.0, 0.0, 0.3]))
+    for undoes_lags, turn_rate in ((True, 0.18 + 0.05 - 0.3), (False, 0.18)):  # False: the paper's, as recorded
+        estimator = OneMetreForward(undoes_lags)
+        with BagReader(path) as reader:
+            run_bag(reader, estimator, rig)
+        window = estimator.pairs[0].imu
+        assert window.stamps_ns[0] == START_NS + 200_000_000  # stamped 180 ms by its own clock
+        np.testing.assert_allclose(window.values[0], [0, 0, -turn_rate, 1, -2, -3], atol=1e-12)
 
 
 def test_at_rest_the_pose_is_held_unless_the_network_is_to_have_its_way(tmp_path):
@@ -75,11 +77,11 @@ def test_at_rest_the_pose_is_held_unless_the_network_is_to_have_its_way(tmp_path
 
 def test_the_bags_transforms_say_where_the_sensors_are(tmp_path):
     with BagReader(write_drive(tmp_path / 'drive')) as reader:
-        mounting, remark = bag_mounting(reader)
+        rig, _, sources = bag_rig(reader)
         truth = bag_truth(reader)
-    np.testing.assert_allclose(mounting.T_base_camera, T_BASE_CAMERA, atol=1e-12)
-    np.testing.assert_array_equal(mounting.R_base_imu, np.eye(3))
-    assert remark == ''
+    np.testing.assert_allclose(rig.T_base_camera, T_BASE_CAMERA, atol=1e-12)
+    np.testing.assert_array_equal(rig.R_base_imu, np.eye(3))
+    assert sources['T_base_camera'] == sources['T_base_imu'] == '/tf_static'
     assert truth is not None
     np.testing.assert_array_equal(truth.poses[:, 0, 3], [0.0, 1.0, 2.0])
 
@@ -91,16 +93,15 @@ def test_a_turned_imu_is_turned_back_whatever_its_frame_is_called(tmp_path):
         bag.write_image(START_NS, picture(0))
         bag.write_imu(ImuSample(START_NS, np.zeros(3), np.array([0.0, 0.0, 9.81])), frame_id='vectornav')
     with BagReader(tmp_path / 'bag') as reader:
-        np.testing.assert_allclose(bag_mounting(reader)[0].T_base_imu, sideways, atol=1e-12)
+        np.testing.assert_allclose(bag_rig(reader).rig.T_base_imu, sideways, atol=1e-12)
 
 
 def test_what_the_bag_does_not_say_is_assumed_and_said(tmp_path):
     with BagReader(write_bag(tmp_path / 'bag', drive(3))) as reader:
-        mounting, remark = bag_mounting(reader)
+        rig, reports, _ = bag_rig(reader)
         assert bag_truth(reader) is None
-    np.testing.assert_array_equal(mounting.T_base_camera, transform(R_BODY_OPTICAL, np.zeros(3)))
-    assert 'no transform from base_link to camera' in remark
-    assert 'no transform from base_link to imu_link' in remark
+    np.testing.assert_array_equal(rig.T_base_camera, transform(R_BODY_OPTICAL, np.zeros(3)))
+    assert 'base_to_camera: looking along base x; base_to_imu: axes of the base' in reports[-1]
 
 
 def test_the_order_in_which_a_bag_was_recorded_does_not_matter(tmp_path):

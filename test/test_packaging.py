@@ -42,11 +42,12 @@ BUILT_IN = {'compression': 'of Python 3.14, in the place of backports.zstd'}
 DECLARED_NOT_IMPORTED = {
     'tensorboard': "Lightning's TensorBoardLogger imports it",
     'rosidl_default_runtime': 'our own messages are imported through it',
+    'geometry_msgs': 'srv/ResetToPose.srv',
     'lifecycle_msgs': 'the services of a managed node',
     'ros2launch': '`ros2 launch`',
     'rviz2': 'launch/atvio.launch.py rviz:=true',
 }
-ROS = re.compile(r'(rclpy|message_filters|tf2_ros|launch\w*|\w+_(msgs|interfaces|srvs))')
+ROS = re.compile(r'(rclpy|message_filters|cv_bridge|tf2_ros|launch\w*|\w+_(msgs|interfaces|srvs))')
 
 
 def imported(*folders: str) -> set[str]:

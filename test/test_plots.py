@@ -10,11 +10,12 @@ from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import FileError, TrajectoryError
 from atvio_ros.evaluation.metrics import AVERAGED, evaluate
-from atvio_ros.evaluation.plots import plot_errors, plot_trajectory
+from atvio_ros.evaluation.plots import plot_errors, plot_trajectory, plot_travel
 from atvio_ros.evaluation.report import results_as_dict, results_table, to_json, write_report
+from atvio_ros.evaluation.ways import ways
 from atvio_ros.geometry import R_BODY_OPTICAL, compose, transform
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
-from atvio_ros.types import Trajectory
+from atvio_ros.types import OdometryEstimate, PairGeometry, RelativeMotion, Trajectory
 
 T_BASE_CAMERA = transform(R_BODY_OPTICAL, np.array([1.08, -0.32, 0.72]))
 
@@ -162,3 +163,46 @@ def test_pictures_are_drawn_without_touching_pyplots_state(tmp_path):
     assert dict(matplotlib.rcParams) == before
     with pytest.raises(FileError, match='cannot be written'):
         plot_trajectory(tmp_path / 'missing' / 'a.png', estimate, None, 'curve')
+
+
+# ---- the direction of travel
+
+
+def travelled(pitch_deg, yaw_deg, confident=True, second=0):
+    R = Rotation.from_euler('YX', [yaw_deg, -pitch_deg], degrees=True).as_matrix()
+    geometry = PairGeometry(np.eye(3), R, np.radians(0.3), confident, False, np.zeros(3), np.radians(0.1))
+    zero = np.zeros(3)
+    motion = RelativeMotion(np.eye(4))
+    return OdometryEstimate(
+        10**18 + second * 10**9, np.eye(4), zero, zero, np.eye(6), np.eye(6), motion, geometry=geometry
+    )
+
+
+def test_the_direction_of_travel_is_told_in_degrees_below_and_to_the_right():
+    found = ways([travelled(1.5, -0.5), travelled(0.5, -0.1, confident=False)])
+    np.testing.assert_allclose(np.degrees(found.pitch), [1.5, 0.5], atol=1e-9)
+    np.testing.assert_allclose(np.degrees(found.yaw), [-0.5, -0.1], atol=1e-9)
+    np.testing.assert_allclose(np.degrees(found.yaw_sigma), 0.1)
+    assert found.remark() == (
+        'Direction of travel: 1.00 deg below and 0.30 deg left of where the rig has it, on average; not confident in '
+        '50 % of the frame pairs.'
+    )
+
+
+def test_an_estimator_that_looks_for_no_direction_has_none_to_draw(tmp_path):
+    estimates = [
+        OdometryEstimate(1, np.eye(4), np.zeros(3), np.zeros(3), np.eye(6), np.eye(6), RelativeMotion(np.eye(4)))
+    ]
+    assert ways(estimates) is None
+    write_report(tmp_path / 'seen', 'a', drive(3), None, T_BASE_CAMERA, estimates=[travelled(1.0, 0.0)] * 3)
+    assert 'travel.png' in names(tmp_path / 'seen')
+    write_report(tmp_path / 'seen', 'a', drive(3), None, T_BASE_CAMERA, estimates=estimates)
+    assert 'travel.png' not in names(tmp_path / 'seen')  # nor that of an earlier run
+
+
+def test_the_picture_of_the_direction_shows_its_line(tmp_path):
+    found = ways([travelled(1.0, 0.5, k > 2, k) for k in range(9)])
+    plot_travel(tmp_path / 'travel.png', found, 'drive')
+    picture = matplotlib.image.imread(tmp_path / 'travel.png')
+    blue = (picture[..., 2] > 0.6) & (picture[..., 0] < 0.1)
+    assert blue.any()

@@ -1,10 +1,13 @@
 """Prepared sequences: they hold what the bag holds, and an interruption never leaves one that looks whole."""
 
+import json
+
 import numpy as np
 import pytest
 from samples.bags import FRAMES, INTRINSICS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
 from samples.drives import T_BASE_IMU, tiny_drive
 from samples.prepared import write_prepared
+from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
@@ -12,10 +15,15 @@ from atvio_ros.drives.bag_drive import BagDrive
 from atvio_ros.drives.exclusions import load_exclusions
 from atvio_ros.drives.prepare import poses_at, prepare
 from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter, find_sequences, read_meta
-from atvio_ros.errors import DatasetError, SettingsError
-from atvio_ros.geometry import transform, translation
+from atvio_ros.errors import CalibrationError, DatasetError, SettingsError
+from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
+from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import scale_image
+from atvio_ros.rig.camera import CameraModel
+from atvio_ros.rig.rig import Rig, RigPart
+from atvio_ros.rig.rig_yaml import RigSettings
 from atvio_ros.types import Trajectory
+from atvio_ros.view.virtual_camera import KITTI_VIEW
 
 
 @pytest.fixture
@@ -56,6 +64,50 @@ def test_intrinsics_are_scaled_with_the_images(bag, tmp_path):
     assert (fx, fy) == (INTRINSICS[0] / 2, INTRINSICS[1] / 2)
     # The middle of a 16x12 image is at (7.5, 5.5), that of an 8x6 one at (3.5, 2.5): pixel centres are integers.
     assert (cx, cy) == ((INTRINSICS[2] + 0.5) / 2 - 0.5, (INTRINSICS[3] + 0.5) / 2 - 0.5)
+
+
+def test_the_robot_goes_along(bag, tmp_path):
+    with BagReader(bag) as reader:
+        drive = BagDrive(reader, given=RigPart('given', camera_height=1.2, gyro_lag=0.03))
+        prepare(drive, tmp_path / 'drive2', SequenceMeta())
+    said = read_meta(tmp_path / 'drive2').rig
+    assert (said.camera_height, said.gyro_lag, said.accelerometer_lag) == (1.2, 0.03, 0.0)
+    np.testing.assert_allclose(said.part('meta').T_base_camera, T_BASE_CAMERA, atol=1e-12)
+
+
+def test_a_sequence_from_before_robots_were_described_is_still_read(tmp_path):
+    folder = write_prepared(tmp_path / 'drive').folder
+    meta = json.loads((folder / 'meta.json').read_text())
+    del meta['rig'], meta['view']
+    (folder / 'meta.json').write_text(json.dumps(meta))
+    assert read_meta(folder).rig == RigSettings()
+    assert read_meta(folder).view == 'none'
+
+
+def test_a_level_view_is_what_the_network_sees_in_the_odometry(tmp_path):
+    """... where the measured direction of travel is the nominal one; its poses are those of the view's axes."""
+    tilted = transform(R_BODY_OPTICAL @ Rotation.from_euler('x', -4, degrees=True).as_matrix(), np.array([1.0, 0, 0.5]))
+    rig = Rig(CameraModel(160, 96, np.array([[90.0, 0, 80], [0, 90, 50], [0, 0, 1]])), tilted, camera_height=1.2)
+    pictures = tuple(np.random.default_rng(i).integers(0, 255, (96, 160), dtype=np.uint8) for i in range(FRAMES))
+    sequence = prepare(
+        tiny_drive(rig=rig, pictures=pictures), tmp_path / 'drive', SequenceMeta(), size_px=(32, 64), view='level'
+    )
+    virtual = KITTI_VIEW.resized(64, 32)
+    sight = Sight(rig, virtual)
+    expected = [
+        sight.stored.draw(frame.image, virtual, sight.R_camera_stored)
+        for frame in (sight.frame(0, picture) for picture in pictures)
+    ]
+    np.testing.assert_array_equal(sequence.images, expected)
+    assert sequence.meta.view == 'level'
+    np.testing.assert_allclose(sequence.meta.intrinsics_px, (virtual.fx, virtual.fy, virtual.cx, virtual.cy))
+    np.testing.assert_allclose(np.array(sequence.meta.T_base_camera)[:3, :3], R_BODY_OPTICAL, atol=1e-12)  # level
+    np.testing.assert_allclose(sequence.camera_poses[1, :3, 3], [2.0, 0.0, 0.5], atol=1e-12)
+
+
+def test_a_level_view_needs_the_height_of_the_camera(bag, tmp_path):
+    with pytest.raises(CalibrationError, match='height'):
+        prepare_bag(bag, tmp_path / 'drive2', view='level')
 
 
 def test_an_interruption_leaves_nothing(bag, tmp_path):

@@ -3,9 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,30 +16,62 @@ from node_answers import EPOCH_NS, FRAME_NS
 from node_process import REPOSITORY, fresh_environment, release
 from ros_graph import IMU_NS
 from samples.bags import T_BASE_CAMERA
+from samples.road_images import CAMERA_HEIGHT, HEIGHT, WIDTH, K, road_image
 
 from atvio_ros import geometry
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.writer import BagWriter
+from atvio_ros.drives.imu_readings import ImuReadings
+from atvio_ros.drives.write_bag import write_bag
+from atvio_ros.rig.camera import CameraModel
+from atvio_ros.rig.rig import Rig
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
-from atvio_ros.types import ImuSample
+from atvio_ros.types import Trajectory
 
 FRAMES = 12
 CLIPS = REPOSITORY.parent / 'shared' / 'data' / 'kitti' / 'clips'
 
 
-def write_moving_texture(path: Path, colour: bool) -> Path:
-    """A full-size camera (1241x376) over a texture that shifts, the IMU turning, and ground truth straight ahead."""
-    texture = np.random.default_rng(3).integers(0, 255, (120, 400, 3), dtype=np.uint8)
-    texture = cv2.resize(texture, (1600, 480), interpolation=cv2.INTER_CUBIC)
-    with BagWriter(path) as bag:
-        bag.write_static_transforms(EPOCH_NS, {('base_link', 'camera'): T_BASE_CAMERA})
-        for i in range(FRAMES):
-            window = texture[4 * i : 4 * i + 376, 10 * i : 10 * i + 1241]
-            bag.write_image(EPOCH_NS + i * FRAME_NS, window if colour else np.ascontiguousarray(window[..., 0]))
-            bag.write_ground_truth(EPOCH_NS + i * FRAME_NS, geometry.translation(float(i), 0.0, 0.0))
-        for k in range(10 * (FRAMES - 1) + 1):
-            rate = 0.1 * np.sin(0.1 * k)
-            bag.write_imu(ImuSample(EPOCH_NS + k * IMU_NS, np.array([0.0, 0.0, rate]), np.array([0.5, 0.0, 9.81])))
+@dataclass
+class Road:
+    """A camera over a road at 6 m/s, the IMU turning a little and late, and ground truth straight ahead."""
+
+    colour: bool
+    rig: Rig = field(
+        default_factory=lambda: Rig(
+            camera=CameraModel(WIDTH, HEIGHT, np.reshape(K, (3, 3))),
+            T_base_camera=T_BASE_CAMERA,
+            camera_height=CAMERA_HEIGHT,
+            gyro_lag=0.02,
+        )
+    )
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stamps_ns(self) -> np.ndarray:
+        return EPOCH_NS + np.arange(FRAMES) * FRAME_NS
+
+    def images(self) -> Iterator[tuple[int, np.ndarray]]:
+        for i, stamp_ns in enumerate(self.stamps_ns.tolist()):
+            picture = road_image(0.6 * i)
+            yield stamp_ns, np.dstack([picture] * 3) if self.colour else picture
+
+    @property
+    def imu(self) -> ImuReadings:
+        k = np.arange(-5, 10 * (FRAMES - 1) + 5)
+        values = np.zeros((len(k), 6))
+        values[:, 2] = 0.01 * np.sin(0.1 * k)
+        values[:, 3:] = 0.5, 0.0, 9.81
+        return ImuReadings(EPOCH_NS + k * IMU_NS, values)
+
+    @property
+    def truth(self) -> Trajectory:
+        return Trajectory(self.stamps_ns, np.stack([geometry.translation(0.6 * i, 0.0, 0.0) for i in range(FRAMES)]))
+
+
+def write_road(path: Path, colour: bool) -> Path:
+    """A bag that says the whole robot, its lag included."""
+    write_bag(Road(colour), BagWriter(path))
     return path
 
 
@@ -60,10 +93,12 @@ def assert_same_odometry(offline: Path, online: Path) -> None:
     np.testing.assert_allclose(replay.poses, run.poses, rtol=0, atol=1e-6)
 
 
-def test_node_and_offline_run_agree_frame_by_frame(tmp_path):
-    bag = write_moving_texture(tmp_path / 'drive', colour=True)
-    offline = atvio('run', bag, '--out', tmp_path / 'run', '--json', '--device', 'cpu')
-    online = atvio('replay', bag, '--out', tmp_path / 'replay', '--json', '--device', 'cpu', '--rate', '0')
+@pytest.mark.parametrize('estimator', ['road', 'network'])
+def test_node_and_offline_run_agree_frame_by_frame(estimator, tmp_path):
+    bag = write_road(tmp_path / 'drive', colour=True)
+    options = '--json', '--device', 'cpu', '--estimator', estimator
+    offline = atvio('run', bag, '--out', tmp_path / 'run', *options)
+    online = atvio('replay', bag, '--out', tmp_path / 'replay', *options, '--rate', '0')
     assert (offline.returncode, online.returncode) == (0, 0), offline.stderr + online.stderr
     assert_same_odometry(tmp_path / 'run', tmp_path / 'replay')
 
@@ -83,7 +118,7 @@ def test_node_and_offline_run_agree_frame_by_frame(tmp_path):
 
 
 def test_a_replay_that_cannot_start_says_why_in_one_line(tmp_path):
-    bag = write_moving_texture(tmp_path / 'drive', colour=False)
+    bag = write_road(tmp_path / 'drive', colour=False)
     (tmp_path / 'damaged.safetensors').write_bytes(b'no model')
     failed = atvio('replay', bag, '--model', tmp_path / 'damaged.safetensors', '--out', tmp_path / 'out')
     assert failed.returncode == 1

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,7 +20,8 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from atvio_ros.errors import SettingsError
+from atvio_ros.errors import AtvioError
+from atvio_ros.message_decoding import image_pixels
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
 
 TF_HASH = 'RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087'  # of ROS 2's own tf2_msgs
@@ -83,13 +85,13 @@ def test_every_parameter_is_described_and_numbers_have_a_range(make_node):
     ('name', 'value', 'part'),
     [
         ('device', 'gpu', 'must be one of auto, cuda, cpu'),
-        ('base_to_camera', [1.0, 2.0], 'must be 7 numbers'),
+        ('base_to_camera', [1.0, 2.0], 'must have 7 numbers'),
         ('queue_limit', 0, 'queue_limit'),
         ('queue_limit', 1.5, 'queue_limit'),
     ],
 )
 def test_a_bad_parameter_is_refused_with_its_name_and_the_fix(make_node, name, value, part):
-    with pytest.raises(SettingsError, match=name) as refused:
+    with pytest.raises(AtvioError, match=name) as refused:
         declare_parameters(make_node(Parameter(name, value=value)))
     assert part in str(refused.value)
     assert '\n' not in str(refused.value)
@@ -109,8 +111,8 @@ def test_at_run_time_a_good_change_is_taken_and_a_bad_one_refused_with_a_reason(
 def test_every_parameter_is_in_the_manual_with_its_meaning():
     manual = (REPOSITORY / 'docs' / 'ros.md').read_text()
     for name, field in NodeParameters.__dataclass_fields__.items():
-        row = next((line for line in manual.splitlines() if line.startswith(f'| `{name}` |')), '')
-        assert field.metadata['description'] in row, name
+        rows = [line for line in manual.splitlines() if line.startswith(f'| `{name}` |')]
+        assert any(field.metadata['description'] in row for row in rows), name
 
 
 @pytest.mark.parametrize('name', ['atvio.yaml', 'kitti.yaml'])
@@ -154,4 +156,43 @@ def test_rviz_shows_trajectory_truth_camera_and_tf():
     shown = {display['Class'].split('/')[1]: display for display in config['Displays']}
     assert {'Path', 'TF', 'Image', 'Odometry', 'Grid'} <= set(shown)
     topics = {display['Topic']['Value'] for display in config['Displays'] if 'Topic' in display}
-    assert {'/path', '/ground_truth/path', '/camera/image_raw', '/odometry'} <= topics
+    assert {'/path', '/ground_truth/path', '/camera/image_raw', '/odometry', '/atvio_node/debug_image'} <= topics
+
+
+def load_drop_in(name: str):
+    spec = importlib.util.spec_from_file_location(f'drop_in_{name}', REPOSITORY / 'pypi_ros' / name / '__init__.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(('shape', 'encoding'), [((3, 5), 'mono8'), ((3, 5, 3), 'rgb8'), ((3, 5, 3), 'bgr8')])
+def test_the_stand_in_of_cv_bridge_makes_images_that_hold_their_pixels(shape, encoding):
+    pixels = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
+    message = load_drop_in('cv_bridge').CvBridge().cv2_to_imgmsg(pixels, encoding)
+    decoded = image_pixels(message)  # grey or RGB
+    np.testing.assert_array_equal(decoded[..., ::-1] if encoding == 'bgr8' else decoded, pixels)
+    assert (message.height, message.width, message.step) == (3, 5, 5 * pixels.size // 15)
+
+
+@pytest.mark.parametrize(
+    ('image', 'encoding'),
+    [(np.zeros((3, 5)), 'mono8'), (np.zeros((3, 5), np.uint8), 'bgr8'), (np.zeros((3, 5, 3), np.uint8), 'jpeg')],
+)
+def test_the_stand_in_of_cv_bridge_refuses_what_does_not_fit(image, encoding):
+    drop_in = load_drop_in('cv_bridge')
+    with pytest.raises(drop_in.CvBridgeError):
+        drop_in.CvBridge().cv2_to_imgmsg(image, encoding)
+
+
+def test_what_is_not_said_of_the_robot_has_no_value_and_can_be_said_later(make_node):
+    parameters = declare_parameters(make_node(Parameter('gyro_lag', value=0.05)))
+    assert (parameters.camera_height, parameters.base_to_imu, parameters.gyro_lag) == (None, (), 0.05)
+    assert parameters.robot.T_base_imu is None
+    changed, answer = updated(parameters, [Parameter('base_to_imu', value=[0.0] * 6 + [1.0])], configured=False)
+    assert answer.successful
+    np.testing.assert_array_equal(changed.robot.T_base_imu, np.eye(4))
+    same, answer = updated(parameters, [Parameter('base_to_imu', value=[0.0] * 7)], configured=False)
+    assert not answer.successful
+    assert 'it must be 1' in answer.reason
+    assert same is parameters

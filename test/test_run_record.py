@@ -16,25 +16,34 @@ from atvio_ros import messages
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import Topics
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.drives.bag_drive import bag_mounting
+from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
 from atvio_ros.geometry import translation
-from atvio_ros.mounting import Mounting
+from atvio_ros.rig.combine import combine
+from atvio_ros.rig.rig import Rig, RigPart
 
 
 def test_the_notes_tell_what_became_of_the_input(tmp_path):
     done = run(write_bag(tmp_path / 'bag', drive(4, imu_to=20)))
-    notes = run_notes(
-        tmp_path / 'bag', OneMetreForward(), done.counts.images_received, done.counts.imu_received, done.dropped
-    )
+    robot = combine([RigPart('tape', camera_height=1.2), RigPart('data sheet', gyro_lag=0.02)])
+    counts = done.counts.images_received, done.counts.imu_received
+    notes = run_notes(tmp_path / 'bag', OneMetreForward(), robot, *counts, done.dropped)
     assert notes['bag'] == 'bag'
+    assert notes['estimator'] == 'network'
+    assert notes['rig'] == {
+        'camera_height': 1.2,
+        'imu_time_offset': 0.0,
+        'gyro_lag': 0.02,
+        'accelerometer_lag': 0.0,
+        'sources': {'camera_height': 'tape', 'gyro_lag': 'data sheet'},
+    }
     assert notes['images_received'] == len(done.estimates) + sum(notes['dropped'].values()) == 4
     assert summary_line(notes) == '4 images and 21 IMU readings received; without odometry: 1 first_image, 1 no_imu.'
 
 
 def test_the_record_is_a_bag_with_what_the_node_would_have_published(tmp_path):
     with BagReader(write_drive(tmp_path / 'drive')) as reader:
-        done = run_bag(reader, OneMetreForward(), bag_mounting(reader)[0])
+        done = run_bag(reader, OneMetreForward(), bag_rig(reader).rig)
         record(tmp_path / 'out' / 'odometry.mcap', reader, done)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['odometry.mcap']
     with BagReader(tmp_path / 'out' / 'odometry.mcap') as recorded:
@@ -55,7 +64,7 @@ def test_ground_truth_that_was_recorded_on_odometry_is_not_mixed_with_ours(tmp_p
             message = messages.pose_odometry(MAKE, stamp_ns, translation(100.0 + i, 0.0, 0.0), 'map', 'base_link')
             bag.write_raw('/odometry', message.__msgtype__, stamp_ns, MAKE.serialize(message))
     with BagReader(tmp_path / 'bag', Topics(ground_truth='/odometry')) as reader:
-        done = run_bag(reader, OneMetreForward(), Mounting())
+        done = run_bag(reader, OneMetreForward(), Rig())
         record(tmp_path / 'odometry.mcap', reader, done)
     with BagReader(tmp_path / 'odometry.mcap') as recorded:
         assert recorded.count('/odometry') == 2

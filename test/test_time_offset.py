@@ -18,9 +18,6 @@ from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.cli.main import main
 from atvio_ros.errors import ImuError
 from atvio_ros.geometry import R_BODY_OPTICAL, transform
-from atvio_ros.network.atvio import Atvio
-from atvio_ros.network.checkpoint import ModelCard, save_model
-from atvio_ros.network.config import AtvioConfig
 from atvio_ros.types import ImuSample
 
 START_NS = 1_700_000_000_000_000_003
@@ -191,33 +188,29 @@ def bag(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def model(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp('model') / 'tiny.safetensors'
-    config = AtvioConfig(
-        name='tiny', visual_widths=(4, 4, 4), lstm_hidden=4, image_height_px=32, image_width_px=64, fusion='direct_cat',
-        rotation='gyro_residual', gyro_lag_s=0.06,
-    )  # fmt: skip
-    save_model(path, Atvio(config), ModelCard(trained=True))
+def rig(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp('rig') / 'rig.yaml'
+    path.write_text('gyro_lag: 0.06\n')
     return path
 
 
 @pytest.mark.parametrize(('reference', 'tolerance_ms'), [('truth', 0.2), ('images', 3.0), ('auto', 0.2)])
-def test_a_bag_tells_its_lag_by_ground_truth_and_by_images(bag, model, reference, tolerance_ms, capsys):
-    assert main(['calibrate-time-offset', str(bag), '--model', str(model), '--reference', reference, '--json']) == 0
+def test_a_bag_tells_its_lag_by_ground_truth_and_by_images(bag, rig, reference, tolerance_ms, capsys):
+    assert main(['calibrate-time-offset', str(bag), '--rig', str(rig), '--reference', reference, '--json']) == 0
     result = json.loads(capsys.readouterr().out)
     assert result['reference'] == ('truth' if reference == 'auto' else reference)
     assert 1e3 * result['gyro_lag_s'] == pytest.approx(37.0, abs=tolerance_ms)
     assert result['imu_time_offset'] == pytest.approx(0.060 - result['gyro_lag_s'], abs=1e-4)
 
 
-def test_the_last_line_is_what_the_node_takes(bag, model, capsys):
-    assert main(['calibrate-time-offset', str(bag), '--model', str(model)]) == 0
+def test_the_last_line_is_what_the_node_takes(bag, rig, capsys):
+    assert main(['calibrate-time-offset', str(bag), '--rig', str(rig)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == 'imu_time_offset: 0.0230'
     assert 'lags the images by 37.0 ms' in lines[0]
 
 
 @pytest.mark.parametrize('seconds', ['0', '-1', 'nan', '60'])
-def test_a_search_range_that_makes_no_sense_is_refused(bag, model, seconds, capsys):
-    assert main(['calibrate-time-offset', str(bag), '--model', str(model), f'--search={seconds}']) == 1
+def test_a_search_range_that_makes_no_sense_is_refused(bag, rig, seconds, capsys):
+    assert main(['calibrate-time-offset', str(bag), '--rig', str(rig), f'--search={seconds}']) == 1
     assert '--search must be' in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_a_stage_goes_on_from_the_last_step_if_nothing_else_is_said(data, tmp_pa
 
 def test_a_stage_cannot_start_from_the_best_of_one_that_diverged(data, tmp_path):
     chosen = settings(data, stages=[PAIRS, {**WINDOWS, 'start_from': 'best'}])
-    checkpoints = KeepCheckpoints(tmp_path, Plan(open_split(data, chosen.data, 0.0, 2), chosen))
+    checkpoints = KeepCheckpoints(tmp_path, Plan(open_split(data, chosen.data, chosen.model, 2), chosen))
     with pytest.raises(SettingsError, match='No validation of stage pairs gave a finite t_rel'):
         checkpoints.on_train_batch_start(Mock(global_step=5), Mock(), Mock(), 5)
 

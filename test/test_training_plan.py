@@ -18,7 +18,7 @@ def plan(tmp_path, *first_stages, devices=1, **changes):
         augmentation=AugmentationSettings(mirror=True, frame_skips=(1, 2)),
         **changes,
     )
-    return Plan(open_split(tmp_path, settings.data, 0.0, 2), settings, devices)
+    return Plan(open_split(tmp_path, settings.data, settings.model, 2), settings, devices)
 
 
 def test_a_run_that_is_resumed_sees_the_batches_it_would_have(tmp_path):
@@ -73,7 +73,7 @@ def data(tmp_path_factory):
 
 def stages_plan(data, *stages):
     chosen = settings(data, stages=list(stages))
-    return Plan(open_split(data, chosen.data, 0.0, 2), chosen)
+    return Plan(open_split(data, chosen.data, chosen.model, 2), chosen)
 
 
 def test_cosine_schedule_warms_up_and_ends_near_zero(data):

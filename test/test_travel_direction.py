@@ -255,3 +255,12 @@ def test_images_without_corners_and_wrong_images():
     assert not estimate.used
     with pytest.raises(ImageError, match='one size'):
         direction.update(grey, grey[:, :-2], np.eye(3), 0.1)
+
+
+def test_corners_of_which_none_is_found_again_are_no_tracks():
+    """A camera that goes black between two images, or comes back: nothing to measure, and no failure."""
+    noise = np.random.default_rng(5).integers(0, 255, (64, 208), np.uint8)
+    seen = cv2.resize(noise, (416, 128), interpolation=cv2.INTER_CUBIC)
+    dark = np.zeros_like(seen)
+    for previous, current in ((seen, dark), (dark, seen)):
+        assert len(track_corners(previous, current, np.diag([240.0, 240.0, 1.0]), np.eye(3))) == 0

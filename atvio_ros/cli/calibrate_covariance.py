@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from atvio_ros.cli import common
 
 if TYPE_CHECKING:
-    from atvio_ros.bags.topics import Topics
     from atvio_ros.calibration.noise_fit import MotionErrors
     from atvio_ros.evaluation.consistency import MatchedDrive
     from atvio_ros.network.atvio import Atvio
@@ -31,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, metavar='FILE', help='where to write it (default: over --model)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
     common.add_topic_options(parser)
+    common.add_rig_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         elif source.is_dir() and any(source.glob(f'*/{META_FILE}')):
             errors += _prepared_errors(find_sequences(source), network.to(estimator.device))
         else:
-            drives.append(_run_bag(source, estimator, common.topics(arguments)))
+            drives.append(_run_bag(source, estimator, arguments))
             errors += _bag_errors(drives[-1])
     pairs = sum(len(each.errors) for each in errors)
     if pairs < FEWEST_PAIRS:
@@ -75,23 +75,23 @@ def run(arguments: argparse.Namespace) -> None:
     print(f'Wrote {out}, its error model fitted to {noise.fitted_to}')
 
 
-def _run_bag(bag: Path, estimator: NetworkEstimator, topics: Topics) -> MatchedDrive:
+def _run_bag(bag: Path, estimator: NetworkEstimator, arguments: argparse.Namespace) -> MatchedDrive:
     """The network alone over a bag: at rest, too, its errors are wanted as they are."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+    from atvio_ros.drives.bag_drive import bag_rig, bag_truth
     from atvio_ros.errors import BagError
     from atvio_ros.evaluation.consistency import match_drive
     from atvio_ros.evaluation.run import run_bag
 
-    with BagReader(bag, topics) as reader, common.progress_bar() as bar:
+    with BagReader(bag, common.topics(arguments)) as reader, common.progress_bar() as bar:
         truth = bag_truth(reader)
         if truth is None:
             raise BagError(f'{bag} has no ground truth to compare with. Name its topic with --ground-truth-topic.')
-        mounting, remark = bag_mounting(reader)
-        if remark:
-            common.note_console().print(remark)
+        robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
+        for report in robot.reports:
+            common.note_console().print(f'{bag.resolve().name}: {report}')
         task = bar.add_task(bag.resolve().name, total=reader.count(reader.topics.image or ''), unit='images')
-        done = run_bag(reader, estimator, mounting, standstill=False, on_progress=functools.partial(bar.advance, task))
+        done = run_bag(reader, estimator, robot.rig, standstill=False, on_progress=functools.partial(bar.advance, task))
     return match_drive(done.trajectory, done.estimates, truth)
 
 
@@ -119,6 +119,6 @@ def _prepared_errors(folders: Sequence[Path], network: Atvio) -> list[MotionErro
     from atvio_ros.training.pairs import SequencePairs
     from atvio_ros.training.validation_errors import validation_errors
 
-    sequences = tuple(SequencePairs(PreparedSequence(folder), network.config.gyro_lag_s) for folder in folders)
+    sequences = tuple(SequencePairs(PreparedSequence(folder), network.config) for folder in folders)
     none, everything = (tuple(np.full(len(sequence), chosen) for sequence in sequences) for chosen in (False, True))
     return validation_errors(network, WindowDataset(sequences, network.config), Split(sequences, none, everything))

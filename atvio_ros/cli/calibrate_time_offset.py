@@ -10,7 +10,7 @@ from atvio_ros.cli import common
 
 if TYPE_CHECKING:
     from atvio_ros.evaluation.bag_gyro_lag import BagLag
-    from atvio_ros.network.config import AtvioConfig
+    from atvio_ros.odometry.pipeline import Estimator
 
 MADE_WITH = {
     'truth': 'the rotation between ground-truth poses',
@@ -22,7 +22,8 @@ LARGEST_SEARCH_S = 10.0  # that of imu_time_offset
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
-    parser.add_argument('--model', type=Path, help='model file that the node will run; without it the shipped default')
+    common.add_estimator_options(parser)
+    common.add_rig_options(parser)
     parser.add_argument(
         '--reference',
         choices=('auto', 'truth', 'images'),
@@ -41,12 +42,10 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.errors import SettingsError
     from atvio_ros.evaluation.bag_gyro_lag import bag_gyro_lag
-    from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
 
     if not 0.05 <= arguments.search <= LARGEST_SEARCH_S:
         raise SettingsError(f'--search must be 0.05 to {LARGEST_SEARCH_S:g} seconds, not {arguments.search:g}.')
-    path = arguments.model or default_model_path()
-    config = load_model(path)[0].config if path else untrained_model().config
+    estimator = common.chosen_estimator(arguments)
     with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
         task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images', visible=False)
 
@@ -54,8 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
             progress.update(task, advance=1, visible=True)
 
         reference = None if arguments.reference == 'auto' else arguments.reference
-        found = bag_gyro_lag(reader, reference, arguments.search, image_seen)
-    result = lag_figures(arguments.bag, found, config)
+        given = common.given_rig(arguments, reader.topics.image)
+        found = bag_gyro_lag(reader, reference, arguments.search, image_seen, given)
+    result = lag_figures(arguments.bag, found, estimator)
     if arguments.json:
         import json
 
@@ -65,19 +65,20 @@ def run(arguments: argparse.Namespace) -> None:
         print(line)
 
 
-def lag_figures(bag: Path, found: BagLag, config: AtvioConfig) -> dict[str, Any]:
-    """The figures; `imu_time_offset` is the parameter for this model: what its gyro_lag_s has more than the bag."""
-    notes = [found.remark] if found.remark else []
-    offset_s = config.gyro_lag_s - found.lag.lag_s
-    if config.rotation == 'network' and config.gyro_lag_s == 0.0:
+def lag_figures(bag: Path, found: BagLag, estimator: Estimator) -> dict[str, Any]:
+    """The figures; `imu_time_offset` is the parameter for this estimator: the lag it undoes less that of the bag."""
+    notes = list(found.robot.reports)
+    undone_s = found.robot.rig.gyro_lag if estimator.undoes_lags else 0.0
+    offset_s = undone_s - found.lag.lag_s
+    if not estimator.undoes_lags:
         notes.append(
-            f'{config.name} states no gyro lag: it learned from readings as they were recorded, with whatever lag '
+            f'{estimator.name} undoes no lag: it learned from readings as they were recorded, with whatever lag '
             'these had (KITTI: 0.06 to 0.07 s). If its model card names a lag, add that to imu_time_offset.'
         )
-    if abs(offset_s) > 0.03:
+    elif abs(offset_s) > 0.03:
         notes.append(
             'imu_time_offset moves the accelerometer with the gyro. Where only the gyro lags, by a filter, and not the '
-            'clock of the IMU, rather give the model the lag of this gyro: see docs/calibration.md.'
+            f'clock of the IMU, rather set gyro_lag: {found.lag.lag_s:.4f} in the rig file: see docs/calibration.md.'
         )
     if abs(offset_s) < 2.0 * found.lag.standard_error_s:
         notes.append('The offset is within two standard errors of zero: leaving imu_time_offset at 0 is as good.')
@@ -89,8 +90,9 @@ def lag_figures(bag: Path, found: BagLag, config: AtvioConfig) -> dict[str, Any]
         'frame_pairs': found.lag.pairs,
         'rotation_explained': round(found.lag.explained, 4),
         'gyro_bias_rad_s': [round(axis, 7) for axis in found.lag.bias.tolist()],
-        'model': config.name,
-        'model_gyro_lag_s': config.gyro_lag_s,
+        'estimator': estimator.kind,
+        'model': estimator.name,
+        'undone_gyro_lag_s': undone_s,
         'imu_time_offset': round(offset_s, 4),
         'notes': notes,
     }
@@ -98,12 +100,12 @@ def lag_figures(bag: Path, found: BagLag, config: AtvioConfig) -> dict[str, Any]
 
 def _lines(result: dict[str, Any]) -> list[str]:
     lag_ms, error_ms = 1e3 * result['gyro_lag_s'], 1e3 * result['standard_error_s']
-    undone_ms = 1e3 * result['model_gyro_lag_s']
+    undone_ms = 1e3 * result['undone_gyro_lag_s']
     return [
         f'The gyro of {result["bag"]} lags the images by {lag_ms:.1f} ms, standard error {error_ms:.1f} ms.',
         f'Made with {MADE_WITH[result["reference"]]} over {result["frame_pairs"]} pairs; the gyro explains '
         f'{100 * result["rotation_explained"]:.1f} % of it.',
-        f'The model {result["model"]} undoes {undone_ms:.1f} ms, so {undone_ms:.1f} - ({lag_ms:.1f}) ms are to be '
+        f'The odometry ({result["model"]}) undoes {undone_ms:.1f} ms, so {undone_ms:.1f} - ({lag_ms:.1f}) ms are to be '
         'added to the stamps of the IMU.',
         *result['notes'],
         f'imu_time_offset: {result["imu_time_offset"]:.4f}',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from atvio_ros.bags.topics import Topics
-    from atvio_ros.types import FloatArray, Trajectory
+    from atvio_ros.odometry.pipeline import Estimator
+    from atvio_ros.rig.rig import RigPart
+    from atvio_ros.types import FloatArray, OdometryEstimate, Trajectory
 
 UNTRAINED = (
     'NOTE: no trained model is shipped or was named, so the network has UNTRAINED random weights. This shows that the '
@@ -20,10 +22,89 @@ UNTRAINED = (
 )
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--model and --device."""
-    parser.add_argument('--model', type=Path, help='model file (.safetensors); without it the shipped default')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
+def add_estimator_options(parser: argparse.ArgumentParser) -> None:
+    """--estimator, --model and --device."""
+    parser.add_argument(
+        '--estimator',
+        choices=('road', 'network'),
+        default='',
+        help='what tells the motion between two images (default: the network where --model is given, else the road)',
+    )
+    parser.add_argument(
+        '--model', type=Path, help='model file (.safetensors) of the network (default: the shipped one)'
+    )
+    parser.add_argument('--device', default='auto', help='of the network: auto, cpu or cuda (default: auto)')
+
+
+def chosen_estimator(arguments: argparse.Namespace) -> Estimator:
+    """What add_estimator_options parsed; notes untrained weights on stderr. Raises SettingsError, ModelError."""
+    from atvio_ros.odometry.estimators import choose_estimator
+
+    estimator = choose_estimator(arguments.estimator, arguments.model, arguments.device)
+    if not estimator.trained:
+        note_console().print(UNTRAINED)
+    return estimator
+
+
+def add_rig_options(parser: argparse.ArgumentParser) -> None:
+    """What is known of the robot beyond the bag."""
+    group = parser.add_argument_group(
+        'robot', 'What is given here wins over what the bag says; options win over --rig.'
+    )
+    group.add_argument('--rig', type=Path, metavar='FILE', help="rig file, ours (rig.yaml) or Kalibr's camchain")
+    group.add_argument('--camera-height', type=float, metavar='M', help='height of the camera over the ground [m]')
+    pose = 'x y z qx qy qz qw'
+    group.add_argument(
+        '--base-to-camera', metavar=f'"{pose}"', help='pose of the camera (optical axes) in base_link [m, quaternion]'
+    )
+    group.add_argument('--base-to-imu', metavar=f'"{pose}"', help='pose of the IMU in base_link [m, quaternion]')
+    group.add_argument(
+        '--imu-time-offset', type=float, metavar='S', help='added to IMU stamps: brings them to the clock of the images'
+    )
+
+
+def given_rig(arguments: argparse.Namespace, image_topic: str | None = None) -> RigPart | None:
+    """What add_rig_options parsed; None where nothing is given.
+
+    `image_topic`: of the images used; by its name they are raw or rectified, and it tells Kalibr's cameras apart.
+    Raises SettingsError, CalibrationError.
+    """
+    import dataclasses
+
+    from atvio_ros.rig.camera_info import is_rectified_topic
+    from atvio_ros.rig.checks import pose_from_numbers
+    from atvio_ros.rig.rig import RigPart
+    from atvio_ros.rig.rig_yaml import read_rig
+
+    topic = image_topic or ''
+    part = read_rig(arguments.rig, is_rectified_topic(topic), image_topic=topic) if arguments.rig else None
+    options: dict[str, Any] = {
+        'camera_height': arguments.camera_height,
+        'imu_time_offset': arguments.imu_time_offset,
+        'T_base_camera': _numbers(arguments.base_to_camera, '--base-to-camera'),
+        'T_base_imu': _numbers(arguments.base_to_imu, '--base-to-imu'),
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in ('T_base_camera', 'T_base_imu'):
+        if name in given:
+            given[name] = pose_from_numbers(given[name], f'--{name.replace("T_base", "base-to").replace("_", "-")}')
+    if part is None:
+        return RigPart('options', **given) if given else None
+    if {'T_base_camera', 'T_base_imu'} <= given.keys():
+        given['T_camera_imu'] = None  # two poses of three are enough
+    return dataclasses.replace(part, source=f'options and {part.source}', **given) if given else part
+
+
+def _numbers(text: str | None, option: str) -> list[float] | None:
+    """Numbers with blanks or commas between them. Raises CalibrationError."""
+    from atvio_ros.errors import CalibrationError
+
+    if text is None:
+        return None
+    try:
+        return [float(word) for word in text.replace(',', ' ').split()]
+    except ValueError:
+        raise CalibrationError(f'{option} must be seven numbers in quotes (x y z qx qy qz qw), not {text!r}.') from None
 
 
 def add_topic_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +120,7 @@ def add_standstill_option(parser: argparse.ArgumentParser) -> None:
         '--no-standstill',
         dest='standstill',
         action='store_false',
-        help="do not hold the pose at rest: every motion is the network's, as in the paper",
+        help="do not hold the pose at rest: every motion is the estimator's, as in the paper",
     )
 
 
@@ -95,14 +176,27 @@ def show_result(
     truth: Trajectory | None,
     T_base_camera: FloatArray,
     notes: Mapping[str, Any],
+    estimates: Sequence[OdometryEstimate] = (),
 ) -> None:
-    """Write the report of one bag into --out, print its figures, and say where everything is."""
+    """Write the report of one bag into --out, print its figures, and say where everything is.
+
+    `estimates`: those of the trajectory, whose direction of travel is drawn, too.
+    """
     from rich.console import Console
 
     from atvio_ros.evaluation.report import results_table, write_report
 
     name = arguments.bag.resolve().stem
-    result = write_report(arguments.out, name, trajectory, truth, T_base_camera, model=str(notes['model']), notes=notes)
+    result = write_report(
+        arguments.out,
+        name,
+        trajectory,
+        truth,
+        T_base_camera,
+        model=str(notes['model']),
+        notes=notes,
+        estimates=estimates,
+    )
     if arguments.json:
         print((arguments.out / 'result.json').read_text(), end='')
         return

@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='ROS 1 bags, rosbag2 folders or .mcap files')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
-    common.add_model_options(parser)
+    common.add_estimator_options(parser)
+    common.add_rig_options(parser)
     common.add_topic_options(parser)
     common.add_standstill_option(parser)
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
@@ -32,13 +33,10 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.bags import bag_names, evaluate_bag
     from atvio_ros.evaluation.report import results_as_dict, results_table, to_json
     from atvio_ros.files import write_text
-    from atvio_ros.odometry.estimator import load_estimator
 
     names = bag_names(arguments.bags)
     notes = common.note_console()
-    estimator = load_estimator(arguments.model, arguments.device)
-    if not estimator.trained:
-        notes.print(common.UNTRAINED)
+    estimator = common.chosen_estimator(arguments)
     results: dict[str, Result] = {}
     for name, bag in zip(names, arguments.bags, strict=True):
         with common.progress_bar() as bar:
@@ -48,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.out / name,
                 estimator,
                 common.topics(arguments),
+                functools.partial(common.given_rig, arguments),
                 arguments.standstill,
                 on_start=functools.partial(_set_total, bar, task),
                 on_progress=functools.partial(bar.advance, task),
@@ -55,7 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
             )
         if result is not None:
             results[name] = result
-    text = to_json(results_as_dict(results, {'model': estimator.name, 'trained': estimator.trained}))
+    made_by = {'estimator': estimator.kind, 'model': estimator.name, 'trained': estimator.trained}
+    text = to_json(results_as_dict(results, made_by))
     write_text(arguments.out / 'result.json', text)
     if arguments.json:
         print(text, end='')

@@ -19,8 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> list of [first, last] images')
     parser.add_argument('--size', default='416x128', metavar='WxH', help='image size [px] (default: %(default)s)')
+    parser.add_argument(
+        '--view',
+        choices=('none', 'level'),
+        default='none',
+        help="none: the whole image, scaled. level: what KITTI's camera would see, for networks with view level",
+    )
     parser.add_argument('--grey', action='store_true', help='store grey images: a third of the space')
     common.add_topic_options(parser)
+    common.add_rig_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -32,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.drives.prepare import prepare
     from atvio_ros.drives.sequence_store import SequenceMeta
     from atvio_ros.errors import DatasetError
+    from atvio_ros.rig.rig_yaml import rig_text
 
     console = common.note_console()
     width_px, height_px = common.size(arguments.size)
@@ -45,16 +53,19 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(
             f'{arguments.exclude} names {", ".join(unused)}; no bag here is named so, and these stretches are not used.'
         )
-    options = (width_px, height_px, arguments.grey, *vars(common.topics(arguments)).values())
+    options = [width_px, height_px, arguments.grey, *vars(common.topics(arguments)).values()]
     for name, bag in zip(names, arguments.bags, strict=True):
         folder, excluded = arguments.out / name, exclusions.get(name, ())
         with BagReader(bag, common.topics(arguments)) as reader:
-            wanted = fingerprint(bag, options)
+            given = common.given_rig(arguments, reader.topics.image)
+            more = [arguments.view] if arguments.view != 'none' else []
+            more += [rig_text(given)] if given else []  # without both the fingerprint is what it always was
+            wanted = fingerprint(bag, [*options, *more])
             if keep_prepared(folder, wanted, excluded):
                 console.print(f'{name}: prepared already')
                 continue
             _require_truth(reader)
-            drive = BagDrive(reader, on_bad_message=lambda error: console.print(f'skipped: {error}'))
+            drive = BagDrive(reader, lambda error: console.print(f'skipped: {error}'), given)
             for note in drive.notes:
                 console.print(f'{name}: {note}')
             images = reader.count(reader.topics.image or '')
@@ -74,6 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
                     meta,
                     size_px=(height_px, width_px),
                     grey=arguments.grey,
+                    view=arguments.view,
                     on_progress=functools.partial(bar.advance, bar.add_task(name, total=images, unit='images')),
                 )
         for note in sequence.meta.notes:

@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rate', type=float, default=1.0, help='speed; 1 is real time, 0 as fast as the node answers (default: 1)'
     )
-    common.add_model_options(parser)
+    common.add_estimator_options(parser)
+    common.add_rig_options(parser)
     common.add_topic_options(parser)
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
 
@@ -25,18 +26,16 @@ def run(arguments: argparse.Namespace) -> None:
     """Start the node, play, record, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.bags.writer import BagWriter
-    from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+    from atvio_ros.drives.bag_drive import bag_rig, bag_truth
     from atvio_ros.errors import NodeError
     from atvio_ros.evaluation.run import copy_reference, run_notes, summary_line
-    from atvio_ros.odometry.estimator import load_estimator
+    from atvio_ros.odometry.pipeline import assemble
 
     if arguments.rate < 0.0:
         raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
     _set_up_middleware()
     console = common.note_console()
-    estimator = load_estimator(arguments.model, arguments.device)  # refuses a bad model before anything starts
-    if not estimator.trained:
-        console.print(common.UNTRAINED)
+    estimator = common.chosen_estimator(arguments)  # refuses a bad model before anything starts
     try:
         from atvio_ros.ros.replay import replay
     except ImportError as error:
@@ -44,15 +43,17 @@ def run(arguments: argparse.Namespace) -> None:
             f'ROS 2 is not available to Python ({error}). Source your ROS installation, or run `make setup`.'
         ) from error
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
-        mounting, remark = bag_mounting(reader)
+        robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
+        assemble(estimator, robot.rig)  # refuses a robot that does not tell enough before anything starts
         truth = bag_truth(reader)
         common.make_output_folder(arguments.out, arguments.bag)
-        parameters = {'model': str(arguments.model.absolute()) if arguments.model else '', 'device': arguments.device}
+        model = str(arguments.model.absolute()) if arguments.model else ''
+        parameters = {'estimator': estimator.kind, 'model': model, 'device': arguments.device}
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')
             done = replay(
                 reader,
-                mounting,
+                robot.rig,
                 parameters,
                 arguments.out / 'node.log',
                 arguments.rate,
@@ -62,11 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
             copy_reference(reader, writer)
             done.recording.write(writer)
     status = done.recording.status
-    notes = run_notes(arguments.bag, estimator, status.images_received, status.imu_received, done.recording.dropped)
-    if remark:
-        console.print(remark)
-    console.print(summary_line(notes))
-    common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)
+    counts = status.images_received, status.imu_received
+    notes = run_notes(arguments.bag, estimator, robot, *counts, done.recording.dropped)
+    for line in (*robot.reports, summary_line(notes)):
+        console.print(line)
+    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes)
 
 
 def _set_up_middleware() -> None:

@@ -12,42 +12,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
-    common.add_model_options(parser)
+    common.add_estimator_options(parser)
+    common.add_rig_options(parser)
     common.add_topic_options(parser)
     common.add_standstill_option(parser)
+    parser.add_argument(
+        '--debug-images', type=Path, metavar='DIR', help='draw what the odometry sees of each image, into this folder'
+    )
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the odometry, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+    from atvio_ros.drives.bag_drive import bag_rig, bag_truth
+    from atvio_ros.evaluation.debug_images import DebugImages
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
-    from atvio_ros.odometry.estimator import load_estimator
 
     console = common.note_console()
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
-        mounting, remark = bag_mounting(reader)
+        robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
         truth = bag_truth(reader)
-        estimator = load_estimator(arguments.model, arguments.device)
-        if not estimator.trained:
-            console.print(common.UNTRAINED)
+        estimator = common.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
+        pictures = DebugImages(arguments.debug_images, estimator.name) if arguments.debug_images else None
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
             done = run_bag(
                 reader,
                 estimator,
-                mounting,
+                robot.rig,
                 standstill=arguments.standstill,
                 on_progress=lambda: progress.advance(task),
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
+                on_estimate=pictures.write if pictures else None,
             )
         record(arguments.out / 'odometry.mcap', reader, done)
-    notes = run_notes(arguments.bag, estimator, done.counts.images_received, done.counts.imu_received, done.dropped)
-    if remark:
-        console.print(remark)
-    console.print(summary_line(notes))
-    for line in done.remarks():
+    counts = done.counts
+    notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
+    for line in (*robot.reports, summary_line(notes), *done.remarks()):
         console.print(line)
-    common.show_result(arguments, done.trajectory, truth, mounting.T_base_camera, notes)
+    if pictures:
+        console.print(f'What the odometry saw is drawn in {arguments.debug_images}')
+    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, done.estimates)

@@ -15,8 +15,14 @@ from atvio_ros.drives.drive import Drive
 from atvio_ros.drives.exclusions import check_excluded
 from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter
 from atvio_ros.errors import DatasetError
+from atvio_ros.geometry import transform
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
+from atvio_ros.rig.rig import Rig
+from atvio_ros.rig.rig_yaml import rig_settings
 from atvio_ros.types import FloatArray, ImageArray, Trajectory
+from atvio_ros.view.level import nominal_level
+from atvio_ros.view.stored import StoredView
+from atvio_ros.view.virtual_camera import KITTI_VIEW
 
 _MAX_TRUTH_GAP_NS = 250_000_000  # ground truth is interpolated between poses at most this far apart
 _LUMA_FROM_RGB = cv2.COLOR_RGB2GRAY
@@ -29,33 +35,62 @@ def prepare(
     *,
     size_px: tuple[int, int] = (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX),
     grey: bool = False,
+    view: str = 'none',
     on_progress: Callable[[], None] = lambda: None,
 ) -> PreparedSequence:
     """Write the drive as the prepared sequence `folder`, its images scaled to `size_px` (height, width).
 
+    `view` 'level': grey images of that size that KITTI's camera would take from there, its axes along the nominal
+    direction of travel. The odometry turns them further, by the direction that it measures; this does not.
     `meta` says what the drive does not: its source, fingerprint and topics, and the stretches to exclude.
     `on_progress` is called for each image. Raises DatasetError without ground truth, as SequenceWriter does, and when
-    a stretch to exclude goes beyond the last image; and what the drive raises.
+    a stretch to exclude goes beyond the last image; CalibrationError where a level view needs to know more of the
+    robot; and what the drive raises.
     """
     truth, imu, rig = drive.truth, drive.imu, drive.rig
     if truth is None:
         raise DatasetError(f'The drive for {folder.name} has no ground truth, which training needs.')
     left_out = 0
+    level = _Level(rig, size_px) if view == 'level' else None
     with SequenceWriter(folder, *size_px) as writer:
         for stamp_ns, image in drive.images():
-            left_out += not writer.add_image(stamp_ns, _grey(image) if grey else image)
+            pixels = _grey(image) if grey or level else image
+            left_out += not writer.add_image(stamp_ns, level.draw(pixels) if level else pixels)
             on_progress()
         check_excluded(folder.name, meta.excluded, len(writer.stamps_ns))
         T_fixed_base = poses_at(truth, writer.stamps_ns)
+        T_base_image = level.T_base_view if level else rig.T_base_camera
+        camera = level.virtual.model if level else rig.camera
         return writer.finish(
             imu.stamps_ns,
             imu.values,
-            T_fixed_base @ rig.T_base_camera,
-            rig.T_base_camera,
+            T_fixed_base @ T_base_image,
+            T_base_image,
             rig.R_base_imu,
-            replace(meta, notes=_notes(left_out, T_fixed_base)),
-            None if rig.camera is None else rig.camera.intrinsics,
+            replace(meta, notes=_notes(left_out, T_fixed_base), rig=rig_settings(rig), view=view),
+            None if camera is None else camera.intrinsics,
         )
+
+
+class _Level:
+    """Draws level views as the odometry does: images without their lens first, then a homography of them."""
+
+    def __init__(self, rig: Rig, size_px: tuple[int, int]) -> None:
+        height_px, width_px = size_px
+        self.virtual = KITTI_VIEW.resized(width_px, height_px)
+        self._camera = rig.needed_camera
+        self._R_camera_view = nominal_level(rig)
+        self._stored: StoredView | None = None  # made with the first image, whose size it needs
+        _ = rig.needed_height  # in which motions are measured
+        self.T_base_view: FloatArray = rig.T_base_camera @ transform(self._R_camera_view, np.zeros(3))
+
+    def draw(self, grey: ImageArray) -> ImageArray:
+        """Grey image (h, w) or (h, w, 1) -> view (H, W, 1)."""
+        grey = grey if grey.ndim == 2 else grey[:, :, 0]
+        if self._stored is None:
+            height, width = grey.shape
+            self._stored = StoredView(self._camera.scaled(width, height), self._R_camera_view, self.virtual)
+        return self._stored.draw(self._stored.store(grey), self.virtual, self._R_camera_view)
 
 
 def poses_at(truth: Trajectory, stamps_ns: NDArray[np.int64]) -> FloatArray:

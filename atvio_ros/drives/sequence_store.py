@@ -1,10 +1,11 @@
 """A prepared sequence: one folder with what training needs of one drive, as arrays that are mapped, not loaded.
 
-images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image
+images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image, or the level view
 image_stamps_ns.npy  (N,) int64, strictly increasing
 imu_stamps_ns.npy    (M,) int64, strictly increasing
 imu.npy              (M, 6) float64: wx wy wz [rad/s], ax ay az [m/s^2], in imu_link, as recorded
-camera_poses.npy     (N, 4, 4) float64: optical camera frame in a fixed frame; NaN where there is no ground truth
+camera_poses.npy     (N, 4, 4) float64: frame of the images (optical axes: the camera's, or the level view's) in a
+                     fixed frame; NaN where there is no ground truth
 meta.json            the fields of SequenceMeta
 """
 
@@ -26,12 +27,15 @@ from numpy.typing import NDArray
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import Draft, moved_aside, reporting, write_text
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, scale_image
-from atvio_ros.settings import from_mapping
+from atvio_ros.rig.rig_yaml import RigSettings
+from atvio_ros.settings import from_mapping, setting
 from atvio_ros.types import FloatArray, ImageArray
 
 FORMAT = 'atvio_ros prepared sequence'
 FORMAT_VERSION = 1
 META_FILE = 'meta.json'
+
+VIEWS = ('none', 'level')
 
 Matrix = tuple[tuple[float, ...], ...]
 Ranges = tuple[tuple[int, int], ...]  # first and last image of stretches, both included
@@ -52,8 +56,10 @@ class SequenceMeta:
     imu_topic: str = ''
     ground_truth_topic: str = ''
     intrinsics_px: tuple[float, ...] = ()  # fx fy cx cy of the scaled images; empty: not known
-    T_base_camera: Matrix = ()  # 4x4
+    T_base_camera: Matrix = ()  # 4x4, of the images: the camera's, or the level view's
     R_base_imu: Matrix = ()  # 3x3; the IMU is stored in imu_link's axes
+    rig: RigSettings = dataclasses.field(default_factory=RigSettings)  # the robot; older folders say nothing of it
+    view: str = setting('none', 'none: the whole image, scaled. level: a virtual camera along the way.', choices=VIEWS)
     excluded: Ranges = ()  # stretches of images that training leaves out
     notes: tuple[str, ...] = ()
     format: str = FORMAT

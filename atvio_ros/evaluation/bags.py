@@ -1,4 +1,4 @@
-"""Evaluates one bag after the other with one network, a report for each."""
+"""Evaluates one bag after the other with one estimator, a report for each."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import Topics
-from atvio_ros.drives.bag_drive import bag_mounting, bag_truth
+from atvio_ros.drives.bag_drive import bag_rig, bag_truth
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.consistency import consistency, consistency_lines, covariance_notes, match_drive
 from atvio_ros.evaluation.metrics import Result
 from atvio_ros.evaluation.report import write_report
 from atvio_ros.evaluation.run import run_bag, run_notes, summary_line
-from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.pipeline import Estimator
+from atvio_ros.rig.rig import RigPart
 
 
 def bag_names(bags: Sequence[Path]) -> list[str]:
@@ -28,8 +29,9 @@ def bag_names(bags: Sequence[Path]) -> list[str]:
 def evaluate_bag(
     bag: Path,
     out: Path,
-    estimator: NetworkEstimator,
+    estimator: Estimator,
     topics: Topics | None = None,
+    given: Callable[[str], RigPart | None] = lambda image_topic: None,
     standstill: bool = True,
     on_start: Callable[[int], None] = lambda images: None,
     on_progress: Callable[[], None] = lambda: None,
@@ -37,34 +39,36 @@ def evaluate_bag(
 ) -> Result | None:
     """Run the odometry over a bag and write its report into the folder `out`; None without ground truth.
 
-    `on_start` gets the number of images, `on_note` remarks for the user. Raises BagError, TrajectoryError.
+    `given` says what is known, beyond the bag, of the robot that recorded an image topic. `on_start` gets the number of
+    images, `on_note` remarks for the user. Raises BagError, CalibrationError, TrajectoryError.
     """
     with BagReader(bag, topics) as reader:
-        mounting, remark = bag_mounting(reader)
+        robot = bag_rig(reader, given(reader.topics.image or ''))
         truth = bag_truth(reader)
         on_start(reader.count(reader.topics.image or ''))
         done = run_bag(
             reader,
             estimator,
-            mounting,
+            robot.rig,
             standstill=standstill,
             on_progress=on_progress,
             on_bad_message=lambda error: on_note(f'skipped: {error}'),
         )
-    notes = run_notes(bag, estimator, done.counts.images_received, done.counts.imu_received, done.dropped)
-    lines = [remark, summary_line(notes), *done.remarks()]
+    notes = run_notes(bag, estimator, robot, done.counts.images_received, done.counts.imu_received, done.dropped)
+    lines = [*robot.reports, summary_line(notes), *done.remarks()]
     if truth:
         rows = consistency([match_drive(done.trajectory, done.estimates, truth)], estimator.noise)
         notes['covariance'] = covariance_notes(rows, estimator.noise)
         lines += consistency_lines(rows, estimator.noise)
-    for line in filter(None, (*lines, '' if truth else 'The bag has no ground truth.')):
+    for line in (*lines, *([] if truth else ['The bag has no ground truth.'])):
         on_note(line)
     return write_report(
         out,
         bag.resolve().stem,
         done.trajectory,
         truth,
-        mounting.T_base_camera,
+        robot.rig.T_base_camera,
         model=estimator.name,
         notes=notes,
+        estimates=done.estimates,
     )

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from atvio_ros.evaluation.metrics import Bin, Result, distances_along
+from atvio_ros.evaluation.ways import Ways
 from atvio_ros.files import replacing
 from atvio_ros.geometry import inverse, rotation_angle
 from atvio_ros.types import FloatArray, Trajectory
@@ -27,6 +28,7 @@ DPI = 150
 WIDTH_IN = 8.0
 SMALLEST_SPAN_M = 2.0  # of the top view and of the height: standing still is a point, not noise blown up
 SMALLEST_ERROR = 0.01  # the height of an error plot, at least: no error is a flat line, not rounding blown up
+SMALLEST_ANGLE_DEG = 1.0  # either side of a plot of directions, at least
 NARROWEST = 0.35  # height to width of the top view, at least: a straight road stays a picture
 
 
@@ -98,6 +100,40 @@ def plot_errors(path: Path, estimate: FloatArray, truth: FloatArray, result: Res
     axes[0, 2].set(ylabel='position error [m]')
     axes[1, 2].set(ylabel='rotation error [deg]', xlabel='distance driven [m]')
     _head(axes[0, 0], title, _figures(result, None), above_axes_pt=8.0)
+    _save(figure, path)
+
+
+def plot_travel(path: Path, way: Ways, title: str) -> None:
+    """Write a PNG: the direction of travel over time, its sigma as a band, pairs without confidence in grey.
+
+    Raises FileError if the file cannot be written.
+    """
+    figure = Figure(figsize=(WIDTH_IN, 0.6 * WIDTH_IN), dpi=DPI, layout='constrained')
+    above, below = figure.subplots(2, 1, sharex=True)
+    rows = (
+        (above, way.pitch, way.pitch_sigma, "below the rig's [deg]", ESTIMATE_COLOUR),
+        (below, way.yaw, way.yaw_sigma, "right of the rig's [deg]", ROTATION_COLOUR),
+    )
+    for axes, radians, sigma_rad, label, colour in rows:
+        _dress(axes)
+        angle, sigma = np.degrees(radians), np.degrees(sigma_rad)
+        axes.fill_between(way.seconds, angle - sigma, angle + sigma, color=colour, alpha=0.25, linewidth=0.0)
+        axes.plot(way.seconds, angle, color=colour, linewidth=1.2)
+        low, high = min(angle.min(), -SMALLEST_ANGLE_DEG), max(angle.max(), SMALLEST_ANGLE_DEG)
+        axes.set_ylim(1.1 * low, 1.1 * high)
+        axes.fill_between(
+            way.seconds,
+            0.0,
+            1.0,
+            where=~way.confident,
+            transform=axes.get_xaxis_transform(),
+            color=GRID_COLOUR,
+            zorder=0,
+        )
+        axes.set_ylabel(label)
+    below.set_xlabel('time [s]')
+    above.invert_yaxis()  # what lies below is drawn below
+    _head(above, title, 'direction of travel, sigma as a band; grey: not confident', above_axes_pt=8.0)
     _save(figure, path)
 
 

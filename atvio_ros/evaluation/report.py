@@ -15,12 +15,13 @@ from rich.text import Text
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation.alignment import MATCH_TOLERANCE_NS, associate, start_together, to_camera
 from atvio_ros.evaluation.metrics import AVERAGED, Bin, Result, average, distances_along, evaluate
-from atvio_ros.evaluation.plots import plot_errors, plot_trajectory
+from atvio_ros.evaluation.plots import plot_errors, plot_trajectory, plot_travel
+from atvio_ros.evaluation.ways import ways
 from atvio_ros.files import write_text
 from atvio_ros.trajectory_files import write_kitti_poses, write_tum
-from atvio_ros.types import FloatArray, Trajectory
+from atvio_ros.types import FloatArray, OdometryEstimate, Trajectory
 
-ONLY_WITH_TRUTH = ('truth.tum', 'truth.kitti.txt', 'errors.png')
+NOT_ALWAYS = ('truth.tum', 'truth.kitti.txt', 'errors.png', 'travel.png')
 
 
 def write_report(
@@ -32,15 +33,17 @@ def write_report(
     *,
     model: str = '',
     notes: Mapping[str, Any] | None = None,
+    estimates: Sequence[OdometryEstimate] = (),
     tolerance_ns: int = MATCH_TOLERANCE_NS,
 ) -> Result | None:
     """Write the files of one sequence into the folder `out` (made if need be) and return its figures.
 
     `estimate` and `truth` hold base_link, in odom and in any fixed frame; the truth is moved so that the first poses
     that match in time coincide. Written: estimate.tum, truth.tum (base_link in odom), estimate.kitti.txt,
-    truth.kitti.txt (camera poses of the matched frames, line by line comparable), trajectory.png, errors.png and
-    result.json, which also holds the `notes`. The figures are those of the camera poses, as KITTI's are. Without
-    truth there is nothing to compare: no truth files, figures of null in result.json, None is returned.
+    truth.kitti.txt (camera poses of the matched frames, line by line comparable), trajectory.png, errors.png,
+    travel.png where `estimates` tell a direction of travel, and result.json, which also holds the `notes`. The figures
+    are those of the camera poses, as KITTI's are. Without truth there is nothing to compare: no truth files, figures of
+    null in result.json, None is returned.
     Raises TrajectoryError if the estimate is empty or not finite, or if the truth does not match it in time, FileError
     if a file cannot be written.
     """
@@ -49,6 +52,8 @@ def write_report(
     _prepare(out)
     title = f'{name}, {model}' if model else name
     write_tum(out / 'estimate.tum', estimate)
+    if (way := ways(estimates)) is not None:
+        plot_travel(out / 'travel.png', way, title)
     if truth is None:
         write_kitti_poses(out / 'estimate.kitti.txt', to_camera(estimate, T_base_camera).poses)
         plot_trajectory(out / 'trajectory.png', estimate, None, title)
@@ -114,10 +119,10 @@ def bins_table(bins: Sequence[Bin], heading: str, factor: float = 1.0) -> Table:
 
 
 def _prepare(out: Path) -> None:
-    """Make the folder, and clear what an earlier report with ground truth left there."""
+    """Make the folder, and clear what an earlier report may have left there."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for file in ONLY_WITH_TRUTH:
+        for file in NOT_ALWAYS:
             (out / file).unlink(missing_ok=True)
     except OSError as error:
         raise TrajectoryError(f'The output folder {out} cannot be used: {error.strerror}.') from error

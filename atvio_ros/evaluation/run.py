@@ -15,13 +15,15 @@ from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.bags.topics import GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImageError
-from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.evaluation.ways import ways
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Counts, Reason
-from atvio_ros.odometry.pipeline import assemble, run_offline
+from atvio_ros.odometry.pipeline import Estimator, assemble, run_offline
+from atvio_ros.odometry.sight import Sight
+from atvio_ros.rig.combine import Combination
 from atvio_ros.rig.rig import Rig
-from atvio_ros.types import CameraFrame, ImuSample, OdometryEstimate, Trajectory
+from atvio_ros.types import CameraFrame, FramePair, ImuSample, OdometryEstimate, Trajectory
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,29 @@ class BagRun:
         return {reason.value: count for reason, count in self.counts.dropped.items()}
 
     def remarks(self) -> list[str]:
-        """Remarks on the input and the gate for a reader of the trajectory, a sentence each."""
+        """Remarks on input, direction of travel and gate for a reader of the trajectory, a sentence each."""
         said = [f'{count}x {text}' for text, count in self.warnings.items()]
+        if (way := ways(self.estimates)) is not None:
+            said.append(way.remark())
         held = sum(estimate.stationary for estimate in self.estimates)
         return [*said, f'At rest in {held} of {len(self.estimates)} frame pairs: the pose was held.'] if held else said
 
 
 def run_bag(
     reader: BagReader,
-    estimator: NetworkEstimator,
+    estimator: Estimator,
     rig: Rig,
     limits: PairingLimits | None = None,
     standstill: bool = True,
     on_progress: Callable[[], None] = lambda: None,
     on_bad_message: Callable[[BagError], None] | None = None,
+    on_estimate: Callable[[FramePair, OdometryEstimate, Sight | None], None] | None = None,
 ) -> BagRun:
-    """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError.
+    """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError,
+    and CalibrationError where the estimator needs to know more of the robot than the rig tells.
 
-    `standstill` holds the pose at rest, as the node does by default.
+    `standstill` holds the pose at rest, as the node does by default. `on_estimate` gets each pair with its estimate
+    and, where the estimator looks at calibrated images, how these are kept.
     """
     warnings: Counter[str] = Counter()
     odometry = assemble(
@@ -90,6 +97,8 @@ def run_bag(
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
         warnings.update(estimate.warnings)
+        if on_estimate is not None:
+            on_estimate(pair, estimate, odometry.intake if isinstance(odometry.intake, Sight) else None)
     for _ in range(reader.count(reader.topics.image or '') - ledger.counts.images_received):
         drop_image('The image could not be decoded.')
     counts = ledger.counts
@@ -106,17 +115,36 @@ def as_trajectory(start_ns: int, estimates: list[OdometryEstimate]) -> Trajector
 
 
 def run_notes(
-    bag: Path, estimator: NetworkEstimator, images_received: int, imu_received: int, dropped: dict[str, int]
+    bag: Path,
+    estimator: Estimator,
+    robot: Combination,
+    images_received: int,
+    imu_received: int,
+    dropped: dict[str, int],
 ) -> dict[str, Any]:
     """The part of result.json about how the figures were made."""
     return {
         'bag': bag.resolve().name,
+        'estimator': estimator.kind,
         'model': estimator.name,
         'trained': estimator.trained,
+        'rig': rig_notes(robot),
         'atvio_ros': __version__,
         'images_received': images_received,
         'imu_received': imu_received,
         'dropped': dropped,
+    }
+
+
+def rig_notes(robot: Combination) -> dict[str, Any]:
+    """The robot as it was taken, and who said what of it; what nobody said is missing in `sources`."""
+    rig = robot.rig
+    return {
+        'camera_height': rig.camera_height,
+        'imu_time_offset': rig.imu_time_offset,
+        'gyro_lag': rig.gyro_lag,
+        'accelerometer_lag': rig.accelerometer_lag,
+        'sources': dict(robot.sources),
     }
 
 

@@ -99,7 +99,8 @@ class AtvioConfig:
     )
     gyro_lag_s: float = setting(
         0.0,
-        'How far the gyro lags the images [s]. The gyro readings of an IMU window are taken this much later.',
+        'How far the gyro lags the images beyond what the rig says [s], as fitted to training data. Undone in training '
+        'on data whose rig is not known; the odometry undoes what the rig says.',
         minimum=-1.0,
         maximum=1.0,
     )
@@ -127,6 +128,11 @@ class AtvioConfig:
         """(C1, h, w) of the visual features: each stage halves the image, rounding up. (C1, 4, 13) in the paper."""
         halvings = 2 ** len(self.visual_widths)
         return self.visual_widths[-1], -(-self.image_height_px // halvings), -(-self.image_width_px // halvings)
+
+    @property
+    def undoes_lags(self) -> bool:
+        """Whether it takes IMU readings without lag and bias; the paper's networks take them as recorded."""
+        return self.rotation == 'gyro_residual'
 
     @property
     def inertial_channels(self) -> int:

@@ -27,6 +27,8 @@ class NetworkEstimator:
     may be off.
     """
 
+    kind = 'network'
+
     def __init__(
         self, model: Atvio, device: torch.device, name: str, trained: bool, noise: MotionNoise | None = None
     ) -> None:
@@ -56,7 +58,7 @@ class NetworkEstimator:
     @property
     def undoes_lags(self) -> bool:
         """Whether it was trained on IMU readings without the lag of their filters; the paper's are as recorded."""
-        return self.config.rotation == 'gyro_residual'
+        return self.config.undoes_lags
 
     def on_robot(self, rig: Rig, sight: Sight | None) -> NetworkEstimator:
         """This estimator with a memory of its own for a robot, looking through `sight` if it needs a view."""

@@ -58,6 +58,10 @@ class FramePairer:
     def add_imu(self, sample: ImuSample) -> None:
         """Take one IMU reading, in any order. Unusable ones are counted."""
         self.ledger.imu_received()
+        self.take_imu(sample)
+
+    def take_imu(self, sample: ImuSample) -> None:
+        """As add_imu, for a reading whose receipt is in the books already."""
         for check in self._imu_checks:
             if (text := check.update(sample)) is not None:
                 self._on_warning(text)

@@ -25,6 +25,7 @@ class Reason(str, enum.Enum):
     RESET = 'reset'  # was waiting when the odometry was reset
     INACTIVE = 'inactive'  # was waiting when the node was deactivated
     NO_TRANSFORM = 'no_transform'  # came before the pose of its frame on the robot was known
+    NO_CALIBRATION = 'no_calibration'  # came before the camera and its height were known, or does not fit them
     FAILED = 'inference_failed'
     IMU_INVALID = 'imu_not_finite'
     IMU_IMPLAUSIBLE = 'imu_implausible'  # beyond what any robot does: wrong units, or a broken sensor

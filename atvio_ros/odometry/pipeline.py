@@ -27,8 +27,16 @@ class Estimator(Protocol):
     """An estimator before it is put on a robot: the network of a model file, or the road."""
 
     @property
+    def kind(self) -> str:
+        """`road` or `network`."""
+
+    @property
     def name(self) -> str:
         """What made the odometry, for people."""
+
+    @property
+    def trained(self) -> bool:
+        """False: random weights, whose odometry means nothing."""
 
     @property
     def noise(self) -> MotionNoise:
@@ -45,6 +53,13 @@ class Estimator(Protocol):
     @property
     def undoes_lags(self) -> bool:
         """Whether it takes IMU readings without the lag of their filters and without bias."""
+
+    @property
+    def device(self) -> object:
+        """Where it runs, for people."""
+
+    def warm_up(self) -> None:
+        """Run once on nothing, where the first real pair would pay for it otherwise."""
 
     def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
         """Itself on one robot, with a memory of its own."""

@@ -46,11 +46,16 @@ class RoadEstimator:
     matching: MatchSettings = field(default_factory=MatchSettings)
     filtering: SpeedSettings = field(default_factory=SpeedSettings)
     noise: MotionNoise = NOISE
+    kind: str = 'road'
     name: str = 'road'
     trained: bool = True  # there is nothing to train
     view: VirtualCamera = KITTI_VIEW
     image_size_px: tuple[int, int] = (0, 0)  # it takes no scaled images
     undoes_lags: bool = True
+    device: str = 'cpu'
+
+    def warm_up(self) -> None:
+        """Nothing to do: it allocates nothing big."""
 
     def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
         """See pipeline.Estimator."""
@@ -120,14 +125,16 @@ class RoadOdometry:
 
     def _compared(self, pair: FramePair) -> tuple[CameraFrame, FloatArray]:
         """The image to compare the newest with, and R_older_newest: the one before, or an older one when slow."""
-        speed = abs(self._newest.speed) if self._newest else WANTED_SHIFT_H / max(pair.interval_s, 1e-3)
+        speed = self._newest.speed if self._newest else WANTED_SHIFT_H / max(pair.interval_s, 1e-3)
+        # Of backward shifts few are looked for: half of them leaves room for a robot that accelerates.
+        wanted = WANTED_SHIFT_H if speed >= 0.0 else 0.5 * self._settings.matching.backward_shift
         best = self._older[-1]
         for frame, R in reversed(self._older):
             span_s = (pair.current.stamp_ns - frame.stamp_ns) / NANOSECONDS
             if span_s > MOST_SPAN_S:
                 break
             best = frame, R
-            if speed * span_s >= WANTED_SHIFT_H:
+            if abs(speed) * span_s >= wanted:
                 break
         return best
 

@@ -9,8 +9,11 @@ from scipy.spatial.transform import Rotation
 
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
+from atvio_ros.rig.rig import DirectionOfTravel
 from atvio_ros.road.travel_direction import TravelDirection
 from atvio_ros.types import FloatArray, FramePair, PairGeometry
+
+_LEAST_BIAS = np.radians(0.12)  # rad/s: what corners alone make of a gyro without bias stays below
 
 
 class TravelTracker:
@@ -36,15 +39,26 @@ class TravelTracker:
         R_gyro = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
         previous, current = pair.previous.image[:, :, 0], pair.current.image[:, :, 0]
         travel = self._direction.update(previous, current, R_gyro, pair.interval_s)
-        R_beside = Rotation.from_rotvec(travel.gyro_bias * pair.interval_s).as_matrix()
+        correction = _beyond_doubt(travel.gyro_bias)
+        R_beside = Rotation.from_rotvec(correction * pair.interval_s).as_matrix()
         return PairGeometry(
             R_previous_current=R_beside @ R_gyro,
             R_image_level=travel.R_camera_level,
             pitch_sigma=travel.pitch_sigma,
             confident=travel.confident,
             lost=travel.lost,
-            gyro_correction=self._R_image_base.T @ travel.gyro_bias,
+            gyro_correction=self._R_image_base.T @ correction,
+            yaw_sigma=travel.yaw_sigma,
         )
+
+
+def _beyond_doubt(bias: FloatArray) -> FloatArray:
+    """What is taken off the gyro of a bias (3,) [rad/s] seen in images: nothing of a small one, all of a large one.
+
+    A good gyro knows its rotation better than corners do: on a rendered drive of KITTI's gyro, taking off all that
+    images seemed to show of a bias, up to 0.1 deg/s, raised r_rel from 0.08 to 0.47 deg/100 m.
+    """
+    return np.asarray(bias * np.clip(np.linalg.norm(bias) / _LEAST_BIAS - 1.0, 0.0, 1.0))
 
 
 def pair_rotation(pair: FramePair) -> FloatArray:
@@ -53,3 +67,11 @@ def pair_rotation(pair: FramePair) -> FloatArray:
     gyro = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns, samples)[:, :3]
     steps = 0.5 * (gyro[1:] + gyro[:-1]) * (pair.interval_s / (samples - 1))
     return np.asarray(functools.reduce(np.matmul, Rotation.from_rotvec(steps).as_matrix()))
+
+
+def seen_direction(sight: Sight, geometry: PairGeometry) -> DirectionOfTravel:
+    """Where the robot goes, in the camera's optical axes as direction_of_travel of a rig file has it, its sigmas
+    those of now.
+    """
+    ahead = sight.R_camera_stored @ geometry.R_image_level[:, 2]
+    return DirectionOfTravel.of(ahead, geometry.pitch_sigma, geometry.yaw_sigma)

@@ -110,6 +110,11 @@ def rig_part(text: str, source: str, rectified: bool = False) -> RigPart:
     return from_mapping(RigSettings, parse_yaml(text, source), source).part(source, rectified)
 
 
+def rig_settings(rig: Rig | RigPart) -> RigSettings:
+    """What is known, as the settings of a rig file."""
+    return from_mapping(RigSettings, _known(rig), 'rig')
+
+
 def write_rig(path: Path, rig: Rig | RigPart, comment: str = '') -> None:
     """Write what is known as a rig file; `comment` goes above it, line by line. Raises FileError."""
     write_text(path, ''.join(f'# {line}\n' for line in comment.splitlines()) + rig_text(rig))

@@ -81,6 +81,8 @@ def track_corners(
         return _NONE
     back, found, _ = _follow(current, previous, there, corners, 0, settings)  # ends where it starts, if all is well
     good = found & (np.abs(back - corners).max(axis=(1, 2)) < settings.return_px)
+    if not good.any():
+        return _NONE
     corners, there, difference = corners[good, 0], there[good, 0], difference[good]
     centre, covariance = _measured_points(previous, corners, settings.window_px)
     covariance = covariance * ((settings.misfit * difference) ** 2)[:, None, None]

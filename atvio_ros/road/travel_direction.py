@@ -37,6 +37,7 @@ class TravelSettings:
     floor_pitch_deg: float = setting(0.2, 'Least sigma of a measured pitch: the car heaves [deg].', minimum=0.01)
     floor_yaw_deg: float = setting(0.4, 'Least sigma of a measured yaw [deg].', minimum=0.01)
     gate: float = setting(3.0, 'A measurement farther from what was expected is not used [sigmas].', minimum=1.0)
+    doubt: float = setting(0.1, 'Share of what a measurement is away, beyond the gate, that is added to sigma a frame.')
     least_support: float = setting(0.3, 'Share of the corners that must agree with a measurement.', maximum=1.0)
     lost_after_s: float = setting(2.0, 'In motion without a usable measurement for so long: lost [s].', minimum=0.0)
     confident_deg: float = setting(0.4, 'Largest sigma of the pitch that counts as confident [deg].')
@@ -170,11 +171,15 @@ class TravelDirection:
         pitch_noise = np.radians(settings.floor_pitch_deg) ** 2 / frames + fit.pitch_sigma**2
         yaw_noise = np.radians(settings.floor_yaw_deg) ** 2 / frames + fit.yaw_sigma**2
         pitch_away, yaw_away = pitch - self._pitch, yaw - self._yaw
-        if (
-            fit.support < settings.least_support
-            or abs(pitch_away) > settings.gate * np.sqrt(self._pitch_variance + pitch_noise)
-            or abs(yaw_away) > settings.gate * np.sqrt(self._yaw_variance + yaw_noise)
-        ):
+        if fit.support < settings.least_support:
+            return False
+        if abs(pitch_away) > settings.gate * np.sqrt(self._pitch_variance + pitch_noise) or abs(
+            yaw_away
+        ) > settings.gate * np.sqrt(self._yaw_variance + yaw_noise):
+            # Once it is chance; again and again, what is believed is wrong. Without this, a yaw learnt while the IMU
+            # stood still kept every measurement out for 5 s at the start of a real drive.
+            self._pitch_variance += (settings.doubt * pitch_away) ** 2 * frames
+            self._yaw_variance += (settings.doubt * yaw_away) ** 2 * frames
             return False
         gain = self._pitch_variance / (self._pitch_variance + pitch_noise)
         self._pitch += float(gain * pitch_away)

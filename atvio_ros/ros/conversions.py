@@ -1,21 +1,18 @@
-"""What the node needs of ROS messages beside message_decoding: frames for the network, and messages to publish."""
+"""What the node needs of ROS messages beside message_decoding: poses it is sent, and messages to publish."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.geometry import from_quaternion, transform
-from atvio_ros.message_decoding import compressed_image_pixels, header_stamp_ns, image_pixels
-from atvio_ros.preprocessing import scale_image
-from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray
+from atvio_ros.types import NANOSECONDS, FloatArray
 
 
 def make_message(type_name: str, /, **fields: Any) -> Any:
@@ -34,22 +31,6 @@ def stamp_from_ns(nanoseconds: int) -> Time:
     """Int nanoseconds as builtin_interfaces/Time."""
     sec, nanosec = divmod(nanoseconds, NANOSECONDS)
     return Time(sec=sec, nanosec=nanosec)
-
-
-def camera_frame(
-    message: Image | CompressedImage,
-    received_ns: int,
-    height_px: int,
-    width_px: int,
-    on_size: Callable[[int, int], None] = lambda height_px, width_px: None,
-) -> CameraFrame:
-    """Decoded and scaled to the network's input size; `on_size` is told height and width of the image that arrived.
-
-    Raises ImageError on what cannot be decoded.
-    """
-    pixels = compressed_image_pixels(message) if isinstance(message, CompressedImage) else image_pixels(message)
-    on_size(*pixels.shape[:2])
-    return CameraFrame(header_stamp_ns(message), scale_image(pixels, height_px, width_px), received_ns)
 
 
 def pose_from_numbers(numbers: Sequence[float], name: str) -> FloatArray:

@@ -1,6 +1,6 @@
 """atvio_node: the lifecycle around the odometry, and the process it runs in. What it does when active: session.py.
 
-PyTorch is imported by configuring: until then the node is small, and answers at once.
+PyTorch is imported by configuring, if at all: until then the node is small, and answers at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from atvio_ros.ros.health import diagnostic_array
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
 
 if TYPE_CHECKING:
-    from atvio_ros.odometry.estimator import NetworkEstimator
+    from atvio_ros.odometry.pipeline import Estimator
     from atvio_ros.ros.session import Session
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -40,21 +40,21 @@ SHUTDOWN_LIMIT_S = 0.7
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-def load_network(parameters: NodeParameters) -> NetworkEstimator:
-    """The network that the parameters name. Raises ModelError."""
-    from atvio_ros.odometry.estimator import load_estimator
+def load_estimator(parameters: NodeParameters) -> Estimator:
+    """The estimator that the parameters name. Raises ModelError."""
+    from atvio_ros.odometry.estimators import choose_estimator
 
     model = Path(parameters.model) if parameters.model else None
-    return load_estimator(model, parameters.device, parameters.inference_threads)
+    return choose_estimator(parameters.estimator, model, parameters.device, parameters.inference_threads)
 
 
 class AtvioNode(LifecycleNode):  # type: ignore[misc]
-    """Visual-inertial odometry as a managed node. `load` gives the network when it is configured.
+    """Visual-inertial odometry as a managed node. `load` gives the estimator when it is configured.
 
-    Raises SettingsError when a parameter given at start is bad.
+    Raises SettingsError or CalibrationError when a parameter given at start is bad.
     """
 
-    def __init__(self, load: Callable[[NodeParameters], NetworkEstimator] = load_network) -> None:
+    def __init__(self, load: Callable[[NodeParameters], Estimator] = load_estimator) -> None:
         super().__init__('atvio_node')
         self._load = load
         self._settings = declare_parameters(self)
@@ -159,7 +159,7 @@ class _Told(AbstractContextManager[None]):
             self._logger.error(''.join(traceback.format_exception(kind, error, trace)))
 
 
-def main(load: Callable[[NodeParameters], NetworkEstimator] = load_network) -> None:
+def main(load: Callable[[NodeParameters], Estimator] = load_estimator) -> None:
     """Run the node until SIGINT or SIGTERM; exit status 1 and one line if it cannot start."""
     # One way out: rclpy's own handlers shut the context down. Python's would raise KeyboardInterrupt anywhere as well.
     signal.signal(signal.SIGINT, lambda *_: None)

@@ -16,6 +16,7 @@ from atvio_ros import messages
 from atvio_ros.geometry import inverse
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.ledger import Counts
+from atvio_ros.rig.rig import DirectionOfTravel
 from atvio_ros.ros.conversions import make_message, stamp_from_ns
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.types import OdometryEstimate
@@ -30,14 +31,18 @@ class Processed:
     attention_inertial: float = float('nan')
     inference_s: float = 0.0
     latency_s: float = 0.0
+    direction: DirectionOfTravel | None = None  # of travel, where the estimator looks at it
 
 
 class Outputs:
-    """The publishers. Every stamp is the image's. `parameters` may be replaced while others publish."""
+    """The publishers. Every stamp is the image's. `parameters` may be replaced while others publish; `estimator` is the
+    name of what makes the odometry.
+    """
 
-    def __init__(self, node: Node, parameters: NodeParameters) -> None:
+    def __init__(self, node: Node, parameters: NodeParameters, estimator: str) -> None:
         self.parameters = parameters
         self._node = node
+        self._estimator = estimator
         self._odometry = node.create_publisher(Odometry, 'odometry', QoSProfile(depth=50))
         self._path = node.create_publisher(Path, 'path', QoSProfile(depth=1))
         self._status = node.create_publisher(OdometryStatus, 'status', QoSProfile(depth=10))
@@ -62,6 +67,7 @@ class Outputs:
 
     def publish_status(self, state: int, text: str, counts: Counts, newest: Processed) -> None:
         """Send what the odometry is doing, with the counts so far and what is known of the newest image."""
+        direction = newest.direction
         header = Header(stamp=stamp_from_ns(newest.stamp_ns), frame_id=self.parameters.odom_frame)
         self._status.publish(
             OdometryStatus(
@@ -79,6 +85,10 @@ class Outputs:
                 imu_dropped=counts.imu_dropped,
                 drop_reasons=[reason.value for reason in counts.dropped],
                 drop_counts=list(counts.dropped.values()),
+                estimator=self._estimator,
+                travel_pitch=direction.pitch if direction else float('nan'),
+                travel_yaw=direction.yaw if direction else float('nan'),
+                travel_sigma=direction.pitch_sigma if direction else float('nan'),
             )
         )
 

@@ -1,7 +1,8 @@
 """The node's parameters: declared once here, with meaning and range; ROS learns them from the declaration.
 
 `read_only` ones are read when the node is configured. They may be set before that, so that a configuration that failed
-can be put right, and are refused with the reason afterwards. Only `autostart` is read-only to ROS, too.
+can be put right, and are refused with the reason afterwards. Only `autostart` is read-only to ROS, too. Those that
+describe the robot have no default to ROS: unset means that /tf_static, camera_info or a rig file may say it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from atvio_ros.errors import SettingsError
-from atvio_ros.mounting import Mounting
+from atvio_ros.errors import AtvioError, SettingsError
 from atvio_ros.odometry.frame_pairs import PairingLimits
-from atvio_ros.ros.conversions import pose_from_numbers
+from atvio_ros.rig.rig import RigPart
+from atvio_ros.rig.rig_yaml import RigSettings
 from atvio_ros.settings import check, setting
 from atvio_ros.types import NANOSECONDS
 
+ESTIMATORS = ('road', 'network')  # as in odometry/estimators.py, which takes long to import
 RELIABILITY = ('best_effort', 'reliable')
+OF_THE_ROBOT = (  # named and meant as the keys of a rig file
+    'camera_height', 'base_to_camera', 'base_to_imu', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias'
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,14 @@ class NodeParameters:
         True, 'Configure and activate at start. false: wait for transitions from outside (ros2 lifecycle set).',
         read_only=True,
     )  # fmt: skip
-    model: str = setting('', 'Model file (.safetensors); empty: the shipped default.', read_only=True)
+    estimator: str = setting(
+        '', 'What makes the odometry: road or network; empty: network where `model` is given, else road.',
+        read_only=True,
+    )  # fmt: skip
+    model: str = setting(
+        '', 'Model file (.safetensors) of the network; empty: the shipped one, where estimator is network.',
+        read_only=True,
+    )  # fmt: skip
     device: str = setting(
         'auto', 'Where the network runs; auto takes CUDA if there is one.',
         choices=('auto', 'cuda', 'cpu'), read_only=True,
@@ -51,19 +63,41 @@ class NodeParameters:
     )  # fmt: skip
     odom_frame: str = setting('odom', 'Fixed frame of the published pose (REP 105).', read_only=True)
     base_frame: str = setting('base_link', 'Moving frame of the published pose and frame of the twist.', read_only=True)
+    rig: str = setting(
+        '', 'File that describes the robot: a rig.yaml, or the camchain-imucam.yaml of Kalibr. Parameters win over it.',
+        read_only=True,
+    )  # fmt: skip
+    camera_height: float | None = setting(
+        None, 'Height of the camera over the ground [m]. Unset: rig file, or base_footprint in /tf_static.',
+        minimum=0.05, maximum=10.0, read_only=True,
+    )  # fmt: skip
     base_to_camera: tuple[float, ...] = setting(
-        (0.0, 0.0, 0.0, -0.5, 0.5, -0.5, 0.5),
-        'Pose of the optical camera frame in base_frame: x y z [m], qx qy qz qw. The default looks along base x.',
+        (), 'Pose of the optical camera frame in base_frame: x y z [m], qx qy qz qw. Unset: rig file, or /tf_static.',
         read_only=True,
-    )
+    )  # fmt: skip
     base_to_imu: tuple[float, ...] = setting(
-        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
-        'Pose of the IMU frame in base_frame: x y z [m], qx qy qz qw. Its rotation turns the readings into base axes.',
+        (), 'Pose of the IMU frame in base_frame: x y z [m], qx qy qz qw; its rotation turns the readings into base '
+        'axes. Unset: rig file, or /tf_static.',
         read_only=True,
+    )  # fmt: skip
+    imu_time_offset: float | None = setting(
+        None, 'Added to IMU stamps to bring them to the clock of the images [s]. Unset: rig file, or 0.',
+        minimum=-10.0, maximum=10.0, read_only=True,
+    )  # fmt: skip
+    gyro_lag: float | None = setting(
+        None, 'How late the gyro shows what it measures, by its filter [s]. Unset: rig file, or 0.',
+        minimum=-0.5, maximum=1.0, read_only=True,
+    )  # fmt: skip
+    accelerometer_lag: float | None = setting(
+        None, 'How late the accelerometer shows what it measures, by its filter [s]. Unset: rig file, or 0.',
+        minimum=-0.5, maximum=1.0, read_only=True,
+    )  # fmt: skip
+    gyro_bias: tuple[float, ...] = setting(
+        (), 'What the gyro shows at rest [rad/s]: x y z in the IMU frame. Unset: rig file, or 0.', read_only=True
     )
     extrinsics_from_tf: bool = setting(
         False,
-        'Take the poses of camera and IMU from /tf_static instead; their frames are those of their messages.',
+        'Take the poses of camera and IMU from /tf_static, whatever else describes them, and wait until it has them.',
         read_only=True,
     )
     publish_tf: bool = setting(True, 'Broadcast odom_frame -> base_frame. Turn off when an EKF does it.')
@@ -104,13 +138,13 @@ class NodeParameters:
     max_wait: float = setting(
         1.0, 'Longest time an image waits for the IMU to pass it [s].', minimum=0.01, maximum=60.0, read_only=True
     )
-    imu_time_offset: float = setting(
-        0.0, 'Added to IMU stamps to bring them to the clock of the images [s].',
-        minimum=-10.0, maximum=10.0, read_only=True,
-    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        _ = self.mounting  # refuse bad poses now, not at the first image
+        _ = self.robot  # refuse bad numbers now, not at the first image
+        if self.estimator not in ('', *ESTIMATORS):
+            raise SettingsError(f'estimator must be {" or ".join(ESTIMATORS)}, or empty, not {self.estimator!r}.')
+        if self.estimator == 'road' and self.model:
+            raise SettingsError('estimator is road, which takes no model file. Leave model empty, or set network.')
         for name in ('odom_frame', 'base_frame'):
             frame = getattr(self, name)
             if not frame or frame.startswith('/') or frame != frame.strip():
@@ -124,13 +158,9 @@ class NodeParameters:
             )
 
     @property
-    def mounting(self) -> Mounting:
-        """Where the sensors sit, by base_to_camera and base_to_imu, and the offset of the IMU's clock."""
-        return Mounting(
-            pose_from_numbers(self.base_to_camera, 'base_to_camera'),
-            pose_from_numbers(self.base_to_imu, 'base_to_imu'),
-            self.imu_time_offset,
-        )
+    def robot(self) -> RigPart:
+        """What the parameters say of the robot. Raises CalibrationError where that is impossible."""
+        return RigSettings(**{name: getattr(self, name) for name in OF_THE_ROBOT}).part('parameters')
 
     @property
     def limits(self) -> PairingLimits:
@@ -143,17 +173,22 @@ class NodeParameters:
 
 
 def declare_parameters(node: Node) -> NodeParameters:
-    """Declare all parameters on the node and read them. Raises SettingsError naming the parameter and the fix."""
+    """Declare all parameters on the node and read them.
+
+    Raises SettingsError or CalibrationError naming the parameter and the fix.
+    """
     types = typing.get_type_hints(NodeParameters)
     values = {}
     for field in dataclasses.fields(NodeParameters):
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        descriptor = _descriptor(field, types[field.name])
+        unset = field.default is None or field.default == ()
+        default = Parameter.Type(descriptor.type) if unset else field.default  # a type declares it without a value
         try:
-            given = node.declare_parameter(field.name, default, _descriptor(field, types[field.name])).value
+            given = node.declare_parameter(field.name, default, descriptor).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise SettingsError(f'Parameter {field.name}: {" ".join(str(error).split())}') from error
-        given = list(given) if isinstance(default, list) else given
-        values[field.name] = check(given, types[field.name], field.metadata, field.name)
+        if given is not None:
+            values[field.name] = check(_plain(given, field), types[field.name], field.metadata, field.name)
     return NodeParameters(**values)
 
 
@@ -169,8 +204,7 @@ def updated(
             if change.name not in fields:
                 continue  # others (use_sim_time) are not ours to judge
             field = fields[change.name]
-            given = list(change.value) if isinstance(field.default, tuple) else change.value
-            value = check(given, types[field.name], field.metadata, field.name)
+            value = check(_plain(change.value, field), types[field.name], field.metadata, field.name)
             if configured and field.metadata['read_only'] and value != getattr(parameters, field.name):
                 raise SettingsError(
                     f'{field.name} is read when the node is configured. `ros2 lifecycle set NODE deactivate`, then '
@@ -178,8 +212,13 @@ def updated(
                 )
             checked[field.name] = value
         return dataclasses.replace(parameters, **checked), SetParametersResult(successful=True)
-    except SettingsError as error:
+    except AtvioError as error:
         return parameters, SetParametersResult(successful=False, reason=str(error))
+
+
+def _plain(given: Any, field: dataclasses.Field[Any]) -> Any:
+    """A parameter's value as settings take it: ROS gives numbers as an array.array."""
+    return list(given) if isinstance(field.default, tuple) and given is not None else given
 
 
 def _descriptor(field: dataclasses.Field[Any], expected: Any) -> ParameterDescriptor:
@@ -188,6 +227,8 @@ def _descriptor(field: dataclasses.Field[Any], expected: Any) -> ParameterDescri
     constraints = [f'one of: {", ".join(choices)}'] if choices else []
     if metadata['read_only']:
         constraints.append('read when the node is configured')
+    if field.default is None or field.default == ():
+        constraints.append('no default')
     descriptor = ParameterDescriptor(
         description=metadata['description'],
         additional_constraints='; '.join(constraints),
@@ -204,5 +245,6 @@ def _descriptor(field: dataclasses.Field[Any], expected: Any) -> ParameterDescri
         bool: ParameterType.PARAMETER_BOOL,
         int: ParameterType.PARAMETER_INTEGER,
         float: ParameterType.PARAMETER_DOUBLE,
+        float | None: ParameterType.PARAMETER_DOUBLE,
     }.get(expected, ParameterType.PARAMETER_DOUBLE_ARRAY)
     return descriptor

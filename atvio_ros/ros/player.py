@@ -19,16 +19,17 @@ from rosgraph_msgs.msg import Clock
 from atvio_ros import messages
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
-from atvio_ros.bags.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, STATIC_TRANSFORM_TOPIC, Topics
+from atvio_ros.bags.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, RIG_TOPIC, STATIC_TRANSFORM_TOPIC, Topics
 from atvio_ros.errors import AtvioError, NodeError
 from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
 from atvio_ros.types import NANOSECONDS
 
+LATCHED = (STATIC_TRANSFORM_TOPIC, RIG_TOPIC)
 PUBLISHER_DEPTH = 1000  # IMU at 100 Hz comes in bursts when a bag is played faster than real time
 
 
 class BagPlayer:
-    """Publishes images, IMU, camera info, static transforms and ground truth of a bag, reliably, with /clock."""
+    """Publishes images, IMU, what describes the robot, and ground truth of a bag, reliably, with /clock."""
 
     def __init__(self, node: Node, reader: BagReader) -> None:
         self._node = node
@@ -40,14 +41,14 @@ class BagPlayer:
                 reader.topics.imu,
                 reader.topics.ground_truth,
                 CAMERA_INFO_TOPIC,
-                STATIC_TRANSFORM_TOPIC,
+                *LATCHED,
             )
             if topic
         }
         self._publishers: dict[str, Any] = {}
         self._clock = node.create_publisher(Clock, '/clock', 10)
         for topic, type_name in reader.types(self._topics).items():
-            latched = topic == STATIC_TRANSFORM_TOPIC
+            latched = topic in LATCHED
             durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
             qos = QoSProfile(depth=1 if latched else PUBLISHER_DEPTH, durability=durability)
             self._publishers[topic] = node.create_publisher(message_class(type_name), topic, qos)

@@ -32,12 +32,12 @@ from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import NodeError
-from atvio_ros.geometry import quaternion
 from atvio_ros.message_decoding import header_stamp_ns, pose
-from atvio_ros.mounting import Mounting
 from atvio_ros.msg import OdometryStatus
+from atvio_ros.rig.rig import Rig
+from atvio_ros.rig.rig_yaml import write_rig
 from atvio_ros.ros.player import BagPlayer
-from atvio_ros.types import FloatArray, Trajectory
+from atvio_ros.types import Trajectory
 
 START_LIMIT_S = 60.0  # importing PyTorch and loading a model takes seconds, on a busy machine many
 ANSWER_LIMIT_S = 20.0  # longest silence of the node before it is given up
@@ -125,7 +125,7 @@ class Replay:
 
 def replay(
     reader: BagReader,
-    mounting: Mounting,
+    rig: Rig,
     parameters: dict[str, Any],
     log: Path,
     rate: float = 1.0,
@@ -133,9 +133,9 @@ def replay(
 ) -> Replay:
     """Play `reader`'s bag to a node of our own and record what it publishes.
 
-    `rate` 1 is real time; 0 goes as fast as the node answers, so that nothing is dropped. `parameters` are set on the
-    node beyond those that the bag and lossless transport ask for; its log goes to the file `log`. Raises NodeError
-    when the node does not start, stops answering or publishes nothing.
+    The node gets the robot whole, as `rig`, in a file. `rate` 1 is real time; 0 goes as fast as the node answers, so
+    that nothing is dropped. `parameters` are set on the node beyond those that the bag and lossless transport ask for;
+    its log goes to the file `log`. Raises NodeError when the node does not start, stops answering or publishes nothing.
     """
     context = Context()
     rclpy.init(context=context)
@@ -144,7 +144,7 @@ def replay(
         recording = Recording()
         recording.subscribe(player_node)
         player = BagPlayer(player_node, reader)
-        with spinning(player_node, context), node_process(reader, mounting, parameters, log, rate) as process:
+        with spinning(player_node, context), node_process(reader, rig, parameters, log, rate) as process:
             if not player.wait_for_subscribers(START_LIMIT_S, lambda: process.poll() is None):
                 raise NodeError(_why_not_started(process, log))
             pacer = _Pacer(recording, reader.topics.image or '', process, log, rate, on_progress)
@@ -227,13 +227,11 @@ def spinning(node: Node, context: Context) -> Iterator[None]:
 
 @contextmanager
 def node_process(
-    reader: BagReader, mounting: Mounting, parameters: dict[str, Any], log: Path, rate: float
+    reader: BagReader, rig: Rig, parameters: dict[str, Any], log: Path, rate: float
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """atvio_node, set up for the bag of `reader`, until the block ends. Its output goes to the file `log`."""
+    """atvio_node, set up for the bag of `reader` and its robot, until the block ends. Its output goes to `log`."""
     patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': 3.0} if rate == 0.0 else {}
     settings = {
-        'base_to_camera': _pose_numbers(mounting.T_base_camera),
-        'base_to_imu': _pose_numbers(mounting.T_base_imu),
         'image_reliability': 'reliable',
         'imu_reliability': 'reliable',
         'image_depth': 50,
@@ -243,7 +241,9 @@ def node_process(
     }
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, log.open('wb') as output:
-        file = Path(folder) / 'parameters.yaml'
+        file, rig_file = Path(folder) / 'parameters.yaml', Path(folder) / 'rig.yaml'
+        write_rig(rig_file, rig)
+        settings['rig'] = str(rig_file)
         file.write_text(yaml.safe_dump({'/**': {'ros__parameters': settings}}))
         process = subprocess.Popen(
             [
@@ -271,11 +271,6 @@ def _header_stamp_ns(cdr: bytes) -> int:
     order = 'little' if cdr[1] & 1 else 'big'
     seconds = int.from_bytes(cdr[4:8], order, signed=True)  # type: ignore[arg-type]
     return seconds * 1_000_000_000 + int.from_bytes(cdr[8:12], order)  # type: ignore[arg-type]
-
-
-def _pose_numbers(T: FloatArray) -> list[float]:
-    """x y z [m], qx qy qz qw, as the node's parameters take a pose."""
-    return [*map(float, T[:3, 3]), *map(float, quaternion(T[:3, :3]))]
 
 
 def _why_not_started(process: subprocess.Popen[bytes], log: Path) -> str:

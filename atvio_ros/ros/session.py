@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from message_filters import Subscriber
 from rclpy.clock import Clock, ClockType
@@ -15,24 +15,24 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, Imu
 
 from atvio_ros.errors import NodeError
-from atvio_ros.mounting import Mounting
 from atvio_ros.msg import OdometryStatus
-from atvio_ros.odometry.estimator import NetworkEstimator
-from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
 from atvio_ros.odometry.pair_queue import PairQueue
-from atvio_ros.odometry.pipeline import make_engine, make_imu_buffer, make_pairer
+from atvio_ros.odometry.pipeline import Estimator, Odometry
+from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.start import Start
-from atvio_ros.ros.conversions import camera_frame
+from atvio_ros.odometry.travel import seen_direction
+from atvio_ros.rig.rig import DirectionOfTravel
+from atvio_ros.ros.debug_image import DebugImage
 from atvio_ros.ros.health import Health, Input, Report
+from atvio_ros.ros.late_odometry import LateOdometry
 from atvio_ros.ros.outputs import Outputs, Processed
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.services import Services
-from atvio_ros.ros.static_transforms import ExtrinsicsFromTf
 from atvio_ros.ros.synchronizer import FramePairSynchronizer
 from atvio_ros.ros.worker import InferenceWorker
-from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, OdometryEstimate
+from atvio_ros.types import NANOSECONDS, FramePair, OdometryEstimate
 
 STATES = {
     TrackingState.WAITING: (OdometryStatus.STATE_WAITING, DiagnosticStatus.WARN),
@@ -48,36 +48,37 @@ WARNING_PERIOD_S = 5.0
 
 
 class Session:
-    """Publishers, services and the thread of the network live as long as this; subscriptions while it is active."""
+    """Publishers, services and the thread of the estimator live as long as this; subscriptions while it is active.
 
-    def __init__(self, node: Node, parameters: NodeParameters, estimator: NetworkEstimator) -> None:
+    Raises SettingsError or CalibrationError on a rig file that cannot be used.
+    """
+
+    def __init__(self, node: Node, parameters: NodeParameters, estimator: Estimator) -> None:
         self._node = node
         self._parameters = parameters
         self._estimator = estimator
-        mounting = parameters.mounting
         self._ledger = Ledger(self._on_drop)
-        self._pairer = make_pairer(estimator, mounting, parameters.limits, self._ledger, self._on_warning)
+        self._sight: Sight | None = None  # once the robot is known, for estimators that look at calibrated images
         lost_after_s = max(MonitorLimits.lost_after_s, 2.0 * parameters.max_image_gap)
         self._monitor = TrackingMonitor(MonitorLimits(lost_after_s=lost_after_s))
         self._monitor_lock = threading.Lock()  # two threads tell it what happens
-        self._image_size = SizeCheck()
         self._health = Health(node, self._ledger, *_inputs(node, parameters))
         self._newest = Processed()
+        self._travel = ''  # the newest direction of travel in words, for people
+        self._speed = 0.0
         self._published_s = 0.0
         self._paused = False
         self._warned_s: dict[str, float] = {}
         self._connections: list[Any] = []  # subscriptions and timers while active
-        self._outputs = Outputs(node, parameters)
+        self._odometry = LateOdometry(node, parameters, estimator, self._ledger, self._on_ready, self._on_warning)
+        self._outputs = Outputs(node, parameters, estimator.name)
+        self._debug = DebugImage(node)
         self._services = Services(node, self)
-        self._extrinsics = (
-            ExtrinsicsFromTf(node, parameters.base_frame, self._on_extrinsics)
-            if parameters.extrinsics_from_tf
-            else None
-        )
-        engine = make_engine(estimator, mounting, parameters.standstill_detection)
-        longest_pair_ns = parameters.limits.max_image_gap_ns
         self._worker = InferenceWorker(
-            engine, PairQueue(parameters.queue_limit, longest_pair_ns), self._on_estimate, self._ledger.drop
+            None,
+            PairQueue(parameters.queue_limit, parameters.limits.max_image_gap_ns),
+            self._on_estimate,
+            self._ledger.drop,
         )
 
     def activate(self) -> None:
@@ -88,14 +89,7 @@ class Session:
             node, image_type, 'image', qos_profile=_qos(parameters.image_reliability, parameters.image_depth)
         )
         imu = Subscriber(node, Imu, 'imu', qos_profile=_qos(parameters.imu_reliability, parameters.imu_depth))
-        config = self._estimator.config
-        decode = partial(
-            camera_frame,
-            height_px=config.image_height_px,
-            width_px=config.image_width_px,
-            on_size=self._on_image_size,
-        )
-        synchronizer = FramePairSynchronizer(images, imu, self._pairer, decode, self._extrinsics)
+        synchronizer = FramePairSynchronizer(images, imu, self._odometry)
         synchronizer.registerCallback(self._on_pair)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still; waiting must end
         expiry = node.create_timer(EXPIRY_PERIOD_S, synchronizer.release_expired, clock=steady)
@@ -120,8 +114,8 @@ class Session:
         self._worker.close()
         self._services.close()
         self._outputs.close()
-        if self._extrinsics:
-            self._extrinsics.close()
+        self._debug.close()
+        self._odometry.close()
 
     def change(self, parameters: NodeParameters) -> None:
         """Take parameters that may change while this lives."""
@@ -148,15 +142,19 @@ class Session:
         """
         if not self._worker.alive:
             raise NodeError('The thread of the network has ended with the error above. Please report it.')
+        self._odometry.compare()
         report = self._health.tick()
         values = {
             'model': self._estimator.name,
             'device': str(self._estimator.device),
             **self._health.values(report),
             'frames processed': str(self._ledger.counts.images_processed),
-            'images waiting for IMU': str(self._pairer.waiting),
+            'images waiting for IMU': str(self._odometry.waiting),
             'frame pairs waiting': str(self._worker.waiting),
             'age of the oldest [ms]': f'{self._worker.oldest_age_s * 1e3:.0f}',
+            'speed [m/s]': f'{self._speed:.2f}',
+            **({'direction of travel': self._travel} if self._travel else {}),
+            **self._odometry.values(),
         }
         if not self._connections:
             return DiagnosticStatus.WARN, 'inactive; activate the node to have odometry', values
@@ -173,18 +171,17 @@ class Session:
             return OdometryStatus.STATE_PAUSED, DiagnosticStatus.OK, 'paused; call ~/pause with data: false to go on'
         with self._monitor_lock:
             tracking, reason = self._monitor.state(time.monotonic())
-        missing = '; '.join(filter(None, (report.missing, self._extrinsics.missing if self._extrinsics else '')))
+        missing = [words for words in (report.missing, self._odometry.missing) if words]
         if missing and tracking is TrackingState.TRACKING:
             tracking = TrackingState.DEGRADED
         state, level = STATES[tracking]
-        text = '; '.join(filter(None, (missing, reason))) or tracking.value
+        news = [words for words in missing if words not in reason]  # a drop may have told it
+        text = '; '.join(filter(None, (*news, reason))) or tracking.value
         return state, DiagnosticStatus.ERROR if missing else level, text
 
-    def _on_extrinsics(self, T_base_camera: FloatArray, T_base_imu: FloatArray) -> None:
-        mounting = Mounting(T_base_camera, T_base_imu, self._parameters.imu_time_offset)
-        self._pairer.imu = make_imu_buffer(self._estimator, mounting)
-        self._worker.engine = make_engine(self._estimator, mounting, self._parameters.standstill_detection)
-        self._node.get_logger().info('extrinsics of camera and IMU taken from /tf_static')
+    def _on_ready(self, odometry: Odometry) -> None:
+        self._worker.engine = odometry.engine
+        self._sight = odometry.intake if isinstance(odometry.intake, Sight) else None
 
     def _on_pair(self, pair: FramePair) -> None:
         self._health.add_pair(pair)
@@ -203,14 +200,19 @@ class Session:
         latency_s = self._published_s - pair.current.received_ns / NANOSECONDS
         self._health.add_latency(inference_s, latency_s)
         motion = estimate.motion
+        direction = seen_direction(self._sight, estimate.geometry) if self._sight and estimate.geometry else None
         self._newest = Processed(
-            estimate.stamp_ns, motion.attention_visual, motion.attention_inertial, inference_s, latency_s
+            estimate.stamp_ns, motion.attention_visual, motion.attention_inertial, inference_s, latency_s, direction
         )
+        self._travel = _in_words(direction, estimate) if direction else ''
+        self._speed = float(np.linalg.norm(estimate.linear_velocity))
         self._ledger.image_processed()
         with self._monitor_lock:
             self._monitor.on_estimate(estimate, self._published_s)
             tracking, reason = self._monitor.state(self._published_s)
         self._outputs.publish_status(STATES[tracking][0], reason, self._ledger.counts, self._newest)
+        if self._debug.wanted:
+            self._debug.publish(pair, estimate, self._sight, tracking.value, self._estimator.name)
         if estimate.warnings:
             self._warn('input', '; '.join(estimate.warnings))
 
@@ -219,10 +221,6 @@ class Session:
             self._monitor.on_drop(reason, time.monotonic(), detail)
         if reason not in EXPECTED:
             self._warn(reason.value, detail)
-
-    def _on_image_size(self, height_px: int, width_px: int) -> None:
-        if (text := self._image_size.update(height_px, width_px)) is not None:
-            self._on_warning(text)
 
     def _on_warning(self, text: str) -> None:
         with self._monitor_lock:
@@ -245,7 +243,14 @@ class Session:
         self._worker.forget(reason, detail)
 
     def _forget_images(self, reason: Reason, detail: str) -> None:
-        self._ledger.drop(reason, detail, self._pairer.clear())
+        self._ledger.drop(reason, detail, self._odometry.clear())
+
+
+def _in_words(direction: DirectionOfTravel, estimate: OdometryEstimate) -> str:
+    geometry = estimate.geometry
+    state = 'lost' if geometry and geometry.lost else 'known' if geometry and geometry.confident else 'being learned'
+    pitch, yaw, sigma = np.degrees((direction.pitch, direction.yaw, direction.pitch_sigma))
+    return f'{state}: pitch {pitch:.2f} deg, yaw {yaw:.2f} deg, sigma {sigma:.2f} deg'
 
 
 def _inputs(node: Node, parameters: NodeParameters) -> tuple[Input, Input]:

@@ -19,12 +19,12 @@ class InferenceWorker:
 
     Each pair put ends in one call of `on_estimate(pair, estimate, inference_s)` or is counted by
     `drop(reason, detail, count)`. After `forget`, `reset` or `close` has returned, nothing older comes out; none but
-    `close` waits for the inference that runs. `engine` may be set until the first pair is put.
+    `close` waits for the inference that runs. `engine` must be there when the first pair is put.
     """
 
     def __init__(
         self,
-        engine: OdometryEngine,
+        engine: OdometryEngine | None,
         queue: PairQueue,
         on_estimate: Callable[[FramePair, OdometryEstimate, float], None],
         drop: Callable[[Reason, str, int], None],
@@ -88,14 +88,16 @@ class InferenceWorker:
                     continue
                 generation = self._generation
                 start, self._start = self._start, None
+            engine = self.engine
+            assert engine is not None
             if start is not None:
-                self.engine.reset(start)
-            self._process(pair, generation)
+                engine.reset(start)
+            self._process(engine, pair, generation)
 
-    def _process(self, pair: FramePair, generation: int) -> None:
+    def _process(self, engine: OdometryEngine, pair: FramePair, generation: int) -> None:
         started_s = time.monotonic()
         try:
-            outcome: OdometryEstimate | Exception = self.engine.process(pair)
+            outcome: OdometryEstimate | Exception = engine.process(pair)
         except (AtvioError, RuntimeError) as error:  # RuntimeError is what PyTorch raises, out of memory included
             outcome = error
         inference_s = time.monotonic() - started_s

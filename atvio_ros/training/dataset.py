@@ -115,8 +115,11 @@ class Split:
         ]
 
 
-def open_split(folder: Path, settings: DataSettings, gyro_lag_s: float, largest_skip: int) -> Split:
-    """Open the prepared sequences that `settings` name. Raises DatasetError when one is missing."""
+def open_split(folder: Path, settings: DataSettings, config: AtvioConfig, largest_skip: int) -> Split:
+    """Open the prepared sequences that `settings` name, for the network of `config`.
+
+    Raises DatasetError when one is missing, or was prepared for another view.
+    """
     available = {path.name: path for path in find_sequences(folder)}
     held_out = set(settings.validation_sequences)
     names = settings.sequences or tuple(name for name in available if name not in held_out)
@@ -128,7 +131,7 @@ def open_split(folder: Path, settings: DataSettings, gyro_lag_s: float, largest_
         raise DatasetError(f'{folder} has no prepared sequence {missing[0]}. It has: {", ".join(available)}.')
     sequences, training, validation = [], [], []
     for name in (*names, *settings.validation_sequences):
-        sequence = SequencePairs(PreparedSequence(available[name]), gyro_lag_s, largest_skip)
+        sequence = SequencePairs(PreparedSequence(available[name]), config, largest_skip)
         share = 1.0 if name in held_out else settings.validation_share
         kept = np.arange(len(sequence)) < round((1.0 - share) * len(sequence))
         sequences.append(sequence)

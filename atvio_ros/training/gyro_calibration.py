@@ -14,6 +14,7 @@ from atvio_ros.geometry import inverse
 from atvio_ros.network.config import AtvioConfig, Matrix3
 from atvio_ros.training.dataset import Split
 from atvio_ros.training.pairs import SequencePairs
+from atvio_ros.types import NANOSECONDS
 
 
 def calibrated(config: AtvioConfig, split: Split) -> AtvioConfig:
@@ -30,7 +31,10 @@ def calibrated(config: AtvioConfig, split: Split) -> AtvioConfig:
 
 
 def gyro_recordings(split: Split) -> list[GyroRecording]:
-    """The frame pairs of each sequence's training part and its gyro: rotations of the camera, gyro in base_link."""
+    """The frame pairs of each sequence's training part and its gyro: rotations of the camera, gyro in base_link.
+
+    Lag and bias that a sequence's rig tells are undone, so that a fit finds what is left of them.
+    """
     return [
         _recording(sequence, sequence.windows(1, 1, within))
         for sequence, within in zip(split.sequences, split.training, strict=True)
@@ -46,5 +50,7 @@ def _recording(sequence: SequencePairs, chosen: NDArray[np.bool_]) -> GyroRecord
         prepared.image_stamps_ns[first + 1],
         Rotation.from_matrix(relative[:, :3, :3]).as_rotvec().reshape(-1, 3),
     )
-    gyro = prepared.imu[:, :3] @ np.array(prepared.meta.R_base_imu).T
-    return GyroRecording(pairs, RecordedGyro(prepared.imu_stamps_ns, gyro))
+    rig = prepared.meta.rig
+    gyro = (prepared.imu[:, :3] - np.array(rig.gyro_bias or (0.0, 0.0, 0.0))) @ np.array(prepared.meta.R_base_imu).T
+    late_ns = round(((rig.gyro_lag or 0.0) - (rig.imu_time_offset or 0.0)) * NANOSECONDS)
+    return GyroRecording(pairs, RecordedGyro(prepared.imu_stamps_ns - late_ns, gyro))

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atvio_ros.drives.sequence_store import PreparedSequence
+from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import encode_motion, inverse
+from atvio_ros.network.config import AtvioConfig
 from atvio_ros.odometry.frame_pairs import FramePairer, skip_shared_frame
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
@@ -29,12 +31,19 @@ class Pairs:
 
 
 class SequencePairs:
-    """A prepared sequence with the pairs of it, for each step between frames from 1 to `largest_skip`."""
+    """A prepared sequence with the pairs of it, for each step between frames from 1 to `largest_skip`.
 
-    def __init__(self, sequence: PreparedSequence, gyro_lag_s: float = 0.0, largest_skip: int = 1) -> None:
+    They are as the network of `config` takes them in the odometry: IMU readings without lag and bias of the robot
+    where it undoes lags, motions as of a camera at the network's height where it looks through a level view. Raises
+    DatasetError where the images were prepared for another view.
+    """
+
+    def __init__(self, sequence: PreparedSequence, config: AtvioConfig | None = None, largest_skip: int = 1) -> None:
+        config = config or AtvioConfig()
         self.sequence = sequence
         self.name = sequence.meta.name
-        released = _released(sequence, gyro_lag_s)
+        self._unit = _unit(sequence, config)
+        released = _released(sequence, config)
         clean = _clean_frames(sequence)
         self._by_skip = {skip: self._pairs(released, clean, skip) for skip in range(1, largest_skip + 1)}
 
@@ -76,12 +85,54 @@ class SequencePairs:
 
     def _relative(self, skip: int) -> FloatArray:
         poses = self.sequence.camera_poses
-        return np.asarray(inverse(poses[:-skip]) @ poses[skip:])
+        relative = np.asarray(inverse(poses[:-skip]) @ poses[skip:])
+        relative[:, :3, 3] *= self._unit
+        return relative
 
 
-def _released(sequence: PreparedSequence, gyro_lag_s: float) -> dict[int, FramePair]:
+def _unit(sequence: PreparedSequence, config: AtvioConfig) -> float:
+    """What translations are multiplied with for the network."""
+    meta = sequence.meta
+    if meta.view != config.view:
+        raise DatasetError(
+            f'{meta.name} was prepared with view {meta.view}, the network takes view {config.view}. Prepare it with '
+            f'--view {config.view}, or set model.view.'
+        )
+    if config.view == 'none':
+        return 1.0
+    if not np.allclose(meta.intrinsics_px, config.view_intrinsics_px, atol=1.0) or config.view_pitch_deg:
+        raise DatasetError(
+            f'{meta.name} shows what a camera with fx fy cx cy {np.round(meta.intrinsics_px, 1).tolist()} sees along '
+            "the way, not the network's view. Set model.view_intrinsics_px to these, and model.view_pitch_deg to 0."
+        )
+    if meta.rig.camera_height is None:
+        raise DatasetError(f'{meta.name} says no camera height, in which motions are measured. Prepare it again.')
+    return config.view_height_m / meta.rig.camera_height
+
+
+def imu_lags(sequence: PreparedSequence, config: AtvioConfig) -> tuple[float, float, FloatArray]:
+    """Lags of gyro and accelerometer [s] and bias of the gyro (3,) [rad/s], in imu_link, that are undone in training.
+
+    Those of the robot that recorded the sequence. Of older sequences, which do not tell, the lag that was fitted.
+    """
+    rig = sequence.meta.rig
+    if not config.undoes_lags:
+        return 0.0, 0.0, np.zeros(3)
+    if rig.gyro_lag is None:
+        return config.gyro_lag_s, 0.0, np.zeros(3)
+    return rig.gyro_lag, rig.accelerometer_lag or 0.0, np.array(rig.gyro_bias or (0.0, 0.0, 0.0))
+
+
+def _released(sequence: PreparedSequence, config: AtvioConfig) -> dict[int, FramePair]:
     """{index of the first image: pair} of all pairs that the node would release for this drive."""
-    buffer = ImuBuffer(np.array(sequence.meta.R_base_imu), gyro_lag_ns=round(gyro_lag_s * NANOSECONDS))
+    gyro_lag_s, accelerometer_lag_s, gyro_bias = imu_lags(sequence, config)
+    buffer = ImuBuffer(
+        np.array(sequence.meta.R_base_imu),
+        round((sequence.meta.rig.imu_time_offset or 0.0) * NANOSECONDS),
+        round(gyro_lag_s * NANOSECONDS),
+        accelerometer_lag_ns=round(accelerometer_lag_s * NANOSECONDS),
+        gyro_bias=gyro_bias,
+    )
     pairer = FramePairer(buffer)
     index = {int(stamp_ns): i for i, stamp_ns in enumerate(sequence.image_stamps_ns)}
     found: list[FramePair] = []

@@ -124,16 +124,16 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
     else:
         config = settings.model
         if settings.calibrate_gyro:
-            config = calibrated(config, open_split(folder, settings.data, config.gyro_lag_s, largest_skip=1))
+            config = calibrated(config, open_split(folder, settings.data, config, largest_skip=1))
         if settings.normalise:
-            config = normalised(config, open_split(folder, settings.data, config.gyro_lag_s, largest_skip=1))
+            config = normalised(config, open_split(folder, settings.data, config, largest_skip=1))
         network = Atvio(config)
     if settings.export.gyro_correction != 1.0 and network.config.rotation != 'gyro_residual':
         raise SettingsError(
             f'export.gyro_correction is for networks that correct the gyro, which {network.config.name} does not. '
             'Leave it out.'
         )
-    split = open_split(folder, settings.data, network.config.gyro_lag_s, largest_skip)
+    split = open_split(folder, settings.data, network.config, largest_skip)
     if not split.stretches():
         raise DatasetError('No images are left for validation. Raise data.validation_share.')
     return network, split
@@ -145,7 +145,7 @@ def _initial_network(settings: TrainSettings, folder: Path) -> Atvio:
     if not settings.calibrate_gyro:
         return network
     old = network.config
-    fitted = calibrated(old, open_split(folder, settings.data, old.gyro_lag_s, largest_skip=1))
+    fitted = calibrated(old, open_split(folder, settings.data, old, largest_skip=1))
     adapted = Atvio(dataclasses.replace(fitted, residual_std=old.residual_std))  # which the weights are scaled to
     adapted.load_state_dict(network.state_dict())
     return adapted.train()

@@ -32,7 +32,13 @@ def generate_test_description():
     bag = write_drive(Path(FOLDER.name) / 'drive')
     replay = launch.actions.IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(LAUNCH_FILE)),
-        launch_arguments={'bag': str(bag), 'loop': 'true', 'device': 'cpu', 'rviz': 'false'}.items(),
+        launch_arguments={
+            'bag': str(bag),
+            'loop': 'true',
+            'camera_height': '1.65',
+            'device': 'cpu',
+            'rviz': 'false',
+        }.items(),
     )
     return launch.LaunchDescription([replay, launch_testing.actions.ReadyToTest()])
 

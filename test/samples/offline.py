@@ -11,11 +11,12 @@ from atvio_ros import messages
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import IMAGE_TOPIC, IMU_TOPIC
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.drives.bag_drive import bag_mounting
+from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.evaluation.run import BagRun, run_bag
 from atvio_ros.geometry import translation
 from atvio_ros.motion_noise import MotionNoise
-from atvio_ros.network.config import AtvioConfig
+from atvio_ros.odometry.sight import Sight
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import FramePair, ImuSample, RelativeMotion
 from samples.bags import MAKE, START_NS
 from samples.bags import image as picture
@@ -24,11 +25,15 @@ from samples.bags import image as picture
 class OneMetreForward:
     """Stands in for the network: the camera moves 1 m along its optical axis per pair. Keeps the pairs it was given."""
 
-    name, trained, noise = 'one metre', False, MotionNoise()
+    kind, name, trained, noise = 'network', 'one metre', False, MotionNoise()
+    view, image_size_px = None, (32, 64)
 
-    def __init__(self, **config: float) -> None:
-        self.config = AtvioConfig(image_height_px=32, image_width_px=64, **config)
+    def __init__(self, undoes_lags: bool = True) -> None:
+        self.undoes_lags = undoes_lags
         self.pairs: list[FramePair] = []
+
+    def on_robot(self, rig: Rig, sight: Sight | None) -> OneMetreForward:
+        return self
 
     def predict(self, pair: FramePair) -> RelativeMotion:
         self.pairs.append(pair)
@@ -39,9 +44,9 @@ class OneMetreForward:
 
 
 def run(path: Path, estimator: OneMetreForward | None = None, **options: Any) -> BagRun:
-    """Odometry of a bag with the mounting it tells."""
+    """Odometry of a bag with the robot it tells."""
     with BagReader(path) as reader:
-        return run_bag(reader, estimator or OneMetreForward(), bag_mounting(reader)[0], **options)
+        return run_bag(reader, estimator or OneMetreForward(), bag_rig(reader).rig, **options)
 
 
 def still(stamp_ns: int) -> ImuSample:

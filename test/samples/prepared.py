@@ -39,6 +39,7 @@ def write_prepared(
     channels: int = 1,
     gyro_lag_s: float = 0.0,
     missing_imu: tuple[int, int] | None = None,
+    intrinsics: tuple[float, float, float, float] | None = None,
     **meta: object,
 ) -> PreparedSequence:
     """A sequence of so many frames; `missing_imu` leaves out the readings between two images."""
@@ -63,4 +64,5 @@ def write_prepared(
             T_BASE_CAMERA,
             np.eye(3),
             SequenceMeta(**meta),  # type: ignore[arg-type]
+            intrinsics,
         )

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import itertools
 
-from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.ros import node
-from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.types import FramePair, RelativeMotion
+from samples.nodes.fakes import Fake, one_metre
 
 GOOD, FAILURES = 3, 10
 WORDS = 'CUDA out of memory'
 
+calls = itertools.count()
 
-def failing(parameters: NodeParameters) -> NetworkEstimator:
-    """The network of the parameters, with an error of PyTorch in the place of ten motions."""
-    estimator = node.load_network(parameters)
-    predict, calls = estimator.predict, itertools.count()
 
-    def sometimes(pair: FramePair) -> RelativeMotion:
-        if GOOD <= next(calls) < GOOD + FAILURES:
-            raise RuntimeError(WORDS)
-        return predict(pair)
-
-    estimator.predict = sometimes
-    return estimator
+def sometimes(pair: FramePair) -> RelativeMotion:
+    """A metre ahead, but an error of PyTorch in the place of ten motions."""
+    if GOOD <= next(calls) < GOOD + FAILURES:
+        raise RuntimeError(WORDS)
+    return one_metre(pair)
 
 
 if __name__ == '__main__':
-    node.main(failing)
+    node.main(lambda parameters: Fake(sometimes))

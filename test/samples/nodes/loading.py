@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.ros import node
 from atvio_ros.ros.parameters import NodeParameters
+from samples.nodes.fakes import Fake
 
 LOADING = 'loading the model'
 
 
-def slowly(parameters: NodeParameters) -> NetworkEstimator:
-    """The network of the parameters, when standard input has ended."""
+def slowly(parameters: NodeParameters) -> Fake:
+    """An estimator, when standard input has ended."""
     print(LOADING, flush=True)
     sys.stdin.read()
-    return node.load_network(parameters)
+    return Fake()
 
 
 if __name__ == '__main__':
