@@ -185,3 +185,58 @@ def test_without_a_gate_every_motion_is_the_networks_as_in_the_paper():
     assert not any(estimate.stationary for estimate in estimates)
     assert estimates[-1].T_odom_base[0, 3] == pytest.approx(1.5)
     assert estimates[-1].stamp_ns == START_NS + 30 * 100 * MS
+
+
+MEMS_NOISE = 0.005 * np.sqrt(100.0), 0.5  # rad/s of a reading at 100 Hz (0.005 rad/s/sqrt(Hz)); vibration of an engine
+MEMS_BIAS = np.array([0.08, -0.05, 0.06])
+
+
+def mems(pairs, bias=MEMS_BIAS):
+    """The same pairs with the bias of an ordinary IMU."""
+    return [
+        FramePair(p.previous, p.current, ImuWindow(p.imu.stamps_ns, p.imu.values + [*bias, 0, 0, 0]), p.continues)
+        for p in pairs
+    ]
+
+
+@pytest.mark.parametrize('bias', [np.zeros(3), MEMS_BIAS])
+def test_an_ordinary_imu_with_the_engine_on_is_found_at_rest(bias):
+    """A drive to a stop, then standing: the noise at rest is that of the sensor and of the engine."""
+    stationary = gated(mems(drive([5.0] * 150 + [0.0] * 100, imu_noise=MEMS_NOISE, shake=2.0), bias))
+    assert not stationary[:150].any()
+    assert stationary[180:].mean() > 0.95
+
+
+def test_an_ordinary_imu_is_found_at_rest_from_the_start_once_its_noise_is_known():
+    stationary = gated(mems(drive([0.0] * 200, imu_noise=MEMS_NOISE)))
+    assert not stationary[:90].any()
+    assert stationary[105:].mean() > 0.95
+
+
+def test_rest_with_the_engine_on_after_rest_with_it_off_is_found_within_the_memory_of_the_noise():
+    quiet = drive([0.0] * 150, imu_noise=(5e-4, 0.01))
+    loud = drive([0.0] * 450, imu_noise=(5e-4, 0.5), seed=1)[150:]
+    stationary = gated([*quiet, *loud], StandstillSettings(noise_memory_s=20.0))
+    assert stationary[20:150].all()
+    assert stationary[150 + 230 :].mean() > 0.95
+
+
+@pytest.mark.parametrize('speed', [0.1, 0.3, 1.0, 5.0, 25.0])
+def test_a_constant_speed_is_never_rest_with_a_noisy_imu(speed):
+    def passing(k, rng):
+        return seen((speed * k) % 700.0, rng)  # 10 px a metre, 10 Hz; the texture ends somewhere
+
+    assert not gated(mems(drive([speed] * 200, imu_noise=MEMS_NOISE, image=passing))).any()
+
+
+def test_swaying_there_and_back_is_not_rest_with_a_noisy_imu():
+    def swaying(k, rng):
+        return seen(100.0 + 3.0 * np.sin(np.pi * k / 10), rng)  # as it was after every dwell time
+
+    assert not gated(mems(drive([0.0] * 200, imu_noise=MEMS_NOISE, image=swaying))).any()
+
+
+def test_driving_off_is_noticed_at_once_with_a_noisy_imu():
+    stationary = gated(mems(drive([0.0] * 200 + [0.5] * 20, imu_noise=MEMS_NOISE)))
+    assert stationary[190:200].any()
+    assert not stationary[203:].any()
