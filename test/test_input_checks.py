@@ -8,6 +8,7 @@ from samples.streams import MS, START_NS, feed, frame, pair, reading, readings
 
 from atvio_ros.odometry import input_checks
 from atvio_ros.odometry.frame_pairs import FramePairer
+from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.input_checks import (
     BLANK,
     BLANK_RANGE,
@@ -77,12 +78,41 @@ def test_each_image_of_a_stretch_is_looked_at_once(monkeypatch):
     assert looked_at == [id(each.image) for each in frames]
 
 
+def said_of(force, R_base_imu=None, seconds=6) -> list[str]:
+    check = GravityCheck(R_base_imu)
+    texts = [check.update(reading(START_NS + k * 10 * MS, force=force)) for k in range(100 * seconds + 1)]
+    return [text for text in texts if text]
+
+
+@pytest.mark.parametrize('force', [(0.0, 0.0, 9.81), (0.3, -0.2, 9.9), (3.0, 0.0, 9.5), (0.0, -3.0, 9.0)])
+def test_gravity_near_base_z_passes(force):
+    assert said_of(force) == []
+
+
 @pytest.mark.parametrize(
-    'force', [(0.0, 0.0, 9.81), (0.3, -0.2, 9.9), (6.0, 0.0, 8.0), (0.0, 9.0, 3.0), (0.0, 0.0, -9.8)]
+    ('force', 'degrees'), [((6.0, 0.0, 8.0), 37), ((0.0, 9.0, 3.0), 72), ((0.0, 0.0, -9.8), 180), ((9.81, 0, 0), 90)]
 )
-def test_gravity_in_any_direction_passes(force):
-    check = GravityCheck()
-    assert [check.update(reading(START_NS + k * 10 * MS, force=force)) for k in range(300)] == [None] * 300
+def test_gravity_beside_base_z_is_said_every_second_from_the_third_on(force, degrees):
+    said = said_of(force)
+    assert len(said) == 4
+    assert all(f'gravity is {degrees} deg' in text and 'base_to_imu' in text for text in said)
+
+
+def test_gravity_is_judged_in_the_axes_of_the_base():
+    x_up = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # imu x is base z, as on EuRoC's drone
+    assert said_of((9.81, 0.0, 0.0), x_up) == []
+    assert len(said_of((0.0, 0.0, 9.81), x_up)) == 4
+    pairer = FramePairer(ImuBuffer(R_base_imu=x_up), on_warning=(warnings := []).append)
+    for k in range(600):
+        pairer.add_imu(reading(START_NS + k * 10 * MS, force=(9.81, 0.0, 0.0)))
+    assert warnings == []
+
+
+def test_hard_braking_is_no_tilt_but_a_drone_that_tips_over_is_noticed_later():
+    check, stamps_ns = GravityCheck(), [START_NS + k * 10 * MS for k in range(4000)]
+    forces = [(0.0, 0.0, 9.81)] * 1000 + [(-5.0, 0.0, 9.81)] * 400 + [(0.0, 0.0, 9.81)] * 600 + [(7.0, 0.0, 6.9)] * 2000
+    said = [k for k, s in enumerate(stamps_ns) if check.update(reading(s, force=forces[k]))]
+    assert 2000 < said[0] < 3000
 
 
 @pytest.mark.parametrize(

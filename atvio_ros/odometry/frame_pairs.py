@@ -45,7 +45,7 @@ class FramePairer:
         self.limits = limits or PairingLimits()
         self.ledger = ledger or Ledger()
         self._on_warning = on_warning
-        self._imu_checks = (GravityCheck(), ClippingCheck())
+        self._imu_checks = (GravityCheck(self.imu.R_base_imu), ClippingCheck())
         self._waiting: deque[CameraFrame] = deque()
         self._previous: CameraFrame | None = None
         self._continues = False

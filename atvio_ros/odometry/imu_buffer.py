@@ -32,7 +32,7 @@ class ImuBuffer:
     ) -> None:
         self._lags_ns = gyro_lag_ns, accelerometer_lag_ns
         self._least_lag_ns, self._largest_lag_ns = min(0, *self._lags_ns), max(0, *self._lags_ns)
-        self._R_base_imu = R_base_imu
+        self.R_base_imu = R_base_imu
         self._gyro_bias = gyro_bias
         self._time_offset_ns = time_offset_ns
         self._horizon_ns = horizon_ns
@@ -61,8 +61,8 @@ class ImuBuffer:
         w, a = sample.angular_velocity, sample.linear_acceleration
         if self._gyro_bias is not None:
             w = w - self._gyro_bias
-        if self._R_base_imu is not None:
-            w, a = self._R_base_imu @ w, self._R_base_imu @ a
+        if self.R_base_imu is not None:
+            w, a = self.R_base_imu @ w, self.R_base_imu @ a
         value = np.concatenate((w, a))
         if not np.isfinite(value).all():
             raise ImuError('The reading holds NaN or infinity.')

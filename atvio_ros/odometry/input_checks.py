@@ -6,6 +6,8 @@ with the stream, None if not. All depend on data and stamps alone.
 
 from __future__ import annotations
 
+from collections import deque
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,9 @@ from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, Ima
 GRAVITY = 9.81  # m/s^2
 GRAVITY_TOLERANCE = 1.5  # m/s^2; a car brakes with less, and most accelerometers are better
 GRAVITY_TIME_NS = NANOSECONDS
+GRAVITY_BESIDE_DEG = 20.0  # of base z, at the start: a slope of 20 % and an acceleration of 1.5 m/s^2 together
+GRAVITY_BESIDE_LATER_DEG = 30.0  # a ground vehicle in any 10 s
+GRAVITY_FEWEST_S, GRAVITY_MEMORY_S = 3, 10  # of seconds that its direction is told from
 
 # Beyond what any robot with a camera does and what usual IMUs can measure (2000 deg/s, 16 g).
 LARGEST_TURN_RATE = 35.0  # rad/s
@@ -68,20 +73,24 @@ def implausible(sample: ImuSample) -> str | None:
 
 
 class GravityCheck:
-    """The mean specific force over each second, until it is once that of gravity: units and sign of the accelerometer.
+    """The mean specific force of each second: units and sign of the accelerometer, and how the IMU is mounted.
 
-    A wrong one is said again every second, for it does not get better by itself.
+    Its length is checked until it is once that of gravity; its direction always, over 3 to 10 seconds: on the ground
+    it is near base z. `R_base_imu` (3, 3) turns readings into the axes of the base; None: they are in them. What is
+    wrong is said again every second, for it does not get better by itself.
     """
 
-    def __init__(self) -> None:
-        self._passed = False
+    def __init__(self, R_base_imu: FloatArray | None = None) -> None:
+        self._up_imu = np.array([0.0, 0.0, 1.0]) if R_base_imu is None else R_base_imu[2]
+        self._passed = self._upright = False
         self._start_ns: int | None = None
         self._sum = np.zeros(3)
         self._count = 0
+        self._means: deque[FloatArray] = deque(maxlen=GRAVITY_MEMORY_S)
 
     def update(self, sample: ImuSample) -> str | None:
         """Take the next reading."""
-        if self._passed or not np.isfinite(sample.linear_acceleration).all():
+        if not np.isfinite(sample.linear_acceleration).all():
             return None
         if self._start_ns is None or not 0 <= sample.stamp_ns - self._start_ns <= 2 * GRAVITY_TIME_NS:
             self._begin(sample.stamp_ns)  # the first one, or one after a gap or a time jump
@@ -89,13 +98,36 @@ class GravityCheck:
         self._count += 1
         if self._start_ns is None or sample.stamp_ns - self._start_ns < GRAVITY_TIME_NS:
             return None
-        mean = float(np.linalg.norm(self._sum / self._count))
-        self._passed = abs(mean - GRAVITY) <= GRAVITY_TOLERANCE
+        mean = self._sum / self._count
         self._begin(sample.stamp_ns)
-        return None if self._passed else gravity_words(mean)
+        length = float(np.linalg.norm(mean))
+        if not self._passed:
+            self._passed = abs(length - GRAVITY) <= GRAVITY_TOLERANCE
+        return self._direction(mean) if self._passed else gravity_words(length)
+
+    def _direction(self, mean: FloatArray) -> str | None:
+        self._means.append(mean)
+        if len(self._means) < GRAVITY_FEWEST_S:
+            return None
+        gravity = np.mean(self._means, axis=0)
+        length = float(np.linalg.norm(gravity))
+        if length < GRAVITY / 2:  # readings that have become useless in another way
+            return None
+        beside_deg = float(np.degrees(np.arccos(np.clip(gravity @ self._up_imu / length, -1.0, 1.0))))
+        limit_deg = GRAVITY_BESIDE_LATER_DEG if self._upright else GRAVITY_BESIDE_DEG
+        self._upright = self._upright or beside_deg <= limit_deg
+        return None if beside_deg <= limit_deg else gravity_beside_words(beside_deg)
 
     def _begin(self, stamp_ns: int) -> None:
         self._start_ns, self._sum, self._count = stamp_ns, np.zeros(3), 0
+
+
+def gravity_beside_words(beside_deg: float) -> str:
+    """What a mean specific force so far away from base z tells about the robot."""
+    return (
+        f'gravity is {beside_deg:.0f} deg away from base z: base_to_imu is wrong, or this is no ground vehicle, whose '
+        'motion cannot be measured by the road'
+    )
 
 
 def gravity_words(mean: float) -> str:
