@@ -194,7 +194,9 @@ MEMS_BIAS = np.array([0.08, -0.05, 0.06])
 def mems(pairs, bias=MEMS_BIAS):
     """The same pairs with the bias of an ordinary IMU."""
     return [
-        FramePair(p.previous, p.current, ImuWindow(p.imu.stamps_ns, p.imu.values + np.array([*bias, 0, 0, 0])), p.continues)
+        FramePair(
+            p.previous, p.current, ImuWindow(p.imu.stamps_ns, p.imu.values + np.array([*bias, 0, 0, 0])), p.continues
+        )
         for p in pairs
     ]
 

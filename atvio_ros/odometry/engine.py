@@ -11,6 +11,7 @@ from atvio_ros.errors import ModelError
 from atvio_ros.geometry import inverse, logarithm, nearest_rotation, transform
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.odometry.input_checks import SightCheck
+from atvio_ros.odometry.speed_check import SpeedCheck
 from atvio_ros.odometry.standstill import StandstillGate
 from atvio_ros.odometry.start import Start
 from atvio_ros.odometry.travel import TravelTracker
@@ -57,6 +58,7 @@ class OdometryEngine:
         self._standstill = standstill
         self._travel = travel
         self._sight = SightCheck()
+        self._speed_check = SpeedCheck()
         self.reset()
 
     def reset(self, start: Start | None = None) -> None:
@@ -67,6 +69,7 @@ class OdometryEngine:
             self._standstill.reset()
         if self._travel is not None:
             self._travel.reset()
+        self._speed_check.reset()
         self._T_odom_base = start.T_odom_base
         self._uncertainty = PoseUncertainty(self._noise, start.pose_covariance)
         self._last_ns: int | None = None  # the image that the pose belongs to
@@ -125,6 +128,10 @@ class OdometryEngine:
                 R_odom_base, T_base_motion, interval_s, self._in_base(motion.covariance)
             )
         twist = logarithm(T_base_motion) / interval_s
+        too_fast, fast_words = self._speed_check.update(pair, twist[:3])
+        if too_fast and not blind:  # the motion is wrong by no less than what cannot be
+            covariance = covariance + np.diag([(too_fast * interval_s) ** 2] * 3 + [0.0] * 3)
+            self._uncertainty.unseen_position(0.0, interval_s, too_fast)
         if blind:
             covariance = covariance + self._unseen_covariance(interval_s)
         else:
@@ -143,9 +150,15 @@ class OdometryEngine:
             motion=motion,
             stationary=stationary,
             gap_s=gap_s,
-            warnings=(blind,) if blind else () if stationary else motion.warnings,
+            warnings=(blind,) if blind else self._words(motion, stationary, fast_words),
             geometry=pair.geometry,
         )
+
+    @staticmethod
+    def _words(motion: RelativeMotion, stationary: bool, fast_words: str | None) -> tuple[str, ...]:
+        """Why an estimate of a pair that shows something is not to be trusted."""
+        own = () if stationary else motion.warnings
+        return own if fast_words is None else (*own, fast_words)
 
     def _in_base(self, covariance: FloatArray | None) -> FloatArray | None:
         """Covariance (6, 6) of a motion, turned from the axes of the images into those of base_link."""

@@ -15,6 +15,7 @@ from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio, LstmState
 from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
 from atvio_ros.network.image_input import images_to_tensor
+from atvio_ros.odometry.readiness import training_remark
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.rig.rig import Rig
@@ -59,6 +60,12 @@ class NetworkEstimator:
     def undoes_lags(self) -> bool:
         """Whether it was trained on IMU readings without the lag of their filters; the paper's are as recorded."""
         return self.config.undoes_lags
+
+    def remark(self, rig: Rig) -> str | None:
+        """See pipeline.Estimator."""
+        if self.view is None:
+            return None
+        return training_remark(rig, self._virtual, self._R_level_view, self.config.view_height_m)
 
     def on_robot(self, rig: Rig, sight: Sight | None) -> NetworkEstimator:
         """This estimator with a memory of its own for a robot, looking through `sight` if it needs a view."""

@@ -61,6 +61,9 @@ class Estimator(Protocol):
     def warm_up(self) -> None:
         """Run once on nothing, where the first real pair would pay for it otherwise."""
 
+    def remark(self, rig: Rig) -> str | None:
+        """Words where the robot is far from those it was made for."""
+
     def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
         """Itself on one robot, with a memory of its own."""
 
@@ -100,6 +103,8 @@ def assemble(
         StandstillGate() if standstill else None,
         TravelTracker(sight) if sight else None,
     )
+    if (remark := estimator.remark(rig)) is not None:
+        on_warning(remark)
     pairer = FramePairer(make_imu_buffer(rig, estimator.undoes_lags), limits, ledger, on_warning)
     return Odometry(intake, pairer, engine)
 

@@ -57,6 +57,10 @@ class RoadEstimator:
     def warm_up(self) -> None:
         """Nothing to do: it allocates nothing big."""
 
+    def remark(self, rig: Rig) -> str | None:
+        """See pipeline.Estimator: it was made for no robot in particular."""
+        return None
+
     def on_robot(self, rig: Rig, sight: Sight | None) -> MotionEstimator:
         """See pipeline.Estimator."""
         assert sight is not None  # assemble makes one for every estimator with a view
