@@ -19,6 +19,7 @@ from atvio_ros.cli.main import main
 from atvio_ros.errors import ImuError
 from atvio_ros.geometry import R_BODY_OPTICAL, transform
 from atvio_ros.types import ImuSample
+from atvio_ros.view.virtual_camera import VirtualCamera
 
 START_NS = 1_700_000_000_000_000_003
 MS = 1_000_000
@@ -155,7 +156,7 @@ def view(wall: np.ndarray, yaw: float) -> np.ndarray:
 
 
 def test_the_rotation_between_two_images_is_seen():
-    wall, rotations = scene(), ImageRotation(INTRINSICS)
+    wall, rotations = scene(), ImageRotation(VirtualCamera(240, 120, *INTRINSICS).model)
     assert rotations.add(view(wall, 0.0)) is None
     R = rotations.add(view(wall, 0.05))
     assert R is not None

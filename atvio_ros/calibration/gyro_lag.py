@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro
+from atvio_ros.calibration.jackknife import jackknife
 from atvio_ros.errors import ImuError
 from atvio_ros.types import FloatArray
 
@@ -15,7 +16,6 @@ LEAST_EXPLAINED = 0.3  # of the rotation's variance; less, and the streams do no
 RIVAL_SHARE = 0.9  # of the best shift's explanation; above, the motion repeats itself
 RIVAL_DISTANCE_S = 0.1
 MAX_ERROR_S = 0.01
-PARTS = 10
 _STEP_S = 0.005
 _ITERATIONS = 12
 _CAUCHY = 2.385  # 95 % efficiency on Gaussian errors
@@ -102,12 +102,12 @@ def _refine(gyro: RecordedGyro, start_s: FloatArray, end_s: FloatArray, rotation
     for _ in range(_ITERATIONS):
         change = gyro.change(start_s + lag_s, end_s + lag_s)
         residual = rotation - gyro.turned(start_s + lag_s, end_s + lag_s)  # what a later window and a bias must explain
-        weight = _weights(residual - interval_s[:, None] * bias)
+        weight = cauchy_weights(residual - interval_s[:, None] * bias)
         step_s, bias = _solve(change, residual, interval_s, weight)
         lag_s += step_s
     change = gyro.change(start_s + lag_s, end_s + lag_s)
     residual = rotation - gyro.turned(start_s + lag_s, end_s + lag_s)
-    weight = _weights(residual - interval_s[:, None] * bias)
+    weight = cauchy_weights(residual - interval_s[:, None] * bias)
     typical = weight > 0.5 * weight.max(axis=0)
     left = np.where(typical, weight * (residual - interval_s[:, None] * bias) ** 2, 0.0).sum()
     whole = np.where(typical, weight * (rotation - np.median(rotation, axis=0)) ** 2, 0.0).sum()
@@ -120,7 +120,7 @@ def _refine(gyro: RecordedGyro, start_s: FloatArray, end_s: FloatArray, rotation
     )
 
 
-def _weights(residual: FloatArray) -> FloatArray:
+def cauchy_weights(residual: FloatArray) -> FloatArray:
     """(N, 3): one over the variance of the axis, less for what lies outside it."""
     scale = np.maximum(1.4826 * np.median(np.abs(residual - np.median(residual, axis=0)), axis=0), 1e-9)
     return np.asarray(1.0 / (scale**2 * (1.0 + (residual / (_CAUCHY * scale)) ** 2)))
@@ -144,12 +144,12 @@ def _solve(
 
 def _jackknife(change: FloatArray, residual: FloatArray, interval_s: FloatArray, weight: FloatArray) -> float:
     """Standard error [s] from leaving out part after part of the recording: neighbouring errors go together."""
-    part = np.arange(len(residual)) * PARTS // len(residual)
-    steps = []
-    for left_out in range(PARTS):
-        kept = part != left_out
-        steps.append(_solve(change[kept], residual[kept], interval_s[kept], weight[kept])[0])
-    return float(np.sqrt((PARTS - 1) * np.var(steps)))
+    return float(
+        jackknife(
+            lambda kept: np.array(_solve(change[kept], residual[kept], interval_s[kept], weight[kept])[0]),
+            len(residual),
+        )
+    )
 
 
 def _at_the_end(search_s: float) -> str:

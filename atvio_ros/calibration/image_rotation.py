@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from atvio_ros.rig.camera import CameraModel
 from atvio_ros.types import FloatArray, ImageArray
 
 MAX_CORNERS = 600
@@ -12,6 +13,7 @@ LEAST_CORNERS = 40
 MAX_ANGLE_RAD = 0.8  # between two images; beyond, corners are not tracked but confused
 _WINDOW = {'winSize': (15, 15), 'maxLevel': 4}
 _INLIER_PX = 0.5
+_LEAST_AHEAD = 0.35  # cosine of the angle from the axis of the camera's frame, 70 deg
 
 
 class ImageRotation:
@@ -21,9 +23,10 @@ class ImageRotation:
     2004) in OpenCV's USAC finds the essential matrix, whose rotation needs no scale.
     """
 
-    def __init__(self, intrinsics: tuple[float, float, float, float]) -> None:
-        fx, fy, cx, cy = intrinsics
-        self._K = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    def __init__(self, camera: CameraModel) -> None:
+        self._camera = camera  # of images as they come, lens included
+        self._focal_px = float(np.sqrt(camera.K[0, 0] * camera.K[1, 1]))
+        self._K = np.diag((self._focal_px, self._focal_px, 1.0))
         self._previous: ImageArray | None = None
 
     def add(self, image: ImageArray) -> FloatArray | None:
@@ -33,6 +36,7 @@ class ImageRotation:
         if previous is None or previous.shape != grey.shape:
             return None
         tracks = _track(previous, grey)
+        tracks = None if tracks is None else self._without_lens(*tracks)
         if tracks is None:
             return None
         try:
@@ -44,6 +48,15 @@ class ImageRotation:
             return None
         R: FloatArray = np.asarray(R_current_previous, dtype=np.float64).T
         return R if np.trace(R) > 1.0 + 2.0 * np.cos(MAX_ANGLE_RAD) else None
+
+    def _without_lens(self, before_px: FloatArray, after_px: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Corners (K, 2) as a pinhole of the same focal length, centred, sees them; those far off its axis left out."""
+        rays = self._camera.unproject(np.stack((before_px, after_px)))
+        ahead = (rays[..., 2] > _LEAST_AHEAD).all(axis=0)  # False for NaN
+        if ahead.sum() < LEAST_CORNERS:
+            return None
+        points = self._focal_px * rays[:, ahead, :2] / rays[:, ahead, 2:]
+        return np.ascontiguousarray(points[0]), np.ascontiguousarray(points[1])
 
 
 def _track(previous: ImageArray, current: ImageArray) -> tuple[FloatArray, FloatArray] | None:

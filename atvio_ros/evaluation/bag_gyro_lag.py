@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
@@ -15,11 +15,10 @@ from atvio_ros.calibration.gyro_lag import GyroLag, estimate_gyro_lag
 from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
 from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.drives.bag_drive import bag_rig
+from atvio_ros.rig.camera import CameraModel
 from atvio_ros.rig.combine import Combination
-from atvio_ros.rig.rig import Rig, RigPart
-from atvio_ros.types import FloatArray, ImageArray, Trajectory
-from atvio_ros.view.redraw import LevelView
-from atvio_ros.view.virtual_camera import VirtualCamera
+from atvio_ros.rig.rig import RigPart
+from atvio_ros.types import FloatArray, Trajectory
 
 Reference = Literal['truth', 'images']
 _LEAST_INTERVAL_NS = 40_000_000  # a fast ground truth is thinned out: over short intervals its noise is all there is
@@ -52,10 +51,18 @@ def bag_gyro_lag(
     if reference is None:
         reference = 'truth' if reader.topics.ground_truth else 'images'
     robot = bag_rig(reader, given)
-    gyro = _gyro(reader, robot.rig.R_base_imu)
-    by_truth = reference == 'truth'
-    pairs = truth_pairs(reader.ground_truth()) if by_truth else _image_pairs(reader, robot.rig, on_progress)
+    stamps_ns, angular_velocity = gyro_readings(reader)
+    gyro = RecordedGyro(stamps_ns, angular_velocity @ robot.rig.R_base_imu.T)
+    if reference == 'truth':
+        pairs = truth_pairs(reader.ground_truth())
+    else:
+        pairs = turned(image_pairs(reader, robot.rig.needed_camera, on_progress), robot.rig.R_base_camera)
     return BagLag(reference, estimate_gyro_lag(GyroRecording(pairs, gyro), search_s), robot)
+
+
+def turned(pairs: RotationPairs, R: FloatArray) -> RotationPairs:
+    """The same rotations in other axes: those into which R (3, 3) turns."""
+    return RotationPairs(pairs.start_ns, pairs.end_ns, pairs.rotation @ R.T)
 
 
 def truth_pairs(truth: Trajectory) -> RotationPairs:
@@ -71,32 +78,34 @@ def truth_pairs(truth: Trajectory) -> RotationPairs:
     return RotationPairs(stamps_ns[:-1][near], stamps_ns[1:][near], rotation[near])
 
 
-def _image_pairs(reader: BagReader, rig: Rig, on_progress: Callable[[], None]) -> RotationPairs:
-    camera = rig.needed_camera
-    whole = VirtualCamera(camera.width, camera.height, *camera.intrinsics)  # the same images without their lens
-    without_lens = LevelView(camera, whole, np.eye(3))
-    rotations = ImageRotation(camera.intrinsics)
+def image_pairs(
+    reader: BagReader, camera: CameraModel, on_progress: Callable[[], None] = lambda: None
+) -> RotationPairs:
+    """Rotations between neighbouring images of a camera, in its optical axes; pairs that tell none are left out."""
+    rotations = ImageRotation(camera)
     previous_ns: int | None = None
     rows: list[tuple[int, int, FloatArray]] = []
     for image in reader.images(on_bad_message=lambda error: None):
         on_progress()
         if previous_ns is not None and image.stamp_ns <= previous_ns:
             continue
-        R = rotations.add(without_lens.draw(_grey(image.image))[:, :, 0])
+        R = rotations.add(image.image)
         if R is not None and previous_ns is not None and image.stamp_ns - previous_ns <= _MAX_INTERVAL_NS:
-            rows.append((previous_ns, image.stamp_ns, rig.R_base_camera @ Rotation.from_matrix(R).as_rotvec()))
+            rows.append((previous_ns, image.stamp_ns, Rotation.from_matrix(R).as_rotvec()))
         previous_ns = image.stamp_ns
+    return as_pairs(rows)
+
+
+def as_pairs(rows: Sequence[tuple[int, int, FloatArray]]) -> RotationPairs:
+    """Pairs of start [ns], end [ns] and rotation vector (3,)."""
     start_ns, end_ns = (np.array([row[i] for row in rows], dtype=np.int64) for i in (0, 1))
     return RotationPairs(start_ns, end_ns, np.array([row[2] for row in rows]).reshape(-1, 3))
 
 
-def _grey(image: ImageArray) -> ImageArray:
-    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
-def _gyro(reader: BagReader, R_base_imu: FloatArray) -> RecordedGyro:
-    """The bag's gyro in base_link's axes, stamps increasing; readings not finite are left out."""
+def gyro_readings(reader: BagReader) -> tuple[NDArray[np.int64], FloatArray]:
+    """Stamps (M,), increasing, and angular velocities (M, 3) in imu_link; readings not finite are left out."""
     samples = [s for s in reader.imu(on_bad_message=lambda error: None) if np.isfinite(s.angular_velocity).all()]
     stamps_ns, first = np.unique(np.array([s.stamp_ns for s in samples], dtype=np.int64), return_index=True)
-    angular_velocity = np.array([s.angular_velocity for s in samples]).reshape(-1, 3)[first]
-    return RecordedGyro(stamps_ns, angular_velocity @ R_base_imu.T)
+    return stamps_ns, np.array([s.angular_velocity for s in samples]).reshape(-1, 3)[first]

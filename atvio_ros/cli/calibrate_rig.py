@@ -1,0 +1,93 @@
+"""`atvio calibrate-rig`: what a drive tells of the robot, as a rig file: gyro, direction of travel, camera height."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atvio_ros.cli import common
+from atvio_ros.cli.calibrate_time_offset import LARGEST_SEARCH_S, MADE_WITH
+
+if TYPE_CHECKING:
+    from atvio_ros.evaluation.bag_calibration import BagCalibration
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='rig file to write, such as rig.yaml')
+    parser.add_argument('--rig', type=Path, metavar='FILE', help="what is known of the robot: our rig.yaml or Kalibr's")
+    parser.add_argument(
+        '--reference',
+        choices=('auto', 'truth', 'images'),
+        default='auto',
+        help='what the gyro is compared with; auto: ground truth where the bag has it (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--search', type=float, default=0.5, metavar='S', help='largest lag looked for, either way [s] (default: 0.5)'
+    )
+    common.add_topic_options(parser)
+    parser.add_argument('--json', action='store_true', help='print the result as JSON')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Calibrate, write the file and print what was found and what was not."""
+    from atvio_ros.bags.reader import BagReader
+    from atvio_ros.errors import CalibrationError, SettingsError
+    from atvio_ros.evaluation.bag_calibration import calibrate_bag
+    from atvio_ros.rig.rig_yaml import read_rig, rig_text, write_rig
+
+    if not 0.05 <= arguments.search <= LARGEST_SEARCH_S:
+        raise SettingsError(f'--search must be 0.05 to {LARGEST_SEARCH_S:g} seconds, not {arguments.search:g}.')
+    given = read_rig(arguments.rig) if arguments.rig else None
+    with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
+        task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images', visible=False)
+
+        def image_seen() -> None:
+            progress.update(task, advance=1, visible=True)
+
+        reference = None if arguments.reference == 'auto' else arguments.reference
+        found = calibrate_bag(reader, given, reference, arguments.search, image_seen)
+    if not rig_text(found.part):
+        raise CalibrationError(' '.join(('Nothing could be found, so no file is written.', *found.notes)))
+    write_rig(arguments.out, found.part, _comment(arguments.bag, found))
+    result = {'bag': arguments.bag.resolve().name, 'out': str(arguments.out), **calibration_figures(found)}
+    if arguments.json:
+        import json
+
+        print(json.dumps(result, indent=2))
+        return
+    for line in _lines(found):
+        print(line)
+    print(f'The rig file is {arguments.out}')
+
+
+def calibration_figures(found: BagCalibration) -> dict[str, Any]:
+    """The figures as JSON has them."""
+    return {'reference': found.reference, **found.figures, 'notes': found.notes}
+
+
+def _comment(bag: Path, found: BagCalibration) -> str:
+    made = f'Calibrated from {bag.resolve().name} by atvio calibrate-rig, with {MADE_WITH[found.reference]}.'
+    return '\n'.join((made, *_lines(found)[1:]))
+
+
+def _lines(found: BagCalibration) -> list[str]:
+    explained = found.figures.get('rotation_explained')
+    pairs = found.figures.get('frame_pairs')
+    lines = [f'Made with {MADE_WITH[found.reference]}.']
+    if explained is not None:
+        lines.append(f'The gyro explains {100 * explained:.1f} % of the rotation of {pairs} frame pairs.')
+    for name, figure in found.figures.items():
+        if isinstance(figure, dict):
+            lines.append(
+                f'{name}: {_text(figure["value"])} {figure["unit"]}, standard error {_text(figure["standard_error"])}'
+            )
+    return [*lines, *found.notes]
+
+
+def _text(value: float | list[float | None] | None) -> str:
+    if isinstance(value, list):
+        return ' '.join(map(_text, value))
+    return 'not found' if value is None else f'{value:g}'
