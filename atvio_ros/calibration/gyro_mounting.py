@@ -17,6 +17,7 @@ from atvio_ros.types import FloatArray
 
 MOST_ROTATION_SIGMA = float(np.radians(0.5))  # an axis that is known less well counts as not observed
 MOST_BIAS_SIGMA = 0.003  # rad/s
+MOST_LAG_SIGMA_S = 0.006  # about the vertical alone; with more, the other axes help
 _STEPS = 10
 _STEP_S = 0.02  # of the search without a mounting to start from
 _LAG, _TURN, _BIAS = slice(0, 1), slice(1, 4), slice(4, 7)  # columns of the unknowns
@@ -26,8 +27,9 @@ _LAG, _TURN, _BIAS = slice(0, 1), slice(1, 4), slice(4, 7)  # columns of the unk
 class GyroMounting:
     """Rotation of the camera over a pair = R_camera_imu (integral of the gyro, lag_s later, - bias * interval)."""
 
-    lag_s: float
+    lag_s: float  # about the vertical, where the drive shows it: the heading bends a trajectory for good
     lag_sigma_s: float
+    all_axes_lag_s: float  # of shaking, too: a gyro may filter its axes differently
     R_camera_imu: FloatArray  # (3, 3); where an axis was not observed, as it was given
     rotation_sigma: FloatArray  # (3,) rad, about the camera's axes; inf: not observed
     bias: FloatArray  # (3,) rad/s, in imu_link
@@ -47,12 +49,13 @@ def fit_mounting(
     stamps_ns: NDArray[np.int64],
     angular_velocity: FloatArray,
     R_nominal: FloatArray,
+    down: FloatArray,
     search_s: float = 0.5,
 ) -> GyroMounting:
     """Fit to rotations of the camera (`pairs`, in its axes) and the gyro's readings (M, 3) [rad/s] in imu_link.
 
     `stamps_ns` (M,) are theirs. `R_nominal` (3, 3), R_camera_imu as it is given, is where the search begins, and is kept about axes that the motion
-    does not show: a car turns about one axis and shakes about the others. Raises ImuError as estimate_gyro_lag does.
+    does not show: a car turns about one axis and shakes about the others. `down` (3,) is the vertical, in the camera. Raises ImuError as estimate_gyro_lag does.
     """
     gyro = RecordedGyro(stamps_ns, angular_velocity)
     from_nothing = False
@@ -73,9 +76,13 @@ def fit_mounting(
     if unseen.any() and not from_nothing:
         free[_TURN] = ~unseen
         fit = problem.solve(lag.lag_s, R, free)
+    lag_s, lag_sigma_s = problem.lag_about(down, fit)
+    if not lag_sigma_s <= max(MOST_LAG_SIGMA_S, float(fit.sigma[0])):
+        lag_s, lag_sigma_s = fit.lag_s, float(fit.sigma[0])
     return GyroMounting(
-        lag_s=fit.lag_s,
-        lag_sigma_s=float(fit.sigma[0]),
+        lag_s=lag_s,
+        lag_sigma_s=lag_sigma_s,
+        all_axes_lag_s=fit.lag_s,
         R_camera_imu=fit.R,
         rotation_sigma=np.where(unseen, np.inf, fit.sigma[_TURN]),
         bias=fit.bias,
@@ -146,6 +153,18 @@ class _Problem:
         sigma = np.where(free, np.maximum(by_parts, formal), np.inf)
         return _Fit(lag_s, R, bias, sigma)
 
+    def lag_about(self, axis: FloatArray, fit: _Fit) -> tuple[float, float]:
+        """The lag [s] at which rotation about one axis (3,) of the camera fits best, and its standard error."""
+        lag_s, bias = fit.lag_s, 0.0
+        for _ in range(_STEPS):
+            J, residual = self._linearised(lag_s, fit.R, fit.bias)
+            A, b = np.stack((J[:, :, 0] @ axis, self._interval_s), axis=1), residual @ axis
+            weights = cauchy_weights((b - A[:, 1] * bias)[:, None])[:, 0]
+            step, bias = _two(A, b, weights)
+            lag_s += float(np.clip(step, -_STEP_S, _STEP_S))
+        sigma_s = float(jackknife(lambda kept: _two(A[kept], b[kept], weights[kept])[:1], len(b))[0])
+        return lag_s, sigma_s
+
     def explained(self, fit: _Fit) -> float:
         """Share of the variance of typical pairs."""
         _, residual = self._linearised(fit.lag_s, fit.R, fit.bias)
@@ -175,3 +194,9 @@ def _least_squares(J: FloatArray, residual: FloatArray, weights: FloatArray, fre
     step = np.zeros(7)
     step[free] = np.linalg.lstsq(A / np.outer(scale, scale), b / scale, rcond=1e-10)[0] / scale
     return step
+
+
+def _two(A: FloatArray, b: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weighted least squares of A (N, 2) x = b (N,): x (2,)."""
+    root = np.sqrt(weights)
+    return np.asarray(np.linalg.lstsq(A * root[:, None], b * root, rcond=None)[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.calibration.gyro_mounting import MOST_BIAS_SIGMA, GyroMounting, fit_mounting
@@ -17,6 +18,7 @@ from atvio_ros.errors import BagError, CalibrationError, ImuError, TrajectoryErr
 from atvio_ros.evaluation.bag_gyro_lag import Reference, gyro_readings, image_pairs, truth_pairs, turned
 from atvio_ros.evaluation.road_run import RoadRun, distances, look_at_road
 from atvio_ros.geometry import rotation_angle, transform
+from atvio_ros.odometry.road_estimator import NOISE
 from atvio_ros.rig.rig import DirectionOfTravel, Rig, RigPart
 from atvio_ros.types import FloatArray, Trajectory
 
@@ -24,6 +26,7 @@ PROVISIONAL_HEIGHT = 1.0  # m, for directions, which do not depend on it
 AGAIN = 0.1  # the height is found once more from the found one, if that was farther off
 MOST_DIRECTION_SIGMA = float(np.radians(0.3))
 MOST_HEIGHT_SHARE = 0.03
+LEAST_AWAY_DEG = 1.0  # from a given mounting, before a part of it is replaced
 AXES = ('x (pitch)', 'y (yaw)', 'z (roll)')  # of the camera
 
 NO_HEIGHT = (
@@ -90,7 +93,7 @@ def _calibrate_gyro(
     stamps_ns, angular_velocity = gyro_readings(reader)
     stamps_ns = stamps_ns + round(rig.imu_time_offset * 1e9)
     try:
-        found = fit_mounting(pairs, stamps_ns, angular_velocity, rig.R_camera_imu, search_s)
+        found = fit_mounting(pairs, stamps_ns, angular_velocity, rig.R_camera_imu, rig.down, search_s)
     except ImuError as error:
         result.notes.append(f'gyro_lag, base_to_imu and gyro_bias: {error}')
         return
@@ -98,6 +101,11 @@ def _calibrate_gyro(
     result.figures['rotation_explained'] = round(found.explained, 4)
     result.add('gyro_lag', round(found.lag_s, 5), round(found.lag_sigma_s, 5), 's')
     result.part = dataclasses.replace(result.part, gyro_lag=round(found.lag_s, 5))
+    if abs(found.all_axes_lag_s - found.lag_s) > max(3.0 * found.lag_sigma_s, 0.005):
+        result.notes.append(
+            f'gyro_lag: over all axes it is {1e3 * found.all_axes_lag_s:.0f} ms; that of the heading is kept, '
+            f'{1e3 * found.lag_s:.0f} ms.'
+        )
     _keep_mounting(found, rig, result)
     if found.bias_sigma.max() <= MOST_BIAS_SIGMA:
         result.add('gyro_bias', _rounded(found.bias, 6), _rounded(found.bias_sigma, 6), 'rad/s')
@@ -126,10 +134,11 @@ def _keep_mounting(found: GyroMounting, rig: Rig, result: BagCalibration) -> Non
         'standard_error': [None if error is None else round(error, 3) for error in errors],
         'unit': 'deg about the axes of the camera',
     }
-    if away > 5.0:
+    sure = bool((np.abs(offset) > np.maximum(3.0 * np.degrees(found.rotation_sigma), LEAST_AWAY_DEG)).any())
+    if sure:
         result.notes.append(f'base_to_imu: the IMU is turned by {away:.1f} deg from what was given.')
-    if unseen:
-        result.notes.append('base_to_imu: left out of the file; what was given holds.')
+    if unseen and not sure:
+        result.notes.append('base_to_imu: about the other axes it is as given, so it is left out and the given holds.')
         return
     T_base_imu = transform(rig.R_base_camera @ found.R_camera_imu, rig.T_base_imu[:3, 3])
     result.part = dataclasses.replace(result.part, T_base_imu=T_base_imu)
@@ -184,7 +193,8 @@ def _calibrate_height(
         height, used = 0.0, said or PROVISIONAL_HEIGHT
         for _ in range(2):
             true_m, estimated_m = distances(run, truth)
-            height, sigma = fit_height(true_m, estimated_m / used)
+            height, scatter = fit_height(true_m, estimated_m / used)
+            sigma = float(np.hypot(scatter, NOISE.scale[0] * height))  # a drive shares the estimator's scale error
             if abs(height / used - 1.0) <= AGAIN:
                 break
             run, used = _look(reader, result.part, on_progress, height), height
@@ -207,8 +217,6 @@ def _beside(a: DirectionOfTravel, b: DirectionOfTravel) -> float:
 
 
 def _rotation_vector(R: FloatArray) -> FloatArray:
-    from scipy.spatial.transform import Rotation
-
     return np.asarray(Rotation.from_matrix(R).as_rotvec())
 
 
