@@ -54,8 +54,9 @@ def fit_mounting(
 ) -> GyroMounting:
     """Fit to rotations of the camera (`pairs`, in its axes) and the gyro's readings (M, 3) [rad/s] in imu_link.
 
-    `stamps_ns` (M,) are theirs. `R_nominal` (3, 3), R_camera_imu as it is given, is where the search begins, and is kept about axes that the motion
-    does not show: a car turns about one axis and shakes about the others. `down` (3,) is the vertical, in the camera. Raises ImuError as estimate_gyro_lag does.
+    `stamps_ns` (M,) are theirs. `R_nominal` (3, 3), R_camera_imu as it is given, is where the search begins, and is
+    kept about axes that the motion does not show: a car turns about one axis and shakes about the others. `down` (3,)
+    is the vertical, in the camera. Raises ImuError as estimate_gyro_lag does.
     """
     gyro = RecordedGyro(stamps_ns, angular_velocity)
     from_nothing = False

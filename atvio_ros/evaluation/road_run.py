@@ -22,7 +22,7 @@ from atvio_ros.types import CameraFrame, FloatArray, ImuSample, Trajectory
 
 SETTLED_S = 3.0  # of a drive: the filters start from what is given
 SLOWEST_H = 0.5  # camera heights a second; slower, images tell little of a direction
-STRAIGHT = 0.1  # rad/s
+STRAIGHT = 0.15  # rad/s about base z
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def look_at_road(events: Iterable[ImuSample | BagImage], rig: Rig) -> RoadRun:
     geometries = [estimate.geometry for estimate in estimates if estimate.geometry is not None]
     ahead = [sight.R_camera_stored @ geometry.R_image_level[:, 2] for geometry in geometries]
     velocity = np.array([estimate.linear_velocity for estimate in estimates]).reshape(-1, 3)
-    turning = np.array([np.linalg.norm(estimate.angular_velocity) for estimate in estimates])
+    turning = np.array([abs(float(estimate.angular_velocity[2])) for estimate in estimates])
     stationary = np.array([estimate.stationary for estimate in estimates], dtype=bool)
     clear = (
         np.array([geometry.confident and not geometry.lost for geometry in geometries], dtype=bool)

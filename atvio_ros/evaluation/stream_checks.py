@@ -31,7 +31,7 @@ _TILT_S = 3.0
 def image_findings(
     stamps_ns: NDArray[np.int64], sizes: set[tuple[int, int]], blank: int, undecoded: int
 ) -> list[Finding]:
-    """Findings on images: stamps (N,) as recorded, their sizes (width, height), how many show nothing, how many fail."""
+    """Findings on images: stamps (N,) as recorded, their sizes (width, height), how many show nothing or fail."""
     if len(stamps_ns) < FEW_IMAGES:
         return [error('images', f'{len(stamps_ns)} images', f'Record at least {FEW_IMAGES}.')]
     limits = PairingLimits()
@@ -95,7 +95,7 @@ def _stamps(name: str, stamps_ns: NDArray[np.int64], gap_s: float, slowest_hz: f
         text = f'{back} of {len(stamps_ns)} stamps do not increase'
         advice = 'Stamp with the time of measurement, from one clock, in the driver.'
         found.append(graded(f'{name}: stamps', text, back / len(stamps_ns), (0.0, 0.05), advice))
-    steps_s = np.diff(np.unique(stamps_ns)) / 1e9
+    steps_s: FloatArray = np.diff(np.unique(stamps_ns)).astype(np.float64) / 1e9
     if not len(steps_s):
         return [*found, error(f'{name}: rate', 'all stamps are the same', 'Stamp with the time of measurement.')]
     usual_s = float(np.median(steps_s))
@@ -144,10 +144,11 @@ def _range(readings: FloatArray) -> Finding:
     large = np.abs(readings) >= np.array([CLIPPED_TURN_RATE] * 3 + [CLIPPED_FORCE] * 3)
     same = np.zeros_like(large)
     same[1:] = (readings[1:] == readings[:-1]) & large[1:]
-    runs = np.lib.stride_tricks.sliding_window_view(same, CLIPPED_READINGS - 1, axis=0).all(axis=2).any(axis=0)  # (6,)
-    if not runs.any():
+    windows = np.lib.stride_tricks.sliding_window_view(same, CLIPPED_READINGS - 1, axis=0)  # (N, 6, readings)
+    stuck = np.flatnonzero(windows.min(axis=2).max(axis=0))
+    if not len(stuck):
         return ok('imu: range', 'no axis stays at its end')
-    sensor = 'gyro' if runs[:3].any() else 'accelerometer'
+    sensor = 'gyro' if stuck[0] < 3 else 'accelerometer'
     return error('imu: range', f'the {sensor} is at the end of its range', 'Set a larger range in its driver.')
 
 
