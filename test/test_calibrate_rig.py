@@ -59,12 +59,12 @@ def test_a_robot_that_only_turns_on_the_spot_does_not_show_the_mounting_about_th
 
 
 def test_a_robot_that_does_not_turn_shows_nothing():
-    with pytest.raises(ImuError, match='turns too little|explains'):
+    with pytest.raises(ImuError, match=r'turns too little|explains'):
         fitted(np.eye(3), shaking=1e-5, turning=1e-4)
 
 
 def test_standard_errors_cover_the_truth():
-    """Over twenty recordings the error of the lag is about what is said."""
+    """Over eight recordings the error of the lag is about what is said."""
     errors = [
         (found.lag_s - 0.040) / found.lag_sigma_s for found in (fitted(np.eye(3), noise=1e-3, seed=k) for k in range(8))
     ]

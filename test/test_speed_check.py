@@ -8,7 +8,7 @@ from samples.streams import MS, START_NS, Scripted, frame
 
 from atvio_ros.geometry import translation
 from atvio_ros.odometry.engine import OdometryEngine
-from atvio_ros.odometry.readiness import coverage, training_remark
+from atvio_ros.odometry.readiness import coverage, road_remark, training_remark
 from atvio_ros.odometry.speed_check import TOO_FAST, SpeedCheck
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import FramePair, ImuWindow
@@ -76,3 +76,9 @@ def test_a_camera_that_sees_half_of_the_view_is_named():
     rig = Rig(camera=narrow, camera_height=1.65)
     assert coverage(narrow, KITTI_VIEW, nominal_level(rig)) == pytest.approx(0.5, abs=0.02)
     assert '50 % of the view' in (training_remark(rig, KITTI_VIEW, np.eye(3), 1.65) or '')
+
+
+def test_a_camera_that_sees_no_near_road_is_named():
+    assert road_remark(Rig(camera=KITTI_VIEW.model, camera_height=1.65)) is None
+    sky = KITTI_VIEW.cropped(0, 0, 416, 70).model  # what is left lies above or just below the horizon
+    assert 'tilt the camera down' in (road_remark(Rig(camera=sky, camera_height=1.65)) or '')

@@ -21,6 +21,7 @@ from atvio_ros.evaluation.road_run import RoadRun, look_at_road
 from atvio_ros.evaluation.stream_checks import image_findings, imu_findings, vehicle_findings
 from atvio_ros.geometry import rotation_angle
 from atvio_ros.odometry.input_checks import is_blank
+from atvio_ros.odometry.readiness import FARTHEST_ROAD_H
 from atvio_ros.odometry.road_estimator import UNSEEN_S
 from atvio_ros.odometry.speed_check import TOO_FAST
 from atvio_ros.rig.combine import Combination
@@ -30,7 +31,7 @@ from atvio_ros.view.level import nominal_level
 from atvio_ros.view.road import nearest_road
 
 LOOKED_AT_S = 120.0  # of the images: rotation and road are not looked for in a whole day
-NEAREST_H = 4.5, 8.0  # camera heights: the road should be in view from here on
+NEAREST_H = FARTHEST_ROAD_H, 8.0  # camera heights
 DIRECTION_DEG = 3.0, 10.0
 MOUNTING_DEG = 3.0, 10.0
 LAG_S = 0.02, 0.3

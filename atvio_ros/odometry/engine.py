@@ -14,7 +14,7 @@ from atvio_ros.odometry.input_checks import SightCheck
 from atvio_ros.odometry.speed_check import SpeedCheck
 from atvio_ros.odometry.standstill import StandstillGate
 from atvio_ros.odometry.start import Start
-from atvio_ros.odometry.travel import TravelTracker
+from atvio_ros.odometry.travel import LOST, TravelTracker
 from atvio_ros.odometry.uncertainty import PoseUncertainty
 from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, OdometryEstimate, RelativeMotion
 
@@ -150,15 +150,16 @@ class OdometryEngine:
             motion=motion,
             stationary=stationary,
             gap_s=gap_s,
-            warnings=(blind,) if blind else self._words(motion, stationary, fast_words),
+            warnings=(blind,) if blind else self._words(pair, motion, stationary, fast_words),
             geometry=pair.geometry,
         )
 
     @staticmethod
-    def _words(motion: RelativeMotion, stationary: bool, fast_words: str | None) -> tuple[str, ...]:
+    def _words(pair: FramePair, motion: RelativeMotion, stationary: bool, fast_words: str | None) -> tuple[str, ...]:
         """Why an estimate of a pair that shows something is not to be trusted."""
-        own = () if stationary else motion.warnings
-        return own if fast_words is None else (*own, fast_words)
+        lost = pair.geometry is not None and pair.geometry.lost and not stationary
+        words = (*(() if stationary else motion.warnings), LOST if lost else None, fast_words)
+        return tuple(text for text in words if text is not None)
 
     def _in_base(self, covariance: FloatArray | None) -> FloatArray | None:
         """Covariance (6, 6) of a motion, turned from the axes of the images into those of base_link."""

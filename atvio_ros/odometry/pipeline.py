@@ -15,6 +15,7 @@ from atvio_ros.odometry.engine import MotionEstimator, OdometryEngine
 from atvio_ros.odometry.frame_pairs import FramePairer, PairingLimits
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.odometry.ledger import Ledger, Reason
+from atvio_ros.odometry.readiness import road_remark
 from atvio_ros.odometry.sight import ImageIntake, ScaledImages, Sight
 from atvio_ros.odometry.standstill import StandstillGate
 from atvio_ros.odometry.travel import TravelTracker
@@ -103,8 +104,9 @@ def assemble(
         StandstillGate() if standstill else None,
         TravelTracker(sight) if sight else None,
     )
-    if (remark := estimator.remark(rig)) is not None:
-        on_warning(remark)
+    for remark in (estimator.remark(rig), None if sight is None else road_remark(rig)):
+        if remark is not None:
+            on_warning(remark)
     pairer = FramePairer(make_imu_buffer(rig, estimator.undoes_lags), limits, ledger, on_warning)
     return Odometry(intake, pairer, engine)
 

@@ -8,8 +8,10 @@ from atvio_ros.rig.camera import CameraModel
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import FloatArray
 from atvio_ros.view.level import nominal_level
+from atvio_ros.view.road import nearest_road
 from atvio_ros.view.virtual_camera import VirtualCamera
 
+FARTHEST_ROAD_H = 4.5  # camera heights: the road should be in view from here on
 LEAST_HEIGHT_RATIO, MOST_HEIGHT_RATIO = 0.5, 2.0  # of the camera's height to that of the training data
 LEAST_COVERAGE = 0.7  # of the view that the network looks through
 
@@ -18,6 +20,18 @@ def coverage(camera: CameraModel, virtual: VirtualCamera, R_camera_view: FloatAr
     """Share of a view that the camera sees, lens included."""
     rays = virtual.rays()[::2, ::2] @ R_camera_view.T
     return float(np.mean(camera.inside(camera.project(rays))))
+
+
+def road_remark(rig: Rig) -> str | None:
+    """Words where the road comes into view too far ahead, seen along the nominal direction; None where it does not."""
+    near = nearest_road(rig.needed_camera, nominal_level(rig))
+    if near <= FARTHEST_ROAD_H:
+        return None
+    where = f'from {near:.1f} camera heights ahead' if np.isfinite(near) else 'nowhere'
+    return (
+        f'the road comes into view {where}, it should from {FARTHEST_ROAD_H:g} on: tilt the camera down, take a wider '
+        'lens, or check base_to_camera and the intrinsics'
+    )
 
 
 def training_remark(rig: Rig, virtual: VirtualCamera, R_level_view: FloatArray, trained_height: float) -> str | None:

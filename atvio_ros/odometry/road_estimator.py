@@ -110,7 +110,7 @@ class RoadOdometry:
         return RelativeMotion(
             transform(geometry.R_previous_current, way_m * ahead),
             covariance=covariance,
-            warnings=self._warnings(pair, found),
+            warnings=self._warnings(found),
         )
 
     @property
@@ -155,8 +155,7 @@ class RoadOdometry:
         now = stored.road(newer.image, matcher.road, R @ R_image_level)[:, :, 0]
         return matcher.compare(before, now, stored.road_seen(matcher.road, R @ R_image_level), expected)
 
-    def _warnings(self, pair: FramePair, found: SpeedEstimate) -> tuple[str, ...]:
-        geometry = pair.geometry
+    def _warnings(self, found: SpeedEstimate) -> tuple[str, ...]:
         words = []
         if self._unseen_s > UNSEEN_S:
             words.append(
@@ -165,11 +164,6 @@ class RoadOdometry:
             )
         elif found.sigma > DOUBTFUL * max(abs(found.speed), 1.0):
             words.append('the speed over the road is not clear: it has little texture, or the view is blocked')
-        if geometry is not None and geometry.lost:
-            words.append(
-                'the direction of travel is not seen: check that the camera looks forward, its intrinsics, and '
-                'base_to_imu'
-            )
         return tuple(words)
 
 

@@ -14,6 +14,7 @@ from atvio_ros.road.travel_direction import TravelDirection
 from atvio_ros.types import FloatArray, FramePair, PairGeometry
 
 _LEAST_BIAS = np.radians(0.12)  # rad/s: what corners alone make of a gyro without bias stays below
+LOST = 'the direction of travel is not seen: check that the camera looks forward, its intrinsics, and base_to_imu'
 
 
 class TravelTracker:

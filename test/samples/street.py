@@ -84,15 +84,11 @@ class Street:
         image = 110.0 + contrast * (grey - 110.0) + rng.normal(0.0, 1.0, grey.shape)
         return np.clip(image, 0, 255).astype(np.uint8)
 
-    def write(self, path: Path, truth: bool = True, height_known: bool = False, tf_imu: bool = True) -> Path:
+    def write(self, path: Path, truth: bool = True) -> Path:
         """The drive as a bag."""
         R, position, velocity = self.motion()
         rng = np.random.default_rng(self.seed + 1)
-        transforms = {('base_link', 'camera'): self.T_base_camera}
-        if tf_imu:
-            transforms['base_link', 'imu_link'] = np.eye(4)
-        if height_known:
-            transforms['base_footprint', 'base_link'] = np.eye(4)
+        transforms = {('base_link', 'camera'): self.T_base_camera, ('base_link', 'imu_link'): np.eye(4)}
         turn = Rotation.from_matrix(np.swapaxes(R[:-1], 1, 2) @ R[1:]).as_rotvec() * 1000.0
         force = np.einsum('nji,nj->ni', R[:-1], np.diff(velocity, axis=0) * 1000.0 + GRAVITY)
         with BagWriter(path) as writer:
