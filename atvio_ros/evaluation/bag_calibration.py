@@ -61,12 +61,13 @@ def calibrate_bag(
     Rotation is compared with ground truth, if `reference` is that or there is one, else with the images. Raises
     BagError when the bag lacks what is needed. What the drive does not show is left out and noted.
     """
-    rig = bag_rig(reader, given).rig
+    combination = bag_rig(reader, given)
+    rig, mounting_said = combination.rig, 'T_base_imu' in combination.sources
     truth = bag_truth(reader)
     if reference is None:
         reference = 'images' if truth is None else 'truth'
     result = BagCalibration(reference, given or RigPart('calibration'))
-    _calibrate_gyro(reader, rig, reference, search_s, result, on_progress)
+    _calibrate_gyro(reader, rig, mounting_said, reference, search_s, result, on_progress)
     if rig.camera is None:
         result.notes.append('direction_of_travel: there is no camera_info, so no direction can be seen. Record it.')
         return result
@@ -79,6 +80,7 @@ def calibrate_bag(
 def _calibrate_gyro(
     reader: BagReader,
     rig: Rig,
+    mounting_said: bool,
     reference: Reference,
     search_s: float,
     result: BagCalibration,
@@ -106,7 +108,7 @@ def _calibrate_gyro(
             f'gyro_lag: over all axes it is {1e3 * found.all_axes_lag_s:.0f} ms; that of the heading is kept, '
             f'{1e3 * found.lag_s:.0f} ms.'
         )
-    _keep_mounting(found, rig, result)
+    _keep_mounting(found, rig, mounting_said, result)
     if found.bias_sigma.max() <= MOST_BIAS_SIGMA:
         result.add('gyro_bias', _rounded(found.bias, 6), _rounded(found.bias_sigma, 6), 'rad/s')
         result.part = dataclasses.replace(result.part, gyro_bias=found.bias.round(6))
@@ -116,7 +118,7 @@ def _calibrate_gyro(
         )
 
 
-def _keep_mounting(found: GyroMounting, rig: Rig, result: BagCalibration) -> None:
+def _keep_mounting(found: GyroMounting, rig: Rig, said: bool, result: BagCalibration) -> None:
     unseen = [name for name, seen in zip(AXES, found.observed, strict=True) if not seen]
     if unseen:
         result.notes.append(
@@ -137,8 +139,8 @@ def _keep_mounting(found: GyroMounting, rig: Rig, result: BagCalibration) -> Non
     sure = bool((np.abs(offset) > np.maximum(3.0 * np.degrees(found.rotation_sigma), LEAST_AWAY_DEG)).any())
     if sure:
         result.notes.append(f'base_to_imu: the IMU is turned by {away:.1f} deg from what was given.')
-    if unseen and not sure:
-        result.notes.append('base_to_imu: about the other axes it is as given, so it is left out and the given holds.')
+    if (unseen or said) and not sure:
+        result.notes.append('base_to_imu: as far as the drive shows it is as given; the given holds, and is left out.')
         return
     T_base_imu = transform(rig.R_base_camera @ found.R_camera_imu, rig.T_base_imu[:3, 3])
     result.part = dataclasses.replace(result.part, T_base_imu=T_base_imu)
