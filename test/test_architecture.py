@@ -39,7 +39,7 @@ MAY_IMPORT = {
     'preprocessing': {'base'},
     'bags': {'base'},
     'network': {'base', 'preprocessing'},
-    'calibration': {'base'},
+    'calibration': {'base', 'rig'},
     'road': {'base', 'view', 'preprocessing'},
     'odometry': {'base', 'rig', 'view', 'preprocessing', 'road', 'network'},
     'drives': {'base', 'rig', 'view', 'preprocessing', 'bags'},

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='rig file to write, such as rig.yaml')
-    parser.add_argument('--rig', type=Path, metavar='FILE', help="what is known of the robot: our rig.yaml or Kalibr's")
+    common.add_rig_options(parser)
     parser.add_argument(
         '--reference',
         choices=('auto', 'truth', 'images'),
@@ -36,12 +36,12 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.errors import CalibrationError, SettingsError
     from atvio_ros.evaluation.bag_calibration import calibrate_bag
-    from atvio_ros.rig.rig_yaml import read_rig, rig_text, write_rig
+    from atvio_ros.rig.rig_yaml import rig_text, write_rig
 
     if not 0.05 <= arguments.search <= LARGEST_SEARCH_S:
         raise SettingsError(f'--search must be 0.05 to {LARGEST_SEARCH_S:g} seconds, not {arguments.search:g}.')
-    given = read_rig(arguments.rig) if arguments.rig else None
     with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
+        given = common.given_rig(arguments, reader.topics.image)
         task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images', visible=False)
 
         def image_seen() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
-    parser.add_argument('--rig', type=Path, metavar='FILE', help="the robot: our rig.yaml or Kalibr's")
+    common.add_rig_options(parser)
     common.add_topic_options(parser)
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
 
@@ -27,10 +27,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.evaluation.bag_check import check_bag
-    from atvio_ros.rig.rig_yaml import read_rig
 
-    given = read_rig(arguments.rig) if arguments.rig else None
     with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
+        given = common.given_rig(arguments, reader.topics.image)
         task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images')
         findings = check_bag(reader, given, lambda: progress.advance(task))
     if arguments.json:

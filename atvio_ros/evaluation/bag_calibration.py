@@ -66,7 +66,10 @@ def calibrate_bag(
     truth = bag_truth(reader)
     if reference is None:
         reference = 'images' if truth is None else 'truth'
-    result = BagCalibration(reference, given or RigPart('calibration'))
+    part = given or RigPart('calibration')
+    if part.T_camera_imu is not None:  # Kalibr's; our file holds poses in the base
+        part = dataclasses.replace(part, T_camera_imu=None, T_base_camera=rig.T_base_camera, T_base_imu=rig.T_base_imu)
+    result = BagCalibration(reference, part)
     _calibrate_gyro(reader, rig, mounting_said, reference, search_s, result, on_progress)
     if rig.camera is None:
         result.notes.append('direction_of_travel: there is no camera_info, so no direction can be seen. Record it.')

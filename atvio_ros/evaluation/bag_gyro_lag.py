@@ -102,8 +102,6 @@ def as_pairs(rows: Sequence[tuple[int, int, FloatArray]]) -> RotationPairs:
     return RotationPairs(start_ns, end_ns, np.array([row[2] for row in rows]).reshape(-1, 3))
 
 
-
-
 def gyro_readings(reader: BagReader) -> tuple[NDArray[np.int64], FloatArray]:
     """Stamps (M,), increasing, and angular velocities (M, 3) in imu_link; readings not finite are left out."""
     samples = [s for s in reader.imu(on_bad_message=lambda error: None) if np.isfinite(s.angular_velocity).all()]
