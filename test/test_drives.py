@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from samples.bags import FRAME_NS, INTRINSICS, MAKE, START_NS, frame_stamps_ns
-from samples.drives import T_BASE_IMU, tiny_drive
+from samples.drives import assert_same_rig, tiny_drive
 
 from atvio_ros import messages
 from atvio_ros.bags.reader import BagReader
@@ -19,6 +19,7 @@ from atvio_ros.drives.write_bag import write_bag
 from atvio_ros.errors import BagError, DatasetError
 from atvio_ros.geometry import translation
 from atvio_ros.rendering import DriveSettings, synthesize
+from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImuSample, Trajectory
 
 
@@ -37,7 +38,7 @@ class Recorder:
     def __getattr__(self, name: str) -> Any:
         return partial(self._write, name.removeprefix('write_'))
 
-    def _write(self, kind: str, first: Any, *rest: object) -> None:
+    def _write(self, kind: str, first: Any, *rest: object, **more: object) -> None:
         self.written.append((kind, getattr(first, 'stamp_ns', first)))
 
 
@@ -60,11 +61,12 @@ def test_a_drive_written_as_a_bag_is_the_same_drive_when_read(tmp_path):
         np.testing.assert_array_equal(read.imu.values, drive.imu.values)
         assert read.truth.stamps_ns.tolist() == drive.truth.stamps_ns.tolist()
         np.testing.assert_allclose(read.truth.poses, drive.truth.poses, atol=1e-12)
-        np.testing.assert_allclose(read.mounting.T_base_camera, drive.mounting.T_base_camera, atol=1e-12)
-        np.testing.assert_allclose(read.mounting.T_base_imu, T_BASE_IMU, atol=1e-12)
-        np.testing.assert_allclose(read.mounting.R_base_imu, T_BASE_IMU[:3, :3], atol=1e-12)
-        assert read.intrinsics == INTRINSICS
-        assert read.notes == ()
+        assert_same_rig(read.rig, drive.rig)
+        assert read.rig.camera.intrinsics == INTRINSICS
+        assert read.notes == (
+            'Nobody says, so the default holds: no camera_height; imu_time_offset 0 s; gyro_lag 0 s; '
+            'accelerometer_lag 0 s; gyro_bias 0.',
+        )
 
 
 def test_messages_are_written_in_the_order_of_time_and_the_readings_up_to_an_image_before_it():
@@ -87,7 +89,7 @@ def test_ground_truth_has_stamps_of_its_own():
 
 
 def test_what_a_drive_does_not_have_is_not_written():
-    kinds = {kind for kind, _ in written(tiny_drive(truth=None, intrinsics=None))}
+    kinds = {kind for kind, _ in written(tiny_drive(truth=None, rig=Rig()))}
     assert kinds == {'static_transforms', 'imu', 'image'}
 
 
@@ -140,5 +142,5 @@ def test_a_rendered_drive_is_a_drive():
     drive: Drive = synthesize(DriveSettings(length=40.0))
     assert drive.truth.stamps_ns.tolist() == drive.stamps_ns.tolist()
     np.testing.assert_allclose(drive.truth.poses[0], np.eye(4), atol=1e-12)
-    np.testing.assert_array_equal(drive.mounting.T_base_imu, np.eye(4))
+    np.testing.assert_array_equal(drive.rig.T_base_imu, np.eye(4))
     assert drive.imu.values[:, 5].mean() == pytest.approx(9.81, abs=0.5)  # gyro first

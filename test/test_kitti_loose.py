@@ -8,11 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples.kitti import FRAME_NS, SIZE, camera_poses, picture, write_loose, write_picture
+from samples.kitti import (
+    CAM_TO_CAM,
+    FRAME_NS,
+    IMU_TO_VELO,
+    SIZE,
+    VELO_TO_CAM,
+    camera_poses,
+    picture,
+    write_loose,
+    write_picture,
+)
 from scipy.io import savemat
 
 from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.cli.main import main
+from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.drives.kitti_loose import EPOCH_NS, loose_drive
 from atvio_ros.drives.kitti_tables import interpolated_intervals, read_imu_table, read_times, spread_stamps
 from atvio_ros.errors import AtvioError, DatasetError
@@ -52,6 +63,28 @@ def test_loose_files_become_a_bag_with_the_same_content(tmp_path, capsys):
     assert (info.width_px, info.height_px) == SIZE
     np.testing.assert_array_equal(T_base_imu, np.eye(4))
     np.testing.assert_allclose(inverse(T_base_camera) @ truth.poses @ T_base_camera, camera_poses(4), atol=1e-9)
+
+
+def test_with_the_calibration_of_the_day_the_camera_is_where_it_says_and_the_truth_is_the_same_motion(tmp_path, capsys):
+    paths = write_loose(tmp_path)
+    (tmp_path / 'day').mkdir()
+    for name, text in (('cam_to_cam', CAM_TO_CAM), ('imu_to_velo', IMU_TO_VELO), ('velo_to_cam', VELO_TO_CAM)):
+        (tmp_path / 'day' / f'calib_{name}.txt').write_text(text.replace('-0.80', '-0.90'))
+    assert export(paths, tmp_path / 'bag', '--calibration', str(tmp_path / 'day')) == 0
+    assert 'nominally' not in capsys.readouterr().out
+    with BagReader(tmp_path / 'bag') as bag:
+        truth, rig = bag.ground_truth(), bag_rig(bag).rig
+    np.testing.assert_allclose(rig.T_base_camera[:3, 3], (1.08, -0.32, 0.83), atol=1e-9)
+    assert rig.needed_camera.intrinsics == (30.0, 30.0, 20.0, 12.0)
+    assert (rig.camera_height, rig.gyro_lag, rig.accelerometer_lag) == (1.65, 0.066, 0.015)
+    T = rig.T_base_camera
+    np.testing.assert_allclose(inverse(T) @ truth.poses @ T, camera_poses(4), atol=1e-9)
+
+
+def test_a_nominal_place_is_said_with_what_would_be_better(tmp_path, capsys):
+    assert export(write_loose(tmp_path), tmp_path / 'bag') == 0
+    assert 'placed nominally' in (said := capsys.readouterr().out)
+    assert '--calibration' in said
 
 
 def test_a_camera_moving_along_its_axis_moves_base_link_along_x_and_turns_it_left_about_z(tmp_path):

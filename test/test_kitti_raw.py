@@ -56,7 +56,7 @@ def test_ground_truth_is_the_motion_of_camera_0_whichever_camera_is_exported(tmp
     raw = write_raw(tmp_path / 'b', camera='image_00')
     grey = raw_drive(raw, '04', raw / 'poses', 'image_00')
     np.testing.assert_array_equal(colour.truth.poses, grey.truth.poses)
-    T = grey.mounting.T_base_camera  # camera 0
+    T = grey.rig.T_base_camera  # camera 0
     np.testing.assert_allclose(inverse(T) @ grey.truth.poses @ T, camera_poses(4), atol=1e-9)
 
 
@@ -140,8 +140,8 @@ def test_without_calibration_files_the_camera_is_placed_nominally_and_said_so(tm
     for file in (raw / '2011_09_30').glob('calib_*'):
         file.unlink()
     drive = raw_drive(raw, '04', raw / 'poses')
-    np.testing.assert_array_equal(drive.mounting.T_base_camera[:3, 3], [1.08, -0.32, 0.73])
-    assert drive.intrinsics is None
+    np.testing.assert_array_equal(drive.rig.T_base_camera[:3, 3], [1.08, -0.32, 0.73])
+    assert drive.rig.camera is None
     assert any('nominally' in note for note in drive.notes)
     assert any('no intrinsics' in note for note in drive.notes)
 
@@ -227,6 +227,6 @@ def test_missing_images_within_the_sequence_are_said(tmp_path):
     drive = raw_drive(raw, '04', raw / 'poses')
     assert '3 of the 271 images of 04' in drive.notes[0]
     assert drive.stamps_ns.tolist() == [START_NS + i * FRAME_NS for i in (0, 2, 3)]
-    T_base_camera = drive.mounting.T_base_camera
+    T_base_camera = drive.rig.T_base_camera
     T = inverse(T_base_camera) @ drive.truth.poses @ T_base_camera
     assert np.linalg.norm(T[1, :3, 3]) == pytest.approx(2.0, abs=0.01)  # the pose of frame 2, not of frame 1

@@ -87,8 +87,14 @@ def test_what_is_built_is_decoded_again_in_both_worlds(make):
         assert message_decoding.header_stamp_ns(message) == STAMP_NS
 
     intrinsics = (718.9, 718.8, 607.2, 185.2)
-    info = message_decoding.camera_info(messages.camera_info(make, STAMP_NS, '/camera', 1241, 376, intrinsics))
-    assert info == message_decoding.CameraInfo('camera', 1241, 376, intrinsics)
+    d = np.array([0.1, -0.2, 0.3, 0.4])
+    message = messages.camera_info(make, STAMP_NS, '/camera', 1241, 376, intrinsics, 'equidistant', d)
+    info = message_decoding.camera_info(message)
+    assert (info.frame_id, info.width_px, info.height_px, info.intrinsics) == ('camera', 1241, 376, intrinsics)
+    assert (info.distortion_model, info.d.tolist()) == ('equidistant', d.tolist())
+    np.testing.assert_array_equal(info.p.reshape(3, 4)[:, :3], info.k.reshape(3, 3))
+    np.testing.assert_array_equal(info.r, np.eye(3).ravel())
+    assert (info.binning, info.roi) == ((0, 0), (0, 0, 0, 0))
 
 
 def test_a_compressed_image_is_decoded_in_both_worlds(make):

@@ -112,7 +112,10 @@ def test_a_bare_machine_gets_what_pip_is_asked_for():
 
 def test_package_xml_names_what_is_imported_and_nothing_else():
     assert {'rclpy', 'sensor_msgs', 'launch_ros'} <= ROS_IMPORTS
-    wanted = ROS_IMPORTS | {ROSDEP_KEYS[name] for name in PYTHON_IMPORTS & ROSDEP_KEYS.keys()}
+    interfaces = [path for kind in ('msg', 'srv') for path in (ROOT / kind).iterdir()]
+    in_interfaces = {m for path in interfaces for m in re.findall(r'^(\w+)/\w+ \w+', path.read_text(), re.MULTILINE)}
+    assert 'std_msgs' in in_interfaces
+    wanted = ROS_IMPORTS | in_interfaces | {ROSDEP_KEYS[name] for name in PYTHON_IMPORTS & ROSDEP_KEYS.keys()}
     assert wanted - XML_DEPENDS == set()
     assert XML_DEPENDS - wanted - DECLARED_NOT_IMPORTED.keys() == set()
 

@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_motion_and_imu_and_another_seed_does_not()
 
 
 def test_ground_truth_of_base_and_camera_agree(perfect):
-    T_base_camera = perfect.mounting.T_base_camera
+    T_base_camera = perfect.rig.T_base_camera
     chained = T_base_camera @ perfect.camera_poses @ inverse(T_base_camera)
     np.testing.assert_allclose(chained, perfect.truth.poses, atol=1e-9)
     np.testing.assert_array_equal(nominal_camera((0, 0, 0), (0, 0, 0))[:3, :3], R_BODY_OPTICAL)

@@ -8,6 +8,7 @@ import cv2
 import moderngl
 import numpy as np
 import pytest
+from samples.worlds import CORNERS, a_lone_rectangle
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
@@ -15,29 +16,14 @@ from atvio_ros.cli.main import main
 from atvio_ros.errors import RenderError
 from atvio_ros.geometry import inverse, rotation_angle, transform
 from atvio_ros.rendering import DriveSettings, kitti_intrinsics, synthesize
-from atvio_ros.rendering.appearance import Appearance
 from atvio_ros.rendering.items import footprint
-from atvio_ros.rendering.mesh import Batch, Light, quads, rectangle_uv
-from atvio_ros.rendering.renderer import Pinhole, Renderer
+from atvio_ros.rendering.optics import Pinhole, Straight
+from atvio_ros.rendering.renderer import Renderer
 from atvio_ros.rendering.trajectory import Motion
 from atvio_ros.rendering.world import World, build_world
 
 KITTI = Path(__file__).resolve().parents[2] / 'shared/data/kitti'
 CAMERA = Pinhole(416, 128, *kitti_intrinsics(416, 128))
-CORNERS = np.radians((17.0, 287.0, 197.0, 107.0))  # anticlockwise as seen: its front
-
-
-def a_lone_rectangle(corners: np.ndarray) -> World:
-    """A world of one white rectangle, (4, 3) corners, in the dark."""
-    light = Light(np.array((0.0, 0.0, 1.0)), np.zeros(3), np.zeros(3))
-    appearance = Appearance(light, 1.0, np.zeros(3), 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-    none = Batch.of([], [], 4)
-    # A tint of one half is white: the shaders double it.
-    white = Batch.of([quads(corners[None], rectangle_uv(), (0.5, 0.5, 0.5), 0)], [0], 4)
-    texture = np.full((1, 8, 8, 4), 255, np.uint8)
-    black = np.zeros((8, 16, 3), np.uint8)
-    sunny = np.full((64, 128), 255, np.uint8)
-    return World(appearance, texture, black, sunny, none, white, none, none, None, np.zeros(1))
 
 
 @pytest.mark.parametrize('turn_deg', [(0.0, 0.0, 0.0), (4.0, -9.0, 3.0), (-6.0, 14.0, -5.0)])
@@ -49,7 +35,7 @@ def test_a_known_rectangle_appears_at_its_projected_pixels(turn_deg, depth_m):
     T_world_camera = transform(R, np.array((812.3, -455.1, 31.7)))  # far from the origin, as on a long drive
     bearing = np.array((0.21, -0.03, 1.0))
     square = (square + bearing * depth_m) @ R.T + T_world_camera[:3, 3]  # faces the camera
-    with Renderer(a_lone_rectangle(square), CAMERA) as renderer:
+    with Renderer(a_lone_rectangle(square), Straight(CAMERA, 2.0)) as renderer:
         image = renderer.render(T_world_camera, 0.0)[..., 0] / 255.0
     v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
     centre = (image * u).sum() / image.sum(), (image * v).sum() / image.sum()
@@ -83,7 +69,7 @@ def test_the_road_moves_in_the_image_as_far_as_the_ground_truth_says():
     """The plane of the road maps one image onto the next; of all lengths of the step the true one must fit best."""
     drive = synthesize(DriveSettings(seed=6, length=200.0, color=False))
     images = [image for _, image in drive.images(0, 150)]
-    fx, fy, cx, cy = drive.intrinsics
+    fx, fy, cx, cy = drive.rig.camera.intrinsics
     K = np.array(((fx, 0.0, cx), (0.0, fy, cy), (0.0, 0.0, 1.0)))
     shares = np.linspace(0.8, 1.2, 41)
     found = []
@@ -114,7 +100,7 @@ def test_grey_drives_have_one_channel():
 def test_the_camera_keeps_its_height_above_the_road(drive):
     """The height fixes the scale of the image, so it must be right: here within the springs' travel."""
     road = drive.world.road
-    camera = drive.motion.poses(np.linspace(0.5, drive.motion.times_s[-1] - 0.5, 50)) @ drive.mounting.T_base_camera
+    camera = drive.motion.poses(np.linspace(0.5, drive.motion.times_s[-1] - 0.5, 50)) @ drive.rig.T_base_camera
     distance, nearest = road.tree.query(camera[:, :2, 3])
     height = camera[:, 2, 3] - road.centre[nearest, 2]
     assert distance.max() < 0.6
@@ -138,7 +124,7 @@ def test_nothing_stands_on_a_road_that_crosses_itself():
     poses = np.tile(np.eye(4), (600, 1, 1))
     poses[:, :3, :3] = Rotation.from_euler('z', yaw[:, None]).as_matrix()
     poses[:, :3, 3] = np.stack((x, y, np.full(600, 0.92)), axis=1)
-    T_base_camera = synthesize(DriveSettings(length=40.0)).mounting.T_base_camera
+    T_base_camera = synthesize(DriveSettings(length=40.0)).rig.T_base_camera
     world = build_world(Motion(times_s, poses), T_base_camera, times_s[::2], 1.65, seed=4)
     assert len(world.items) > 100
     assert_roads_are_free(world, (poses @ T_base_camera)[:, :2, 3])
@@ -149,7 +135,7 @@ def test_nothing_stands_on_a_road_that_crosses_itself():
 def test_nothing_stands_on_the_roads_of_a_whole_kitti_sequence():
     drive = synthesize(DriveSettings(seed=1, poses=KITTI / 'poses/06.txt', times=KITTI / 'times/06.txt'))
     times_s = (drive.stamps_ns - drive.stamps_ns[0]) / 1e9
-    assert_roads_are_free(drive.world, (drive.motion.poses(times_s) @ drive.mounting.T_base_camera)[:, :2, 3])
+    assert_roads_are_free(drive.world, (drive.motion.poses(times_s) @ drive.rig.T_base_camera)[:, :2, 3])
 
 
 def test_without_egl_the_error_names_the_packages(monkeypatch):
@@ -158,7 +144,7 @@ def test_without_egl_the_error_names_the_packages(monkeypatch):
 
     monkeypatch.setattr(moderngl, 'create_context', fail)
     with pytest.raises(RenderError, match='libegl1') as caught:
-        Renderer(a_lone_rectangle(np.eye(4, 3)), CAMERA)
+        Renderer(a_lone_rectangle(np.eye(4, 3)), Straight(CAMERA, 2.0))
     assert '\n' not in str(caught.value)
 
 

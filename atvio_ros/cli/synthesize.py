@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from atvio_ros.rendering import DriveSettings
+
+# Options that are settings of a drive under the same name.
+PASSED_ON = (
+    *('seed', 'length', 'speed', 'poses', 'times', 'imu', 'smooth_vertical', 'width', 'height', 'rate', 'imu_rate'),
+    *('camera_height', 'camera_pitch_deg', 'camera_yaw_deg', 'camera_roll_deg'),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,34 +23,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder of the rosbag2 (mcap) to write')
     parser.add_argument('--seed', type=int, default=0, help='world, route, weather, camera and IMU errors (default 0)')
     parser.add_argument('--length', type=float, default=500.0, help='length of a procedural drive [m] (default 500)')
-    parser.add_argument('--poses', type=Path, help='KITTI pose file to drive along, instead of a procedural route')
-    parser.add_argument('--times', type=Path, help='image times of --poses [s], one a line')
-    parser.add_argument('--imu', type=Path, help='recorded IMU of --poses (.mat or text), instead of a simulated one')
-    parser.add_argument('--images', metavar='FIRST:LAST', help='only these images of --poses, both included')
-    parser.add_argument('--grey', action='store_true', help='grey images (mono8) instead of colour (rgb8)')
-    parser.add_argument('--width', type=int, default=416, help='image width [px] (default 416)')
-    parser.add_argument('--height', type=int, default=128, help='image height [px] (default 128)')
-    parser.add_argument('--intrinsics', metavar='FX,FY,CX,CY', help="camera [px]; default: KITTI's, scaled to the size")
-    parser.add_argument('--no-jitter', action='store_true', help="images each 0.1 s, not at KITTI's varying intervals")
+    parser.add_argument(
+        '--speed', type=float, metavar='M/S', help='its mean speed while it moves (default: as cars do)'
+    )
+    recorded = parser.add_argument_group('a recorded motion')
+    recorded.add_argument('--poses', type=Path, help='KITTI pose file to drive along, instead of a procedural route')
+    recorded.add_argument('--times', type=Path, help='image times of --poses [s], one a line')
+    recorded.add_argument('--imu', type=Path, help='recorded IMU of --poses (.mat or text), instead of a simulated one')
+    recorded.add_argument('--images', metavar='FIRST:LAST', help='only these images of --poses, both included')
+    recorded.add_argument(
+        '--smooth-vertical', action='store_true', help="smooth the height of --poses over the way: KITTI's trembles"
+    )
+    camera = parser.add_argument_group('camera', 'The default is that of KITTI.')
+    camera.add_argument('--grey', action='store_true', help='grey images (mono8) instead of colour (rgb8)')
+    camera.add_argument('--width', type=int, default=416, help='image width [px] (default 416)')
+    camera.add_argument('--height', type=int, default=128, help='image height [px] (default 128)')
+    camera.add_argument('--intrinsics', metavar='FX,FY,CX,CY', help="[px]; default: KITTI's, scaled to the size")
+    camera.add_argument(
+        '--distortion', metavar='MODEL:K1,K2,...', help='plumb_bob, rational_polynomial or equidistant (default: none)'
+    )
+    camera.add_argument('--camera-height', type=float, metavar='M', help='over the road, 0.2 to 3 (default 1.65)')
+    camera.add_argument('--camera-pitch-deg', type=float, metavar='DEG', help='looks down from base x')
+    camera.add_argument('--camera-yaw-deg', type=float, metavar='DEG', help='looks to the left of base x')
+    camera.add_argument('--camera-roll-deg', type=float, metavar='DEG', help='leans to the right')
+    camera.add_argument('--rate', type=float, metavar='HZ', help="images a second, 5 to 60 (default: KITTI's 9.6)")
+    camera.add_argument('--no-jitter', action='store_true', help='images at exact intervals (default: of 0.1 s)')
+    imu = parser.add_argument_group('simulated IMU')
+    imu.add_argument(
+        '--imu-rate', type=float, metavar='HZ', help='50 to 1000, by a clock of its own (default: ten an image)'
+    )
+    imu.add_argument('--imu-quality', choices=('kitti', 'ideal', 'mems'), help='its errors (default: kitti)')
+    imu.add_argument('--no-imu-lag', action='store_true', help='readings are not late')
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Render and write; the last line names the bag."""
     from atvio_ros.bags.writer import BagWriter
     from atvio_ros.drives.write_bag import write_bag
-    from atvio_ros.rendering import DriveSettings, synthesize
-    from atvio_ros.settings import from_mapping
+    from atvio_ros.rendering import synthesize
 
-    values = {'seed': arguments.seed, 'length': arguments.length, 'width': arguments.width, 'height': arguments.height}
-    values |= {
-        'color': not arguments.grey,
-        'jitter': not arguments.no_jitter,
-        'poses': arguments.poses,
-        'times': arguments.times,
-    }
-    values |= {'imu': arguments.imu, 'intrinsics': _numbers('--intrinsics', arguments.intrinsics, ',', float)}
-    values |= {'images': _numbers('--images', arguments.images, ':', int)}
-    drive = synthesize(from_mapping(DriveSettings, values, 'synthesize'))
+    drive = synthesize(_settings(arguments))
     writer = BagWriter(arguments.out)
     with common.progress_bar() as progress:
         task = progress.add_task('rendering', total=len(drive), unit='images')
@@ -50,6 +72,30 @@ def run(arguments: argparse.Namespace) -> None:
 
         write_bag(drive, writer, advance)
     print(f'Wrote {len(drive)} images of {drive.length_m:.0f} m with ground truth to {arguments.out}')
+
+
+def _settings(arguments: argparse.Namespace) -> DriveSettings:
+    import dataclasses
+
+    from atvio_ros.errors import SettingsError
+    from atvio_ros.rendering import DriveSettings
+    from atvio_ros.rendering.imu import QUALITIES
+    from atvio_ros.settings import from_mapping
+
+    values = {name: vars(arguments)[name] for name in PASSED_ON if vars(arguments)[name] is not None}
+    values |= {'color': not arguments.grey, 'jitter': not arguments.no_jitter}
+    values |= {'intrinsics': _numbers('--intrinsics', arguments.intrinsics, ',', float)}
+    values |= {'images': _numbers('--images', arguments.images, ':', int)}
+    if arguments.distortion is not None:
+        model, _, coefficients = arguments.distortion.partition(':')
+        values |= {'distortion_model': model, 'distortion': _numbers('--distortion MODEL:', coefficients, ',', float)}
+    settings = from_mapping(DriveSettings, values, 'synthesize')
+    if settings.imu is not None and (arguments.imu_quality or arguments.no_imu_lag):
+        raise SettingsError('--imu is a recorded IMU: --imu-quality and --no-imu-lag are for simulated ones.')
+    errors = QUALITIES[arguments.imu_quality or 'kitti']
+    if arguments.no_imu_lag:
+        errors = dataclasses.replace(errors, gyro_delay=0.0, accelerometer_delay=0.0)
+    return dataclasses.replace(settings, imu_errors=errors)
 
 
 def _numbers(option: str, text: str | None, separator: str, kind: type[int] | type[float]) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--drives', type=int, default=20, help='procedural drives (default: %(default)s)')
     parser.add_argument('--length', type=float, default=500.0, help='of each of them [m] (default: %(default)s)')
     parser.add_argument('--size', default='416x128', metavar='WxH', help='stored size [px] (default: %(default)s)')
+    parser.add_argument('--smooth-vertical', action='store_true', help="smooth the heights of KITTI's poses")
     parser.add_argument('--grey', action='store_true', help='grey images')
     parser.add_argument('--processes', type=int, default=2, help='that render at a time (default: %(default)s)')
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.processes < 1:
         raise SettingsError(f'--processes must be at least 1, not {arguments.processes}.')
     width, height = common.size(arguments.size)
-    values = {name: vars(arguments)[name] for name in ('passes', 'appearances', 'drives', 'grey')}
+    values = {name: vars(arguments)[name] for name in ('passes', 'appearances', 'drives', 'smooth_vertical', 'grey')}
     values |= {'drive_length': arguments.length, 'width': width, 'height': height}
     settings = from_mapping(SetSettings, values, 'synthesize-set')
     held_out, excluded = (load_exclusions(path) if path else {} for path in (arguments.held_out, arguments.exclude))

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.bags.reader import BagImage, BagReader, CameraInfo
+from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.bags.topics import BASE_FRAME, RIG_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.drives.imu_readings import ImuReadings, order_readings
 from atvio_ros.errors import BagError, CalibrationError
+from atvio_ros.message_decoding import CameraInfo
 from atvio_ros.mounting import Mounting
 from atvio_ros.rig.camera import CameraModel
 from atvio_ros.rig.camera_info import from_camera_info, is_rectified_topic

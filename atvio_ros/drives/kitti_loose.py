@@ -42,7 +42,8 @@ def loose_drive(
     `imu_data_interp` in a .mat; row 10 i belongs to image i and the rows between two images are spread evenly between
     their times. Poses are KITTI's, one an image. `calibration` is the folder of the day's calib_*.txt; without it the
     camera is placed nominally: its tilt differs by a degree between the days, and nothing here names the day.
-    `intrinsics` are those of the images, in place of the day's. Raises DatasetError when a file is malformed or the counts differ.
+    `intrinsics` are those of the images, in place of the day's. Raises DatasetError when a file is malformed
+    or the counts differ.
     """
     image_paths = find_images(images)
     stamps_ns = EPOCH_NS + read_times(times)

@@ -1,57 +1,31 @@
-"""A rendered drive with exact ground truth: images, 100 Hz IMU and poses of one trajectory through one world."""
+"""A rendered drive with exact ground truth: images, IMU and poses of one trajectory through one world."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.drives.drive import Intrinsics
 from atvio_ros.drives.imu_readings import ImuReadings
 from atvio_ros.drives.kitti_tables import read_times, spread_stamps
 from atvio_ros.errors import SettingsError, TrajectoryError
 from atvio_ros.geometry import inverse, nearest_rotation
-from atvio_ros.mounting import Mounting
+from atvio_ros.rendering.drive_settings import DriveSettings
 from atvio_ros.rendering.image_formation import ImageFormation
-from atvio_ros.rendering.imu import ImuSettings, read_imu, simulate_imu
-from atvio_ros.rendering.renderer import Pinhole, Renderer
+from atvio_ros.rendering.imu import KITTI_RATE_HZ, read_imu, simulate_imu
+from atvio_ros.rendering.optics import make_optics
+from atvio_ros.rendering.renderer import NEAR_M, Renderer
 from atvio_ros.rendering.route import random_drive
-from atvio_ros.rendering.trajectory import Motion, image_stamps, motion_from_camera, nominal_camera
+from atvio_ros.rendering.trajectory import Motion, image_stamps, motion_from_camera, smooth_heights
 from atvio_ros.rendering.world import World, build_world
-from atvio_ros.settings import setting
 from atvio_ros.trajectory_files import read_kitti_poses
 from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, Trajectory
 
-START_NS = 1_317_000_000 * NANOSECONDS  # the autumn of KITTI's recordings
-KITTI_SIZE = (1241, 376)
-KITTI_INTRINSICS = (718.856, 718.856, 607.1928, 185.2157)  # of sequences 00 to 02, at KITTI_SIZE
-
-
-@dataclass(frozen=True)
-class DriveSettings:
-    """What is drawn. The same settings and seed give the same drive, bit by bit on one machine."""
-
-    seed: int = setting(0, 'Draws the world, the route, the weather, the camera and the IMU errors.', minimum=0)
-    length: float = setting(500.0, 'Length of a procedural drive [m].', minimum=30.0)
-    poses: Path | None = None  # KITTI pose file: rows of 12 numbers, left camera in the first camera's frame
-    times: Path | None = None  # image times [s], one a line
-    imu: Path | None = None  # recorded IMU in place of the simulated one
-    images: tuple[int, ...] = ()  # first and last image of the files to draw, both included; none: all
-    width: int = setting(416, 'Image width [px].', minimum=16)
-    height: int = setting(128, 'Image height [px].', minimum=16)
-    intrinsics: tuple[float, ...] = ()  # fx fy cx cy [px]; none: KITTI's, scaled to the size
-    color: bool = setting(True, 'Colour images (rgb8); otherwise grey (mono8).')
-    jitter: bool = setting(True, "Image intervals like KITTI's, 0.098 to 0.109 s; otherwise exactly 0.1 s.")
-    supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
-    camera_height: float = setting(1.65, 'Height of the camera above the road [m].', minimum=0.3)
-    camera_translation: tuple[float, float, float] = (1.08, -0.32, 0.73)  # m, camera in base_link, KITTI's
-    # Rotation vector from the nominal optical axes; the default is fitted to KITTI's gyro and ground truth.
-    camera_mounting_deg: tuple[float, float, float] = (-0.55, -0.04, -0.39)
-    imu_errors: ImuSettings = field(default_factory=ImuSettings)
+START_NS = 1_317_000_000 * NANOSECONDS  # of the motion: the autumn of KITTI's recordings
+IMU_MARGIN_S = 0.2  # an IMU with a clock of its own measures that much before the first image and after the last
+NEAREST = 0.25  # of the camera's height: what is nearer to the camera is not drawn, nor is what is nearer than NEAR_M
 
 
 class RenderedDrive:
@@ -61,16 +35,14 @@ class RenderedDrive:
 
     def __init__(self, settings: DriveSettings) -> None:
         self.settings = settings
-        if len(settings.intrinsics) not in (0, 4):
-            raise SettingsError(f'intrinsics must be four numbers, fx fy cx cy, not {len(settings.intrinsics)}.')
-        T_base_camera = nominal_camera(settings.camera_translation, settings.camera_mounting_deg)
-        self.mounting = Mounting(T_base_camera)  # base_link is where the IMU is
+        settings.check()
+        self.rig = settings.rig()
         route_rng, imu_rng = (np.random.default_rng((settings.seed, part)) for part in (1, 2))
-        self.motion, self.stamps_ns = _motion(settings, T_base_camera, route_rng)
+        self.motion, self.stamps_ns = _motion(settings, route_rng)
         self.imu = self._imu(imu_rng)
         T_world_base = self.motion.poses(self._times_s)
         self.truth = Trajectory(self.stamps_ns, inverse(T_world_base[0]) @ T_world_base)  # odom = first base_link
-        self._T_world_camera = T_world_base @ T_base_camera
+        self._T_world_camera = T_world_base @ self.rig.T_base_camera
         self._world: World | None = None
 
     def __len__(self) -> int:
@@ -87,48 +59,52 @@ class RenderedDrive:
         return inverse(self._T_world_camera[0]) @ self._T_world_camera
 
     @property
-    def intrinsics(self) -> Intrinsics:
-        """fx, fy, cx, cy [px]; integer coordinates are pixel centres."""
-        settings = self.settings
-        if not settings.intrinsics:
-            return kitti_intrinsics(settings.width, settings.height)
-        fx, fy, cx, cy = settings.intrinsics
-        return fx, fy, cx, cy
-
-    @property
     def world(self) -> World:
         """The world, built on first use (about a second a kilometre)."""
         if self._world is None:
             settings = self.settings
             self._world = build_world(
-                self.motion, self.mounting.T_base_camera, self._times_s, settings.camera_height, settings.seed
+                self.motion, settings.T_base_level, self._times_s, settings.camera_height, settings.seed
             )
         return self._world
 
     def images(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, ImageArray]]:
         """Stamps [ns] and images (H, W, 3) RGB, or (H, W) grey; all, or from index `first` up to `last`.
 
-        Raises RenderError where there is no EGL.
+        Raises RenderError where there is no EGL, or for a lens that cannot be drawn.
         """
         settings = self.settings
-        camera = Pinhole(settings.width, settings.height, *self.intrinsics)
+        optics = make_optics(self.rig.needed_camera, settings.supersampling)
+        near_m = min(NEAR_M, NEAREST * settings.camera_height)
         world = self.world
         formation = ImageFormation(world.appearance, settings.width, settings.height, settings.color, settings.seed)
-        with Renderer(world, camera, settings.supersampling) as renderer:
+        with Renderer(world, optics, near_m) as renderer:
             for i in range(first, len(self) if last is None else min(last, len(self))):
                 rendered = renderer.render(self._T_world_camera[i], world.image_way_m[i], self._times_s[i])
                 yield int(self.stamps_ns[i]), formation.develop(rendered, i)
 
     @property
     def _times_s(self) -> FloatArray:
-        return np.asarray((self.stamps_ns - self.stamps_ns[0]) / NANOSECONDS)
+        return np.asarray((self.stamps_ns - START_NS) / NANOSECONDS)
 
     def _imu(self, rng: np.random.Generator) -> ImuReadings:
+        settings = self.settings
+        if settings.imu is None:
+            rate_hz = settings.imu_rate or KITTI_RATE_HZ
+            stamps_ns = spread_stamps(self.stamps_ns) if settings.imu_rate is None else self._own_clock(rate_hz, rng)
+            return ImuReadings(
+                stamps_ns, simulate_imu(self.motion, stamps_ns, settings.imu_errors, rng, START_NS, rate_hz)
+            )
         stamps_ns = spread_stamps(self.stamps_ns)
-        if self.settings.imu is None:
-            return ImuReadings(stamps_ns, simulate_imu(self.motion, stamps_ns, self.settings.imu_errors, rng))
-        first = self.settings.images[0] if self.settings.images else 0
-        return ImuReadings(stamps_ns, read_imu(self.settings.imu, len(self.stamps_ns), first))
+        first = settings.images[0] if settings.images else 0
+        return ImuReadings(stamps_ns, read_imu(settings.imu, len(self.stamps_ns), first))
+
+    def _own_clock(self, rate_hz: float, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Stamps [ns] of readings around all images, as far as the motion goes; none falls on an image on purpose."""
+        first_s = max(float(self.motion.times_s[0]), self._times_s[0] - IMU_MARGIN_S)
+        last_s = min(float(self.motion.times_s[-1]), self._times_s[-1] + IMU_MARGIN_S)
+        times_s = first_s + np.arange(rng.random() / rate_hz, last_s - first_s, 1.0 / rate_hz)
+        return np.asarray(START_NS + np.round(times_s * NANOSECONDS).astype(np.int64))
 
 
 def synthesize(settings: DriveSettings) -> RenderedDrive:
@@ -136,32 +112,16 @@ def synthesize(settings: DriveSettings) -> RenderedDrive:
     return RenderedDrive(settings)
 
 
-def kitti_intrinsics(
-    width: int,
-    height: int,
-    intrinsics: Intrinsics = KITTI_INTRINSICS,
-    size: tuple[int, int] = KITTI_SIZE,
-) -> Intrinsics:
-    """A camera of `intrinsics` at `size`, KITTI's left, scaled, each axis on its own: fx, fy, cx, cy [px]."""
-    x, y = width / size[0], height / size[1]
-    fx, fy, cx, cy = intrinsics
-    return fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5  # half a pixel: scaled by area
-
-
-def _motion(
-    settings: DriveSettings, T_base_camera: FloatArray, rng: np.random.Generator
-) -> tuple[Motion, NDArray[np.int64]]:
-    if (settings.poses is None) != (settings.times is None):
-        raise SettingsError('--poses and --times belong together: give both, or neither for a procedural drive.')
+def _motion(settings: DriveSettings, rng: np.random.Generator) -> tuple[Motion, NDArray[np.int64]]:
+    """How base_link moves from START_NS on, and the stamps [ns] of the images."""
     if settings.poses is None or settings.times is None:
-        if settings.images:
-            raise SettingsError('--images chooses from --poses and --times: give them, or --length instead.')
-        if settings.imu is not None:
-            raise SettingsError(
-                '--imu needs --poses and --times: a recorded IMU fits only the drive it was recorded on.'
-            )
-        motion = random_drive(settings.length, rng, settings.camera_height - settings.camera_translation[2])
-        return motion, image_stamps(float(motion.times_s[-1]), START_NS, rng, settings.jitter)
+        base_height_m = settings.camera_height - settings.place[2]
+        motion = random_drive(settings.length, rng, base_height_m, settings.speed)
+        # An IMU with a clock of its own begins and ends outside the images.
+        margin_s = 0.0 if settings.imu_rate is None else IMU_MARGIN_S + 0.05
+        begin_ns = START_NS + round(margin_s * NANOSECONDS)
+        duration_s = float(motion.times_s[-1]) - 2 * margin_s
+        return motion, image_stamps(duration_s, begin_ns, rng, settings.jitter, settings.rate)
     poses, times_ns = read_kitti_poses(settings.poses), read_times(settings.times)
     poses[:, :3, :3] = nearest_rotation(poses[:, :3, :3])
     if len(poses) != len(times_ns):
@@ -172,8 +132,12 @@ def _motion(
     chosen = _chosen(settings, len(poses))
     poses, times_ns = poses[chosen], times_ns[chosen]
     offsets_ns = times_ns - times_ns[0]
-    motion = motion_from_camera(offsets_ns / NANOSECONDS, poses, T_base_camera)
-    return motion, START_NS + offsets_ns
+    motion = motion_from_camera(offsets_ns / NANOSECONDS, poses, settings.T_base_recorded)
+    if settings.smooth_vertical:
+        motion = smooth_heights(motion)
+    if settings.rate is None:
+        return motion, START_NS + offsets_ns
+    return motion, image_stamps(float(motion.times_s[-1]), START_NS, rng, settings.jitter, settings.rate)
 
 
 def _chosen(settings: DriveSettings, count: int) -> slice:

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import cv2
 import moderngl
 import numpy as np
 
 from atvio_ros.errors import RenderError
-from atvio_ros.geometry import inverse
 from atvio_ros.rendering import shaders
 from atvio_ros.rendering.mesh import VERTEX, Batch, Quads
+from atvio_ros.rendering.optics import Face, Optics
 from atvio_ros.rendering.road import CHUNK_M
 from atvio_ros.rendering.shadows import CELL_M, COLUMNS
 from atvio_ros.rendering.sky import dome
 from atvio_ros.rendering.world import World
 from atvio_ros.types import FloatArray, ImageArray
 
-NEAR_M, FAR_M = 0.3, 900.0
+NEAR_M = 0.3
 AHEAD_M, BEHIND_M, DETAIL_AHEAD_M = 260.0, 64.0, 110.0
 SHADOW_ROWS = 2048  # of the strip around the camera that the GPU holds, as a ring
 MOVING_QUADS = 8192
-
-
-@dataclass(frozen=True)
-class Pinhole:
-    """An ideal camera. Integer pixel coordinates are pixel centres, as in KITTI and OpenCV."""
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-    def clip_matrix(self) -> FloatArray:
-        """Optical axes -> clip space (4, 4). Clip y points down, so the first row read back is the image's first."""
-        depth = (FAR_M + NEAR_M) / (FAR_M - NEAR_M)
-        return np.array(
-            [
-                (2 * self.fx / self.width, 0.0, 2 * (self.cx + 0.5) / self.width - 1.0, 0.0),
-                (0.0, 2 * self.fy / self.height, 2 * (self.cy + 0.5) / self.height - 1.0, 0.0),
-                (0.0, 0.0, depth, -depth * NEAR_M - NEAR_M),
-                (0.0, 0.0, 1.0, 0.0),
-            ]
-        )
 
 
 class Renderer:
@@ -56,14 +30,15 @@ class Renderer:
     Raises RenderError where no EGL is installed.
     """
 
-    def __init__(self, world: World, camera: Pinhole, supersampling: float = 2.0) -> None:
+    def __init__(self, world: World, optics: Optics, near_m: float = NEAR_M) -> None:
         self._world = world
-        self._camera = camera
+        self._optics = optics
+        self._near_m = near_m
         self._gl = gl = _context()
         gl.front_face = 'cw'  # anticlockwise from outside, mirrored by the image's downward y
-        size = (round(camera.width * supersampling), round(camera.height * supersampling))
-        self._target = gl.framebuffer([gl.texture(size, 4)], gl.depth_renderbuffer(size))
-        self._pixels = np.empty((size[1], size[0], 4), np.uint8)
+        sizes = [face.size for face in optics.faces]
+        self._targets = [gl.framebuffer([gl.texture(size, 4)], gl.depth_renderbuffer(size)) for size in sizes]
+        self._pixels = [np.empty((height, width, 4), np.uint8) for width, height in sizes]
         self._textures = _texture_array(gl, world.textures)
         self._panorama = gl.texture(world.panorama.shape[1::-1], 3, world.panorama.tobytes())
         self._panorama.repeat_y = False
@@ -105,29 +80,37 @@ class Renderer:
 
     def render(self, T_world_camera: FloatArray, way_m: float, time_s: float = 0.0) -> ImageArray:
         """Image (H, W, 3) RGB from a camera pose (4, 4) `way_m` along the road, as the lens would throw it."""
+        self._load_shadows(way_m)
+        traffic = self._world.traffic
+        moving = None if traffic is None else traffic.at(time_s, way_m)
+        for face, target, pixels in zip(self._optics.faces, self._targets, self._pixels, strict=True):
+            self._draw_face(face, target, T_world_camera, way_m, moving)
+            target.read_into(pixels, components=4, alignment=1)
+        return self._optics.image(self._pixels)
+
+    def _draw_face(
+        self, face: Face, target: Any, T_world_camera: FloatArray, way_m: float, moving: Quads | None
+    ) -> None:
         world = self._world
-        view = inverse(T_world_camera)
-        clip = self._camera.clip_matrix() @ np.block([[view[:3, :3], np.zeros((3, 1))], [np.zeros((1, 3)), np.eye(1)]])
-        self._target.use()
-        self._target.clear(depth=1.0)
+        R_face_world = face.R_camera_face.T @ T_world_camera[:3, :3].T
+        view = np.block([[R_face_world, np.zeros((3, 1))], [np.zeros((1, 3)), np.eye(1)]])
+        clip = face.pinhole.clip_matrix(self._near_m) @ view
+        target.use()
+        target.clear(depth=1.0)
         self._gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)  # back faces cost a third of the time
         eye = tuple(T_world_camera[:3, 3])
         for program in self._programs.values():
             program['clip'].write(clip.T.astype(np.float32).tobytes())
             if 'eye' in program:
                 program['eye'] = eye
-        self._load_shadows(way_m)
         self._draw(self._solid, world.solid, way_m, AHEAD_M)
         self._draw(self._detail, world.detail, way_m, DETAIL_AHEAD_M)
-        if world.traffic is not None:
-            self._draw_moving(world.traffic.at(time_s, way_m))
+        if moving is not None:
+            self._draw_moving(moving)
         self._draw(self._ground, world.ground, way_m, AHEAD_M)
         self._gl.disable(moderngl.CULL_FACE)  # leaves have two sides
         self._draw(self._leaves, world.leaves, way_m, AHEAD_M)
         self._sky.render(vertices=6 * self._sky_quads)
-        self._target.read_into(self._pixels, components=4, alignment=1)
-        size = (self._camera.width, self._camera.height)
-        return np.asarray(cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA)[..., :3], np.uint8)
 
     def _draw(self, array: Any, batch: Batch, way_m: float, ahead_m: float) -> None:
         chunks = len(batch.starts) - 1

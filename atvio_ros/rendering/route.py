@@ -16,6 +16,7 @@ STEP_M = 0.5  # spacing of the road's samples
 RATE_HZ = 50.0  # of the poses the motion is made through
 LATERAL_LIMIT = 2.3  # m/s^2, a careful driver's
 BRAKING, THROTTLE = 1.9, 1.3  # m/s^2
+HURRY = 1.4  # how much faster than the mean speed asked for anybody goes to make up for bends
 # How the sensors' common frame sits in the car, which load and springs decide: nose down and to the right [deg], mean
 # and spread over drives. KITTI's base_link dips 0.5 to 0.7 degrees below the way it moves.
 DIP_DEG, TILT_DEG = (0.55, 0.35), (0.0, 0.3)
@@ -43,15 +44,49 @@ DISTRICTS = {
 DISTRICT_SHARES = (0.4, 0.3, 0.2, 0.1)
 
 
-def random_drive(length_m: float, rng: np.random.Generator, base_height_m: float) -> Motion:
-    """The motion of base_link, `base_height_m` above the road, over `length_m` metres of a random road."""
-    curvature, speed, stops, slope = _draw_road(length_m, rng)
-    way_m, times_s = _drive(curvature, speed, stops, rng)
-    return _ride(curvature, slope, way_m, times_s, rng, base_height_m)
+@dataclass(frozen=True)
+class Driver:
+    """Where and how somebody drives. By default as people drive cars."""
+
+    districts: tuple[District, ...] = tuple(DISTRICTS.values())
+    shares: tuple[float, ...] = DISTRICT_SHARES
+    size: float = 1.0  # of all that is laid out in metres along the way, in that of a car
+    ease: float = 1.0  # accelerations and ride, in those of a car
+    mean_speed: float | None = None  # m/s while moving; None: as the districts have it
+
+
+def driver_at(mean_speed: float) -> Driver:
+    """Somebody who moves at `mean_speed` [m/s] everywhere: at 1 a robot on a pavement, at 25 a car on a motorway."""
+    size = float(np.clip(mean_speed / 10.0, 0.2, 3.0))
+    wide = max(size, size**2)  # fast roads bend gently: v^2 / r stays
+    fast = mean_speed > 15.0
+    district = District(
+        speed=(0.85 * mean_speed, 1.15 * mean_speed),
+        straight=(40.0 * size, 170.0 * size),
+        radius=(max(4.0, 25.0 * wide), max(10.0, 90.0 * wide)),
+        angle_deg=(10.0, 30.0 if fast else 60.0),
+        junctions=0.3 * float(np.clip((12.0 - mean_speed) / 8.0, 0.0, 1.0)),
+        stops=0.0 if fast else 0.3,
+        slope=0.015,
+    )
+    return Driver((district,), (1.0,), min(1.0, size), float(np.clip(mean_speed / 8.0, 0.35, 1.0)), mean_speed)
+
+
+def random_drive(
+    length_m: float, rng: np.random.Generator, base_height_m: float, mean_speed: float | None = None
+) -> Motion:
+    """The motion of base_link, `base_height_m` above the road, over `length_m` metres of a random road.
+
+    `mean_speed` [m/s] is that while it moves; None: a car, each district with its own.
+    """
+    driver = Driver() if mean_speed is None else driver_at(mean_speed)
+    curvature, speed, stops, slope = _draw_road(length_m, rng, driver)
+    way_m, times_s = _drive(curvature, speed, stops, rng, driver)
+    return _ride(curvature, slope, way_m, times_s, rng, base_height_m, driver.ease)
 
 
 def _draw_road(
-    length_m: float, rng: np.random.Generator
+    length_m: float, rng: np.random.Generator, driver: Driver
 ) -> tuple[FloatArray, FloatArray, dict[int, float], FloatArray]:
     """Curvature [1/m] and speed limit [m/s] each STEP_M, stops {sample: seconds}, and the rise per metre."""
     samples = int(np.ceil(length_m / STEP_M)) + 1
@@ -59,21 +94,20 @@ def _draw_road(
     speed: list[float] = []
     slope: list[float] = []
     stops: dict[int, float] = {}
-    name = str(rng.choice(list(DISTRICTS), p=DISTRICT_SHARES))
+    district = driver.districts[rng.choice(len(driver.districts), p=driver.shares)]
     remaining_m = rng.uniform(300.0, 900.0)
     while len(curvature) < samples:
         if remaining_m < 0:
-            name = str(rng.choice(list(DISTRICTS), p=DISTRICT_SHARES))
+            district = driver.districts[rng.choice(len(driver.districts), p=driver.shares)]
             remaining_m = rng.uniform(300.0, 900.0)
-        district = DISTRICTS[name]
         straight = int(rng.uniform(*district.straight) / STEP_M)
         turn = rng.random() < district.junctions
-        radius = rng.uniform(6.5, 13.0) if turn else rng.uniform(*district.radius)
+        radius = max(3.0, rng.uniform(6.5, 13.0) * driver.size) if turn else rng.uniform(*district.radius)
         angle = np.radians(rng.uniform(75.0, 105.0) if turn else rng.uniform(*district.angle_deg))
         bend = max(1, int(angle * radius / STEP_M))
         sign = rng.choice([-1.0, 1.0])
         if rng.random() < district.stops:
-            stops[len(curvature) + straight - int(8.0 / STEP_M)] = rng.uniform(1.0, 8.0)
+            stops[len(curvature) + straight - int(8.0 * driver.size / STEP_M)] = rng.uniform(1.0, 8.0)
         drift = rng.normal(0.0, 2e-4)  # no real road is quite straight
         curvature += [drift] * straight + [sign / radius] * bend
         speed += [rng.uniform(*district.speed)] * (straight + bend)
@@ -81,32 +115,29 @@ def _draw_road(
         remaining_m -= (straight + bend) * STEP_M
     stops = {sample: seconds for sample, seconds in stops.items() if 20 < sample < samples - 20}
     return (
-        gaussian_filter1d(np.array(curvature[:samples]), 2.0 / STEP_M),  # a steering wheel takes time: clothoids
-        gaussian_filter1d(np.array(speed[:samples]), 15.0 / STEP_M),
+        gaussian_filter1d(np.array(curvature[:samples]), max(0.5, 2.0 * driver.size) / STEP_M),  # steering takes time
+        gaussian_filter1d(np.array(speed[:samples]), 15.0 * driver.size / STEP_M),
         stops,
         np.clip(gaussian_filter1d(np.array(slope[:samples]), 25.0 / STEP_M), -0.09, 0.09),
     )
 
 
 def _drive(
-    curvature: FloatArray, speed: FloatArray, stops: dict[int, float], rng: np.random.Generator
+    curvature: FloatArray, speed: FloatArray, stops: dict[int, float], rng: np.random.Generator, driver: Driver
 ) -> tuple[FloatArray, FloatArray]:
     """Way driven [m] at times [s], RATE_HZ: within the limits of speed, lateral acceleration, throttle and brake."""
-    limit = np.minimum(speed, np.sqrt(LATERAL_LIMIT / np.maximum(np.abs(curvature), 1e-4)))
-    limit *= 1.0 + 0.08 * _wander(len(limit), 60.0 / STEP_M, rng)
-    for sample in stops:
-        limit[sample] = 0.0
-    squares = limit**2
-    for i in range(1, len(squares)):
-        squares[i] = min(squares[i], squares[i - 1] + 2 * THROTTLE * STEP_M)
-    for i in range(len(squares) - 2, -1, -1):
-        squares[i] = min(squares[i], squares[i + 1] + 2 * BRAKING * STEP_M)
-    velocity = np.sqrt(squares)
-    pace_s = STEP_M / np.maximum((velocity[1:] + velocity[:-1]) / 2, 0.3)
+    in_bends = np.sqrt(LATERAL_LIMIT * driver.ease / np.maximum(np.abs(curvature), 1e-4))
+    mood = 1.0 + 0.08 * _wander(len(speed), 60.0 / STEP_M, rng)
+    pace_s = _pace(np.minimum(speed, in_bends) * mood, stops, driver.ease)
+    if driver.mean_speed is not None:  # who slows down in bends goes faster elsewhere
+        for _ in range(4):
+            hurry = driver.mean_speed * float(pace_s.mean()) / STEP_M
+            speed = np.minimum(speed * hurry, HURRY * driver.mean_speed)
+            pace_s = _pace(np.minimum(speed, in_bends) * mood, stops, driver.ease)
     for sample, seconds in stops.items():
         pace_s[sample] += seconds
     arrival_s = np.concatenate(([0.0], np.cumsum(pace_s)))
-    way_m = np.arange(len(velocity)) * STEP_M
+    way_m = np.arange(len(speed)) * STEP_M
     # A stop is a plateau: the car stands where it stopped, then covers the step in the usual time.
     held = sorted(stops)
     if held:
@@ -122,6 +153,18 @@ def _drive(
     return gaussian_filter1d(padded, 0.35 * RATE_HZ)[pad:-pad], times_s
 
 
+def _pace(limit: FloatArray, stops: dict[int, float], ease: float) -> FloatArray:
+    """Seconds (S - 1,) for each step within limits of speed (S,) [m/s], throttle and brake; stops are touched."""
+    squares = limit**2
+    squares[list(stops)] = 0.0
+    for i in range(1, len(squares)):
+        squares[i] = min(squares[i], squares[i - 1] + 2 * THROTTLE * ease * STEP_M)
+    for i in range(len(squares) - 2, -1, -1):
+        squares[i] = min(squares[i], squares[i + 1] + 2 * BRAKING * ease * STEP_M)
+    velocity = np.sqrt(squares)
+    return np.asarray(STEP_M / np.maximum((velocity[1:] + velocity[:-1]) / 2, 0.3))
+
+
 def _ride(
     curvature: FloatArray,
     slope: FloatArray,
@@ -129,6 +172,7 @@ def _ride(
     times_s: FloatArray,
     rng: np.random.Generator,
     base_height_m: float,
+    ease: float,
 ) -> Motion:
     """Put the car on the road: its rear axle follows the lane, its body dives, rolls and bounces on its springs."""
     samples_m = np.arange(len(curvature)) * STEP_M
@@ -143,7 +187,7 @@ def _ride(
     velocity = np.gradient(way_m, times_s)
     forward = np.gradient(velocity, times_s)
     sideways = velocity * np.gradient(yaw, times_s)
-    liveliness = np.minimum(velocity / 8.0, 1.3)
+    liveliness = ease * np.minimum(velocity / (8.0 * ease), 1.3)
     n = len(times_s)
     pitch = -np.arctan(tangent[:, 2]) - 0.004 * forward + np.radians(0.22) * liveliness * _bounce(n, rng)
     roll = 0.006 * sideways + np.radians(0.3) * liveliness * _bounce(n, rng)

@@ -14,7 +14,8 @@ from pathlib import Path
 from atvio_ros.drives.prepare import prepare
 from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, SequenceMeta, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
-from atvio_ros.rendering.rendered_drive import DriveSettings, kitti_intrinsics, synthesize
+from atvio_ros.rendering.drive_settings import DriveSettings, kitti_intrinsics
+from atvio_ros.rendering.rendered_drive import synthesize
 from atvio_ros.settings import setting
 
 SEQUENCES = ('00', '01', '02', '04', '06', '08', '09')
@@ -39,6 +40,7 @@ class SetSettings:
     drive_length: float = setting(500.0, 'Length of a procedural drive [m].', minimum=30.0)
     width: int = setting(416, 'Width of the stored images [px].', minimum=32)
     height: int = setting(128, 'Height of the stored images [px].', minimum=32)
+    smooth_vertical: bool = setting(False, "Smooth the heights of KITTI's poses, which tremble.")
     grey: bool = False
 
 
@@ -57,7 +59,8 @@ class Job:
         if drive.poses is None:
             return f'atvio synthesize --seed {drive.seed} --length {drive.length:g}'
         first, last = drive.images
-        return f'atvio synthesize --seed {drive.seed} --poses {drive.poses.name} --images {first}:{last}'
+        smoothed = ' --smooth-vertical' if drive.smooth_vertical else ''
+        return f'atvio synthesize --seed {drive.seed} --poses {drive.poses.name} --images {first}:{last}{smoothed}'
 
 
 def plan_set(
@@ -80,7 +83,14 @@ def plan_set(
         poses, times, imu = _files(kitti, sequence)
         with poses.open() as file:
             count = sum(1 for line in file if line.strip())
-        whole = replace(look, poses=poses, times=times, imu=imu, intrinsics=_intrinsics(sequence, look))
+        whole = replace(
+            look,
+            poses=poses,
+            times=times,
+            imu=imu,
+            intrinsics=_intrinsics(sequence, look),
+            smooth_vertical=settings.smooth_vertical,
+        )
         bad = excluded.get(sequence, ())
         kept_out = held_out.get(sequence, ())
         for k, (first, last) in enumerate(kept_out):

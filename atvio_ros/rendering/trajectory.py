@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from atvio_ros.errors import TrajectoryError
@@ -12,6 +13,7 @@ from atvio_ros.geometry import R_BODY_OPTICAL, inverse, transform
 from atvio_ros.types import NANOSECONDS, FloatArray
 
 GRAVITY = np.array([0.0, 0.0, 9.81])  # m/s^2; what an accelerometer at rest reads on the upward axis (REP 145)
+SMOOTHED_M = 2.0  # of the way: leaves the least scatter between the direction of travel and the body of KITTI's car
 KITTI_INTERVAL_S = (0.1037, 0.0006, 0.0981, 0.1093)  # mean, spread, least and greatest interval of KITTI's images
 
 
@@ -59,14 +61,17 @@ class Motion:
         return np.clip(times_s, self.times_s[0], self.times_s[-1])
 
 
-def image_stamps(duration_s: float, start_ns: int, rng: np.random.Generator, jitter: bool) -> NDArray[np.int64]:
-    """Stamps [ns] of images over `duration_s`: KITTI's jittered 9.6 Hz, or exactly 10 Hz."""
-    count = int(duration_s / 0.0975) + 2
+def image_stamps(
+    duration_s: float, start_ns: int, rng: np.random.Generator, jitter: bool, rate_hz: float | None = None
+) -> NDArray[np.int64]:
+    """Stamps [ns] of images over `duration_s`: jittered at KITTI's 9.6 Hz, or exact at 10 Hz, or at `rate_hz`."""
+    mean, spread, least, greatest = KITTI_INTERVAL_S
+    slower = 1.0 if rate_hz is None else 1.0 / (rate_hz * mean)  # than KITTI's
+    count = int(duration_s / (0.0975 * slower)) + 2
     if jitter:
-        mean, spread, least, greatest = KITTI_INTERVAL_S
-        intervals_s = np.clip(rng.normal(mean, spread, count), least, greatest)
+        intervals_s = np.clip(rng.normal(mean, spread, count), least, greatest) * slower
     else:
-        intervals_s = np.full(count, 0.1)
+        intervals_s = np.full(count, 0.1 if rate_hz is None else 1.0 / rate_hz)
     offsets_ns = np.concatenate(([0], np.cumsum(np.round(intervals_s * NANOSECONDS).astype(np.int64))))
     return np.asarray(start_ns + offsets_ns[offsets_ns <= duration_s * NANOSECONDS])
 
@@ -86,7 +91,28 @@ def motion_from_camera(times_s: FloatArray, T_first_camera: FloatArray, T_base_c
     return Motion(times_s, transform(level.as_matrix(), np.zeros(3)) @ T_odom_base)
 
 
-def nominal_camera(translation_m: tuple[float, float, float], mounting_deg: tuple[float, float, float]) -> FloatArray:
+def smooth_heights(motion: Motion, sigma_m: float = SMOOTHED_M) -> Motion:
+    """The motion with its height smoothed over the way; orientation and way stay.
+
+    KITTI's poses tremble vertically: their direction of travel is off by up to 0.6 degrees from one image to the next,
+    which no car does, and no camera sees.
+    """
+    poses = motion.poses(motion.times_s)
+    steps = np.linalg.norm(np.diff(poses[:, :2, 3], axis=0), axis=1)
+    way = np.concatenate(([0.0], np.cumsum(steps)))
+    known, first = np.unique(np.round(way, 3), return_index=True)  # at rest the first height counts
+    cell = sigma_m / 8
+    grid = np.arange(0.0, known[-1] + cell, cell)
+    heights = np.interp(grid, known, poses[first, 2, 3])
+    pad = int(4 * sigma_m / cell)
+    padded = np.pad(heights, pad, mode='reflect', reflect_type='odd') if len(heights) > pad else heights
+    smooth = gaussian_filter1d(padded, sigma_m / cell)
+    smooth = smooth[pad:-pad] if len(heights) > pad else smooth
+    poses[:, 2, 3] = make_interp_spline(grid, smooth, k=3)(way)
+    return Motion(motion.times_s, poses)
+
+
+def nominal_camera(translation_m: tuple[float, ...], mounting_deg: tuple[float, float, float]) -> FloatArray:
     """T_base_camera (4, 4): the nominal optical axes of a forward camera, turned by a rotation vector about them."""
     mounting = Rotation.from_rotvec(np.array(mounting_deg), degrees=True).as_matrix()
     return transform(R_BODY_OPTICAL @ mounting, np.array(translation_m))

@@ -91,7 +91,7 @@ class ShiftCurves:
                 if not seen[top:bottom, left:right].all():
                     continue
                 patch = new[top:bottom, left:right]
-                if float(patch.std()) < self.settings.least_contrast:
+                if cv2.meanStdDev(patch)[1][0, 0] < self.settings.least_contrast:
                     continue
                 patches[band] += 1
                 self._add(whole[band], old[:, left:right], patch, top)
@@ -107,11 +107,11 @@ class ShiftCurves:
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
         last = min(len(strip), top + len(patch) + self._back)
         likeness = cv2.matchTemplate(strip[first:last], patch, cv2.TM_CCOEFF_NORMED)[:, 0]
-        r = np.clip(np.nan_to_num(likeness), 0.0, self.settings.most_correlation)
+        r = np.fmin(np.fmax(likeness, 0.0), self.settings.most_correlation)  # fmax: NaN, of no contrast, is 0
         says = (-0.5 * self.settings.samples) * np.log1p(-r * r)
         begin = self._back + top - first  # of the first row, the farthest shift; the index falls from there
         indices = begin - np.arange(len(says))
-        row = np.full(len(curve), float(np.median(says)), np.float32)  # of what lies beyond the view nothing is known
+        row = np.full(len(curve), float(says.mean()), np.float32)  # of what lies beyond the view nothing is known
         row[indices] = says
         curve += row
 

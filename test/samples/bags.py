@@ -21,7 +21,7 @@ FRAME_NS = 103_700_001
 IMU_PER_FRAME = 4
 FRAMES = 3
 T_BASE_CAMERA = transform(R_BODY_OPTICAL, np.array([1.08, -0.32, 0.73]))
-INTRINSICS = (700.0, 710.0, 8.0, 6.0)
+INTRINSICS = (14.0, 14.5, 8.0, 6.0)
 MAKE = RosbagsMessages()
 
 

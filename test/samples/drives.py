@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.drives.drive import Drive
@@ -49,3 +50,16 @@ def tiny_drive(**changes: Any) -> Drive:
         RIG,
     )
     return replace(drive, **changes)
+
+
+def assert_same_rig(one: Rig, other: Rig) -> None:
+    for name in ('T_base_camera', 'T_base_imu', 'gyro_bias'):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-12)
+    for name in ('imu_time_offset', 'gyro_lag', 'accelerometer_lag'):
+        assert getattr(one, name) == getattr(other, name)
+    assert one.camera_height == pytest.approx(other.camera_height, abs=1e-12)
+    assert one.direction_of_travel == other.direction_of_travel
+    a, b = one.needed_camera, other.needed_camera
+    assert (a.width, a.height, a.distortion_model) == (b.width, b.height, b.distortion_model)
+    for name in ('K', 'd', 'R_image_camera'):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
