@@ -23,7 +23,6 @@ BASE = {
     'message_decoding',
     'messages',
     'motion_noise',
-    'mounting',
     'resources',
     'settings',
     'trajectory_files',

@@ -16,14 +16,13 @@ from scipy.spatial.transform import Rotation
 from atvio_ros import messages
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.drives.bag_drive import bag_mounting, bag_rig
+from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.drives.drive import Drive
 from atvio_ros.drives.write_bag import write_bag
 from atvio_ros.errors import CalibrationError, SettingsError
 from atvio_ros.geometry import inverse, transform, translation
 from atvio_ros.rendering.robots import ROBOTS
 from atvio_ros.rig.camera import CameraModel
-from atvio_ros.rig.mounting import rig_mounting
 from atvio_ros.rig.rig import DirectionOfTravel, Rig, RigPart
 from atvio_ros.types import ImuSample
 
@@ -63,9 +62,7 @@ def test_a_bag_also_says_what_only_a_calibration_knows(tmp_path):
             *('imu_time_offset', 'gyro_lag', 'gyro_bias', 'direction_of_travel', 'direction_of_travel_sigma')
         ]
         T = reader.static_transforms()['base_footprint', 'base_link']
-        mounting, _ = bag_mounting(reader)
     np.testing.assert_allclose(T, translation(0.0, 0.0, 0.9 - RIG.T_base_camera[2, 3]), atol=1e-12)
-    np.testing.assert_allclose(mounting.T_base_camera, rig_mounting(calibrated).T_base_camera, atol=1e-12)
 
 
 def test_what_is_given_wins_over_the_bag_and_is_reported(tmp_path):

@@ -111,6 +111,11 @@ def test_motions_through_a_level_view_are_in_the_camera_heights_of_the_network(t
         ({'view': 'level'}, {}, '--view none'),
         ({}, {'view': 'level'}, '--view level'),
         ({'view': 'level', 'intrinsics': (30.0, 30.0, 31.5, 15.5)}, {'view': 'level'}, 'view_intrinsics_px'),
+        (
+            {'view': 'level', 'view_pitch_deg': -1.1, 'intrinsics': INTRINSICS},
+            {'view': 'level', 'view_intrinsics_px': INTRINSICS},
+            'view-pitch-deg',
+        ),
     ],
 )
 def test_images_of_another_view_than_the_networks_are_refused(tmp_path, meta, config, problem):

@@ -84,24 +84,25 @@ def test_a_sequence_from_before_robots_were_described_is_still_read(tmp_path):
     assert read_meta(folder).view == 'none'
 
 
-def test_a_level_view_is_what_the_network_sees_in_the_odometry(tmp_path):
+@pytest.mark.parametrize('pitch_deg', [0.0, -1.1])
+def test_a_level_view_is_what_the_network_sees_in_the_odometry(tmp_path, pitch_deg):
     """... where the measured direction of travel is the nominal one; its poses are those of the view's axes."""
     tilted = transform(R_BODY_OPTICAL @ Rotation.from_euler('x', -4, degrees=True).as_matrix(), np.array([1.0, 0, 0.5]))
     rig = Rig(CameraModel(160, 96, np.array([[90.0, 0, 80], [0, 90, 50], [0, 0, 1]])), tilted, camera_height=1.2)
     pictures = tuple(np.random.default_rng(i).integers(0, 255, (96, 160), dtype=np.uint8) for i in range(FRAMES))
-    sequence = prepare(
-        tiny_drive(rig=rig, pictures=pictures), tmp_path / 'drive', SequenceMeta(), size_px=(32, 64), view='level'
-    )
+    options = {'size_px': (32, 64), 'view': 'level', 'view_pitch_deg': pitch_deg}
+    sequence = prepare(tiny_drive(rig=rig, pictures=pictures), tmp_path / 'drive', SequenceMeta(), **options)
+    R_level_view = Rotation.from_euler('x', pitch_deg, degrees=True).as_matrix()
     virtual = KITTI_VIEW.resized(64, 32)
     sight = Sight(rig, virtual)
     expected = [
-        sight.stored.draw(frame.image, virtual, sight.R_camera_stored)
+        sight.stored.draw(frame.image, virtual, sight.R_camera_stored @ R_level_view)
         for frame in (sight.frame(0, picture) for picture in pictures)
     ]
     np.testing.assert_array_equal(sequence.images, expected)
-    assert sequence.meta.view == 'level'
+    assert (sequence.meta.view, sequence.meta.view_pitch_deg) == ('level', pitch_deg)
     np.testing.assert_allclose(sequence.meta.intrinsics_px, (virtual.fx, virtual.fy, virtual.cx, virtual.cy))
-    np.testing.assert_allclose(np.array(sequence.meta.T_base_camera)[:3, :3], R_BODY_OPTICAL, atol=1e-12)  # level
+    np.testing.assert_allclose(np.array(sequence.meta.T_base_camera)[:3, :3], R_BODY_OPTICAL @ R_level_view, atol=1e-12)
     np.testing.assert_allclose(sequence.camera_poses[1, :3, 3], [2.0, 0.0, 0.5], atol=1e-12)
 
 

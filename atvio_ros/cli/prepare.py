@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='none',
         help="none: the whole image, scaled. level: what KITTI's camera would see, for networks with view level",
     )
+    parser.add_argument(
+        '--view-pitch-deg',
+        type=float,
+        default=0.0,
+        metavar='DEG',
+        help="with --view level: the way appears this much below the view's axis, as in the model (default: 0)",
+    )
     parser.add_argument('--grey', action='store_true', help='store grey images: a third of the space')
     common.add_topic_options(parser)
     common.add_rig_options(parser)
@@ -58,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         folder, excluded = arguments.out / name, exclusions.get(name, ())
         with BagReader(bag, common.topics(arguments)) as reader:
             given = common.given_rig(arguments, reader.topics.image)
-            more = [arguments.view] if arguments.view != 'none' else []
+            more: list[object] = [arguments.view, arguments.view_pitch_deg] if arguments.view != 'none' else []
             more += [rig_text(given)] if given else []  # without both the fingerprint is what it always was
             wanted = fingerprint(bag, [*options, *more])
             if keep_prepared(folder, wanted, excluded):
@@ -86,6 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
                     size_px=(height_px, width_px),
                     grey=arguments.grey,
                     view=arguments.view,
+                    view_pitch_deg=arguments.view_pitch_deg,
                     on_progress=functools.partial(bar.advance, bar.add_task(name, total=images, unit='images')),
                 )
         for note in sequence.meta.notes:

@@ -13,7 +13,6 @@ from atvio_ros.bags.topics import BASE_FRAME, RIG_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.drives.imu_readings import ImuReadings, order_readings
 from atvio_ros.errors import BagError, CalibrationError
 from atvio_ros.message_decoding import CameraInfo
-from atvio_ros.mounting import Mounting
 from atvio_ros.rig.camera import CameraModel
 from atvio_ros.rig.camera_info import from_camera_info, is_rectified_topic
 from atvio_ros.rig.combine import Combination, combine
@@ -115,30 +114,6 @@ def first_image(reader: BagReader) -> BagImage:
     if image is None:
         raise BagError(f'{reader.path} has no image that can be decoded. Record or export it again.')
     return image
-
-
-def bag_mounting(reader: BagReader) -> tuple[Mounting, str]:
-    """Where the sensors sit according to the bag, and a sentence about what it lacks ('' if nothing)."""
-    transforms = reader.static_transforms()
-    image = first_image(reader)
-    T_base_camera = lookup(transforms, BASE_FRAME, image.frame_id)
-    imu_frame = reader.imu_frame_id()
-    T_base_imu = lookup(transforms, BASE_FRAME, imu_frame)
-    assumed = Mounting()
-    remarks = []
-    if T_base_camera is None:
-        remarks.append(
-            f'The bag has no transform from {BASE_FRAME} to {image.frame_id}: '
-            f'the camera is taken to look forward from where {BASE_FRAME} is.'
-        )
-        T_base_camera = assumed.T_base_camera
-    if T_base_imu is None:
-        remarks.append(
-            f'The bag has no transform from {BASE_FRAME} to {imu_frame}: '
-            f'the axes of the IMU are taken to be those of {BASE_FRAME}.'
-        )
-        T_base_imu = assumed.T_base_imu
-    return Mounting(T_base_camera, T_base_imu), ' '.join(remarks)
 
 
 def bag_truth(reader: BagReader) -> Trajectory | None:

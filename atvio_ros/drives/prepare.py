@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,12 +37,14 @@ def prepare(
     size_px: tuple[int, int] = (IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX),
     grey: bool = False,
     view: str = 'none',
+    view_pitch_deg: float = 0.0,
     on_progress: Callable[[], None] = lambda: None,
 ) -> PreparedSequence:
     """Write the drive as the prepared sequence `folder`, its images scaled to `size_px` (height, width).
 
     `view` 'level': grey images of that size that KITTI's camera would take from there, its axes along the nominal
-    direction of travel. The odometry turns them further, by the direction that it measures; this does not.
+    direction of travel, which lies `view_pitch_deg` below them. The odometry turns them further, by the direction that
+    it measures; this does not.
     `meta` says what the drive does not: its source, fingerprint and topics, and the stretches to exclude.
     `on_progress` is called for each image. Raises DatasetError without ground truth, as SequenceWriter does, and when
     a stretch to exclude goes beyond the last image; CalibrationError where a level view needs to know more of the
@@ -51,7 +54,7 @@ def prepare(
     if truth is None:
         raise DatasetError(f'The drive for {folder.name} has no ground truth, which training needs.')
     left_out = 0
-    level = _Level(rig, size_px) if view == 'level' else None
+    level = _Level(rig, size_px, view_pitch_deg) if view == 'level' else None
     with SequenceWriter(folder, *size_px) as writer:
         for stamp_ns, image in drive.images():
             pixels = _grey(image) if grey or level else image
@@ -61,13 +64,14 @@ def prepare(
         T_fixed_base = poses_at(truth, writer.stamps_ns)
         T_base_image = level.T_base_view if level else rig.T_base_camera
         camera = level.virtual.model if level else rig.camera
+        seen: dict[str, Any] = {'view': view, 'view_pitch_deg': view_pitch_deg} if level else {}
         return writer.finish(
             imu.stamps_ns,
             imu.values,
             T_fixed_base @ T_base_image,
             T_base_image,
             rig.R_base_imu,
-            replace(meta, notes=_notes(left_out, T_fixed_base), rig=rig_settings(rig), view=view),
+            replace(meta, notes=_notes(left_out, T_fixed_base), rig=rig_settings(rig), **seen),
             None if camera is None else camera.intrinsics,
         )
 
@@ -75,11 +79,13 @@ def prepare(
 class _Level:
     """Draws level views as the odometry does: images without their lens first, then a homography of them."""
 
-    def __init__(self, rig: Rig, size_px: tuple[int, int]) -> None:
+    def __init__(self, rig: Rig, size_px: tuple[int, int], pitch_deg: float) -> None:
         height_px, width_px = size_px
         self.virtual = KITTI_VIEW.resized(width_px, height_px)
         self._camera = rig.needed_camera
-        self._R_camera_view = nominal_level(rig)
+        self._R_camera_level = nominal_level(rig)
+        R_level_view = Rotation.from_rotvec([np.radians(pitch_deg), 0.0, 0.0]).as_matrix()
+        self._R_camera_view = self._R_camera_level @ R_level_view
         self._stored: StoredView | None = None  # made with the first image, whose size it needs
         _ = rig.needed_height  # in which motions are measured
         self.T_base_view: FloatArray = rig.T_base_camera @ transform(self._R_camera_view, np.zeros(3))
@@ -89,7 +95,7 @@ class _Level:
         grey = grey if grey.ndim == 2 else grey[:, :, 0]
         if self._stored is None:
             height, width = grey.shape
-            self._stored = StoredView(self._camera.scaled(width, height), self._R_camera_view, self.virtual)
+            self._stored = StoredView(self._camera.scaled(width, height), self._R_camera_level, self.virtual)
         return self._stored.draw(self._stored.store(grey), self.virtual, self._R_camera_view)
 
 

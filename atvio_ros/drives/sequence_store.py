@@ -60,6 +60,7 @@ class SequenceMeta:
     R_base_imu: Matrix = ()  # 3x3; the IMU is stored in imu_link's axes
     rig: RigSettings = dataclasses.field(default_factory=RigSettings)  # the robot; older folders say nothing of it
     view: str = setting('none', 'none: the whole image, scaled. level: a virtual camera along the way.', choices=VIEWS)
+    view_pitch_deg: float = 0.0  # of a level view: the way appears this much below its axis
     excluded: Ranges = ()  # stretches of images that training leaves out
     notes: tuple[str, ...] = ()
     format: str = FORMAT

@@ -100,10 +100,12 @@ def _unit(sequence: PreparedSequence, config: AtvioConfig) -> float:
         )
     if config.view == 'none':
         return 1.0
-    if not np.allclose(meta.intrinsics_px, config.view_intrinsics_px, atol=1.0) or config.view_pitch_deg:
+    alike = np.allclose(meta.intrinsics_px, config.view_intrinsics_px, atol=1.0)
+    if not alike or abs(meta.view_pitch_deg - config.view_pitch_deg) > 0.05:
         raise DatasetError(
-            f'{meta.name} shows what a camera with fx fy cx cy {np.round(meta.intrinsics_px, 1).tolist()} sees along '
-            "the way, not the network's view. Set model.view_intrinsics_px to these, and model.view_pitch_deg to 0."
+            f'{meta.name} shows what a camera with fx fy cx cy {np.round(meta.intrinsics_px, 1).tolist()} sees, the '
+            f"way {meta.view_pitch_deg:g} deg below its axis: not the network's view. Set model.view_intrinsics_px and "
+            'model.view_pitch_deg to these, or prepare it with the --size and --view-pitch-deg of the network.'
         )
     if meta.rig.camera_height is None:
         raise DatasetError(f'{meta.name} says no camera height, in which motions are measured. Prepare it again.')
