@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,67 +10,14 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
-from node_answers import EPOCH_NS, FRAME_NS
 from node_process import REPOSITORY, fresh_environment, release
-from ros_graph import IMU_NS
-from samples.bags import T_BASE_CAMERA
-from samples.road_images import CAMERA_HEIGHT, HEIGHT, WIDTH, K, road_image
+from samples.road_bags import write_road
 
-from atvio_ros import geometry
 from atvio_ros.bags.reader import BagReader
-from atvio_ros.bags.writer import BagWriter
-from atvio_ros.drives.imu_readings import ImuReadings
-from atvio_ros.drives.write_bag import write_bag
-from atvio_ros.rig.camera import CameraModel
-from atvio_ros.rig.rig import Rig
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
-from atvio_ros.types import Trajectory
 
 FRAMES = 12
 CLIPS = REPOSITORY.parent / 'shared' / 'data' / 'kitti' / 'clips'
-
-
-@dataclass
-class Road:
-    """A camera over a road at 6 m/s, the IMU turning a little and late, and ground truth straight ahead."""
-
-    colour: bool
-    rig: Rig = field(
-        default_factory=lambda: Rig(
-            camera=CameraModel(WIDTH, HEIGHT, np.reshape(K, (3, 3))),
-            T_base_camera=T_BASE_CAMERA,
-            camera_height=CAMERA_HEIGHT,
-            gyro_lag=0.02,
-        )
-    )
-    notes: tuple[str, ...] = ()
-
-    @property
-    def stamps_ns(self) -> np.ndarray:
-        return EPOCH_NS + np.arange(FRAMES) * FRAME_NS
-
-    def images(self) -> Iterator[tuple[int, np.ndarray]]:
-        for i, stamp_ns in enumerate(self.stamps_ns.tolist()):
-            picture = road_image(0.6 * i)
-            yield stamp_ns, np.dstack([picture] * 3) if self.colour else picture
-
-    @property
-    def imu(self) -> ImuReadings:
-        k = np.arange(-5, 10 * (FRAMES - 1) + 5)
-        values = np.zeros((len(k), 6))
-        values[:, 2] = 0.01 * np.sin(0.1 * k)
-        values[:, 3:] = 0.5, 0.0, 9.81
-        return ImuReadings(EPOCH_NS + k * IMU_NS, values)
-
-    @property
-    def truth(self) -> Trajectory:
-        return Trajectory(self.stamps_ns, np.stack([geometry.translation(0.6 * i, 0.0, 0.0) for i in range(FRAMES)]))
-
-
-def write_road(path: Path, colour: bool) -> Path:
-    """A bag that says the whole robot, its lag included."""
-    write_bag(Road(colour), BagWriter(path))
-    return path
 
 
 def atvio(*arguments: object) -> subprocess.CompletedProcess:
@@ -95,7 +40,7 @@ def assert_same_odometry(offline: Path, online: Path) -> None:
 
 @pytest.mark.parametrize('estimator', ['road', 'network'])
 def test_node_and_offline_run_agree_frame_by_frame(estimator, tmp_path):
-    bag = write_road(tmp_path / 'drive', colour=True)
+    bag = write_road(tmp_path / 'drive', FRAMES, colour=True)
     options = '--json', '--device', 'cpu', '--estimator', estimator
     offline = atvio('run', bag, '--out', tmp_path / 'run', *options)
     online = atvio('replay', bag, '--out', tmp_path / 'replay', *options, '--rate', '0')
@@ -118,7 +63,7 @@ def test_node_and_offline_run_agree_frame_by_frame(estimator, tmp_path):
 
 
 def test_a_replay_that_cannot_start_says_why_in_one_line(tmp_path):
-    bag = write_road(tmp_path / 'drive', colour=False)
+    bag = write_road(tmp_path / 'drive', FRAMES)
     (tmp_path / 'damaged.safetensors').write_bytes(b'no model')
     failed = atvio('replay', bag, '--model', tmp_path / 'damaged.safetensors', '--out', tmp_path / 'out')
     assert failed.returncode == 1

@@ -1,34 +1,19 @@
 """The soak of benchmarks/soak.py, a few seconds of it: every input accounted for, over rounds of a bag that loops."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
 from node_process import fresh_environment
+from samples.road_bags import write_road
 
-from atvio_ros.bags.writer import BagWriter
-from atvio_ros.types import ImuSample
 from benchmarks.soak import Soak, soak
-
-START_NS = 1_317_000_000_000_000_000
-FRAME_NS = 100_000_000
-
-
-def write_bag(path, frames: int):
-    random = np.random.default_rng(0)
-    with BagWriter(path) as bag:
-        for i in range(frames):
-            for k in range(10):
-                bag.write_imu(ImuSample(START_NS + i * FRAME_NS + k * 10_000_000, np.zeros(3), np.array([0, 0, 9.81])))
-            bag.write_image(START_NS + i * FRAME_NS, random.integers(0, 255, (64, 208), dtype=np.uint8))
-    return path
 
 
 def test_the_books_balance_after_a_short_soak(tmp_path, monkeypatch):
     for name, value in fresh_environment().items():
         monkeypatch.setenv(name, value)
-    result = soak(write_bag(tmp_path / 'bag', 40), minutes=0.1, rate=4.0, log=tmp_path / 'node.log')
+    result = soak(write_road(tmp_path / 'bag', 40), minutes=0.1, rate=4.0, log=tmp_path / 'node.log')
     assert result.rounds == 2
     assert result.images_sent == 2 * 40
     assert result.imu_sent == 2 * 400
