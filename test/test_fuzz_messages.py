@@ -93,8 +93,7 @@ def test_any_ros_message_is_converted_or_refused(stamp, encoding, height, width,
     from sensor_msgs.msg import CompressedImage, Image, Imu
     from std_msgs.msg import Header
 
-    from atvio_ros.message_decoding import imu_sample
-    from atvio_ros.ros.conversions import camera_frame
+    from atvio_ros.message_decoding import compressed_image_pixels, image_pixels, imu_sample
 
     assume('\x00' not in encoding)
     with suppress(UnicodeEncodeError):
@@ -102,9 +101,9 @@ def test_any_ros_message_is_converted_or_refused(stamp, encoding, height, width,
     header = Header(stamp=Time(sec=stamp[0], nanosec=stamp[1]))
     raw = Image(header=header, encoding=encoding, height=height, width=width, step=step, data=data)
     with suppress(ImageError):
-        assert camera_frame(raw, 0, 8, 16).image.shape[:2] == (8, 16)
+        assert image_pixels(raw).shape[:2] == (height, width)
     with suppress(ImageError):
-        camera_frame(CompressedImage(header=header, format=encoding, data=data), 0, 8, 16)
+        compressed_image_pixels(CompressedImage(header=header, format=encoding, data=data))
     vectors = [Vector3(x=x, y=y, z=z) for x, y, z in (values[:3], values[3:])]
     sample = imu_sample(Imu(header=header, angular_velocity=vectors[0], linear_acceleration=vectors[1]))
     assert sample.stamp_ns == stamp[0] * 1_000_000_000 + stamp[1]

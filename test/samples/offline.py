@@ -32,6 +32,9 @@ class OneMetreForward:
         self.undoes_lags = undoes_lags
         self.pairs: list[FramePair] = []
 
+    def remark(self, rig: Rig) -> None:
+        """Every robot is fine."""
+
     def on_robot(self, rig: Rig, sight: Sight | None) -> OneMetreForward:
         return self
 

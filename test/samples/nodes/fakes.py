@@ -34,6 +34,9 @@ class Fake:
     def warm_up(self) -> None:
         """There is nothing to warm up."""
 
+    def remark(self, rig: Rig) -> None:
+        """Every robot is fine."""
+
     def on_robot(self, rig: Rig, sight: Sight | None) -> Fake:
         """The same on every robot."""
         return self
