@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
 from atvio_ros.rig.rig import DirectionOfTravel
-from atvio_ros.road.travel_direction import TravelDirection
+from atvio_ros.road.travel_direction import TravelDirection, TravelSettings
 from atvio_ros.types import FloatArray, FramePair, PairGeometry
 
 _LEAST_BIAS = np.radians(0.12)  # rad/s: what corners alone make of a gyro without bias stays below
@@ -36,7 +36,8 @@ class TravelTracker:
         """
         if self._direction is None:
             stored = self._sight.stored
-            self._direction = TravelDirection(stored.virtual.K, np.eye(3), mask=stored.mask)
+            settings = _start(self._sight.rig.direction_of_travel)
+            self._direction = TravelDirection(stored.virtual.K, np.eye(3), settings, mask=stored.mask)
         R_gyro = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
         previous, current = pair.previous.image[:, :, 0], pair.current.image[:, :, 0]
         travel = self._direction.update(previous, current, R_gyro, pair.interval_s)
@@ -51,6 +52,15 @@ class TravelTracker:
             gyro_correction=self._R_image_base.T @ correction,
             yaw_sigma=travel.yaw_sigma,
         )
+
+
+def _start(calibrated: DirectionOfTravel | None) -> TravelSettings:
+    """How well the direction is known before any image: a calibrated one better than where the camera was screwed on."""
+    if calibrated is None:
+        return TravelSettings()
+    pitch_deg, yaw_deg = np.degrees((calibrated.pitch_sigma, calibrated.yaw_sigma))
+    # A mean direction is known better than that of one moment: the car rides nose up or down.
+    return TravelSettings(start_pitch_deg=float(max(pitch_deg, 0.5)), start_yaw_deg=float(max(yaw_deg, 0.3)))
 
 
 def _beyond_doubt(bias: FloatArray) -> FloatArray:

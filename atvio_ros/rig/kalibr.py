@@ -59,8 +59,8 @@ def _chosen(values: Mapping[str, Any], source: str, camera: str, image_topic: st
         return on_topic[0] if len(on_topic) == 1 else names[0]
     seen = ', '.join(f'{name} ({topics.get(name) or "no rostopic"})' for name in names)
     raise CalibrationError(
-        f'{source} holds {len(names)} cameras: {seen}. Name the one whose images are used (camera: {names[0]}), or '
-        'leave only that one in the file.'
+        f'{source} holds {len(names)} cameras: {seen}. Leave only the one whose images are used in the '
+        'file, or let its rostopic be the topic of the images.'
     )
 
 
