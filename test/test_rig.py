@@ -185,7 +185,7 @@ def test_what_is_missing_is_asked_for_when_it_is_needed():
         ({'rostopic': '/imu0'}, r'holds no camera'),
         ({'cam0': 3}, r'cam0 must be a group'),
         ({'cam0': KALIBR['cam0'], 'cam1': KALIBR['cam0'] | {'rostopic': '/cam1/image_raw'}},
-         r'holds 2 cameras: cam0 \(/cam0/image_raw\), cam1 \(/cam1/image_raw\)\. Name the one'),
+         r'holds 2 cameras: cam0 \(/cam0/image_raw\), cam1 \(/cam1/image_raw\)\. Leave only'),
         ({'cam0': KALIBR['cam0'] | {'camera_model': 'omni'}}, r"camera_model is 'omni'; only pinhole"),
         ({'cam0': KALIBR['cam0'] | {'distortion_model': 'fov'}}, r"distortion_model is 'fov'"),
         ({'cam0': KALIBR['cam0'] | {'intrinsics': [1, 2]}}, r'intrinsics must be 4 numbers'),

@@ -51,6 +51,6 @@ def training_remark(rig: Rig, virtual: VirtualCamera, R_level_view: FloatArray, 
     if not reasons:
         return None
     return (
-        f'the robot is far from what the network was trained with: {" and ".join(reasons)}; compare with the model '
-        'road, which needs no training, or train with such robots'
+        f'the robot is far from what the network was trained with: {" and ".join(reasons)}; compare with '
+        'the estimator road, which needs no training, or train with such robots'
     )

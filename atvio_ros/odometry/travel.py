@@ -55,7 +55,7 @@ class TravelTracker:
 
 
 def _start(calibrated: DirectionOfTravel | None) -> TravelSettings:
-    """How well the direction is known before any image: a calibrated one better than where the camera was screwed on."""
+    """How well the direction is known before any image: a calibrated one better than the nominal one."""
     if calibrated is None:
         return TravelSettings()
     pitch_deg, yaw_deg = np.degrees((calibrated.pitch_sigma, calibrated.yaw_sigma))
