@@ -45,6 +45,8 @@ class TravelSettings:
         0.75, 'Share of the rotation of the gyro that is not the slope of the road.', maximum=1.0
     )
     bias_moving: float = setting(0.03, 'Share of a rotation beside the gyro that goes to its bias, a frame in motion.')
+    bias_first: float = setting(2.0, 'At first, that over the time that has been seen and bias_wait_s.', minimum=0.0)
+    bias_wait_s: float = setting(0.5, 'See bias_first [s].', minimum=0.0)
     bias_standing: float = setting(0.1, 'The same at a standstill.')
     gyro_sigma: float = setting(GYRO_SIGMA_RAD, 'Sigma of the rotation of the gyro over a pair [rad].', minimum=1e-6)
 
@@ -107,6 +109,7 @@ class TravelDirection:
         self._yaw_variance = np.radians(settings.start_yaw_deg) ** 2
         self._unseen_s = 0.0
         self._gyro_bias = np.zeros(3)
+        self._bias_seen_s = 0.0  # time over which it was learnt
 
     def update(
         self, previous: ImageArray, current: ImageArray, R_previous_current: FloatArray, interval_s: float
@@ -190,8 +193,15 @@ class TravelDirection:
         return True
 
     def _learn_bias(self, beside: FloatArray, share: float, interval_s: float) -> None:
-        """Move the gyro's bias by a share of a rotation beside it (3,) [rad]; a large one comes of wrong corners."""
+        """Move the gyro's bias by a share of a rotation beside it (3,) [rad]; a large one comes of wrong corners.
+
+        At first by more, as for a mean: a gyro of half a degree a second turns a trajectory by as much until it is known.
+        """
         if float(np.linalg.norm(beside)) < _MOST_BESIDE_SIGMAS * self._settings.gyro_sigma:
+            self._bias_seen_s += interval_s
+            share = max(
+                share, self._settings.bias_first * interval_s / (self._bias_seen_s + self._settings.bias_wait_s)
+            )
             self._gyro_bias = self._gyro_bias + min(share, 1.0) * beside / interval_s
 
 
