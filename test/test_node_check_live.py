@@ -25,6 +25,8 @@ from std_msgs.msg import Header
 from test_node_robot import CAMERA, IMU, ON_GROUND, SPEED
 from tf2_msgs.msg import TFMessage
 
+from atvio_ros.cli.main import main
+from atvio_ros.ros import recorder
 from atvio_ros.ros.conversions import stamp_from_ns
 
 EPOCH_NS = 1_317_000_000_000_000_000
@@ -109,10 +111,15 @@ def driver() -> Iterator[Driver]:
         release(environment)
 
 
-def one_line(failed: subprocess.CompletedProcess) -> str:
-    assert (failed.returncode, failed.stdout) == (1, '')
-    assert len(failed.stderr.strip().splitlines()) == 1, failed.stderr
-    return str(failed.stderr)
+def one_line(robot: Driver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What `atvio check --live` says, in this process, when it fails."""
+    for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        monkeypatch.setenv(name, robot.environment[name])
+    assert main(['check', '--live', *words]) == 1
+    said = capsys.readouterr()
+    assert said.out == ''
+    assert len(said.err.strip().splitlines()) == 1, said.err
+    return str(said.err)
 
 
 def test_what_is_published_is_judged_as_a_bag_is():
@@ -124,36 +131,38 @@ def test_what_is_published_is_judged_as_a_bag_is():
     assert done.returncode == int(any(row['status'] == 'error' for row in found.values()))
     assert all(row['advice'] for row in found.values() if row['status'] != 'ok')
     assert found['camera height']['text'] == f'{CAMERA_HEIGHT:.2f} m, from /tf_static'
-    assert (found['camera']['status'], found['image size']['status']) == ('ok', 'ok')
+    assert found['camera']['status'] == found['road in view']['status'] == 'ok'
     assert found['camera']['text'].startswith(f'{WIDTH}x{HEIGHT}')
-    assert found['imu: gravity']['status'] == found['imu: axes']['status'] == 'ok'
-    assert {'direction of travel', 'speed', 'ground truth'} <= set(found)
-    assert '/front/image_raw' in done.stderr
+    if 'imu' not in found:  # as it is where a busy machine has sent too little to judge
+        assert found['imu: gravity']['status'] == found['imu: axes']['status'] == 'ok'
+    assert 'ground truth' in found
+    assert '3 s of /front/image_raw and /imu' in done.stderr
 
 
-def test_several_topics_are_listed_and_one_can_be_chosen():
+def test_several_topics_are_listed_and_one_can_be_chosen(monkeypatch, capsys):
     with driver() as robot:
         robot.drive('left/image_raw', 'imu', 'left/camera_info')
         robot.drive('right/image_raw', '')
-        said = one_line(robot.check('--live', '--seconds', '1'))
+        said = one_line(robot, monkeypatch, capsys)
         assert 'Several topics have images: /left/image_raw, /right/image_raw. Choose one with --image-topic' in said
+        said = one_line(robot, monkeypatch, capsys, '--image-topic', 'imu')
+        assert '/imu carries sensor_msgs/msg/Imu, not sensor_msgs/msg/Image' in said
         words = '--image-topic', 'right/image_raw', '--camera-info-topic', 'left/camera_info', '--camera-height', '1.5'
         found = json.loads(robot.check('--live', '--seconds', '1', '--json', *words).stdout)
-        texts = {row['name']: row['text'] for row in found}
-        assert texts['camera height'] == '1.50 m, from options'
-        assert texts['camera'].startswith(f'{WIDTH}x{HEIGHT}')  # that of the other camera, as asked for
-        said = one_line(robot.check('--live', '--image-topic', 'imu'))
-        assert '/imu carries sensor_msgs/msg/Imu, not sensor_msgs/msg/Image' in said
+    texts = {row['name']: row['text'] for row in found}
+    assert texts['camera height'] == '1.50 m, from options'
+    assert texts['camera'].startswith(f'{WIDTH}x{HEIGHT}')  # that of the other camera, as asked for
 
 
-def test_what_nobody_publishes_and_what_never_comes_is_named():
+def test_what_nobody_publishes_and_what_never_comes_is_named(monkeypatch, capsys):
     with driver() as robot:
         robot.drive('', 'imu')
-        said = one_line(robot.check('--live'))
-        assert 'Nobody publishes images' in said
-        assert '/imu (sensor_msgs/msg/Imu)' in said
+        with monkeypatch.context() as patience:
+            patience.setattr(recorder, 'DISCOVERY_S', 3.0)
+            assert 'Nobody publishes images (sensor_msgs/msg/Image or' in one_line(robot, patience, capsys)
+        monkeypatch.setattr(recorder, 'FIRST_MESSAGES_S', 1.0)
         silent = robot.node.create_publisher(Image, 'camera/image_raw', 10)
-        said = one_line(robot.check('--live'))
-        assert 'No images on /camera/image_raw came' in said
+        said = one_line(robot, monkeypatch, capsys)
+        assert 'No images on /camera/image_raw' in said
         assert '1 on /camera/image_raw' in said
         robot.node.destroy_publisher(silent)

@@ -28,7 +28,8 @@ from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import NodeError
 from atvio_ros.ros.conversions import message_class
 
-DISCOVERY_S = 10.0  # that publishers have to be found, and then that their first messages have to come
+DISCOVERY_S = 10.0  # that publishers have to be found
+FIRST_MESSAGES_S = 10.0  # and then that their first messages have to come
 SETTLED_S = 2.0  # after the first publisher: others are found a little later
 DEPTH, IMAGE_DEPTH = 5000, 200  # messages that may wait while a large image is written
 OWN_IMAGES = '/debug_image'  # what atvio_node draws is no camera's
@@ -128,13 +129,13 @@ def _spin(
             missing = tally.missing(topics)
             if not missing:
                 started_s = now_s
-            elif now_s - began_s > DISCOVERY_S:
+            elif now_s - began_s > FIRST_MESSAGES_S:
                 publishers = ', '.join(
                     f'{node.count_publishers(topic)} on {topic}' for topic in (topics.image, topics.imu) if topic
                 )
                 raise NodeError(
-                    f'No {" and no ".join(missing)} came in {DISCOVERY_S:.0f} s (publishers: {publishers}). Is the '
-                    'driver running? `ros2 topic hz` shows what arrives.'
+                    f'No {" and no ".join(missing)} came in {FIRST_MESSAGES_S:.0f} s (publishers: {publishers}). Is '
+                    'the driver running? `ros2 topic hz` shows what arrives.'
                 )
         else:
             on_progress(min(now_s - started_s, seconds))
@@ -145,9 +146,8 @@ def _discover(node: Node, asked: LiveTopics) -> tuple[LiveTopics, dict[str, str]
     deadline_s, settled_s = time.monotonic() + DISCOVERY_S, None
     while True:
         types = _published(node)
-        there = all(
-            _candidates(types, kind, topic) for kind, topic in ((IMAGE_KIND, asked.image), (IMU_KIND, asked.imu))
-        )
+        wanted = ((IMAGE_KIND, asked.image), (IMU_KIND, asked.imu))
+        there = all(topic in types if topic else _candidates(types, kind, None) for kind, topic in wanted)
         now_s = time.monotonic()
         settled_s = None if not there else settled_s or now_s + SETTLED_S
         if now_s > deadline_s or (settled_s is not None and now_s > settled_s):
@@ -155,9 +155,9 @@ def _discover(node: Node, asked: LiveTopics) -> tuple[LiveTopics, dict[str, str]
         time.sleep(0.05)
     image, imu = _choose(types, IMAGE_KIND, asked.image), _choose(types, IMU_KIND, asked.imu)
     for topic, option in ((asked.camera_info, '--camera-info-topic'), (asked.ground_truth, '--ground-truth-topic')):
-        wanted = (messages.CAMERA_INFO,) if option == '--camera-info-topic' else messages.POSE_TYPES
-        if topic is not None and types.get(topic) not in wanted:
-            raise NodeError(f'{_not_there(types, topic, " or ".join(wanted))} Correct {option}.')
+        kinds = (messages.CAMERA_INFO,) if option == '--camera-info-topic' else messages.POSE_TYPES
+        if topic is not None and types.get(topic) not in kinds:
+            raise NodeError(f'{_not_there(types, topic, " or ".join(kinds))} Correct {option}.')
     return replace(asked, image=image, imu=imu, camera_info=asked.camera_info or _camera_info(types, image)), types
 
 
