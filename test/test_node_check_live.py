@@ -25,6 +25,7 @@ from std_msgs.msg import Header
 from test_node_robot import CAMERA, IMU, ON_GROUND, SPEED
 from tf2_msgs.msg import TFMessage
 
+from atvio_ros.bags.topics import IMAGE_KIND
 from atvio_ros.cli.main import main
 from atvio_ros.ros import recorder
 from atvio_ros.ros.conversions import stamp_from_ns
@@ -166,3 +167,17 @@ def test_what_nobody_publishes_and_what_never_comes_is_named(monkeypatch, capsys
         assert 'No images on /camera/image_raw' in said
         assert '1 on /camera/image_raw' in said
         robot.node.destroy_publisher(silent)
+
+
+def test_of_images_raw_and_compressed_the_raw_ones_are_recorded_and_none_of_our_own():
+    image, compressed = IMAGE_KIND.types
+    types = {
+        '/camera/image_raw': image,
+        '/camera/image_raw/compressed': compressed,
+        '/atvio_node/debug_image': image,
+        '/imu': 'sensor_msgs/msg/Imu',
+    }
+    assert recorder._candidates(types, IMAGE_KIND, None) == ['/camera/image_raw']
+    assert recorder._candidates(types, IMAGE_KIND, '/camera/image_raw/compressed') == ['/camera/image_raw/compressed']
+    types['/rear/image_raw/compressed'] = compressed
+    assert len(recorder._candidates(types, IMAGE_KIND, None)) == 2

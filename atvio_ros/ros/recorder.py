@@ -171,8 +171,8 @@ def _candidates(types: Mapping[str, str], kind: TopicKind, asked: str | None) ->
     fitting = sorted(topic for topic, type_name in types.items() if type_name in kind.types)
     if asked is not None:
         return [topic for topic in fitting if topic == asked]
-    fitting = [topic for topic in fitting if not topic.removesuffix('/compressed').endswith(OWN_IMAGES)]
-    return [topic for topic in fitting if topic.removesuffix('/compressed') == topic or topic[:-11] not in fitting]
+    raw = {topic: topic.removesuffix('/compressed') for topic in fitting}
+    return [t for t in fitting if not raw[t].endswith(OWN_IMAGES) and (raw[t] == t or raw[t] not in fitting)]
 
 
 def _choose(types: Mapping[str, str], kind: TopicKind, asked: str | None) -> str:
