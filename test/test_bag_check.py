@@ -145,3 +145,20 @@ def test_the_table_says_how_many(tmp_path, capsys):
     said = capsys.readouterr().out
     assert 'what to do' in said
     assert 'errors' in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ((), 'Give either a BAG or --live'),
+        (('bag', '--live'), 'Give either a BAG or --live'),
+        (('bag', '--seconds', '3'), '--seconds is for --live'),
+        (('bag', '--camera-info-topic', 'camera_info'), '--camera-info-topic is for --live'),
+        (('--live', '--seconds', '0'), '--seconds must be from 1 to 600'),
+    ],
+)
+def test_a_bag_and_a_running_robot_exclude_each_other(words, message, capsys):
+    assert main(['check', *words]) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 1

@@ -156,3 +156,17 @@ def test_a_camera_of_other_images_is_refused_and_no_bag_is_left(tmp_path):
     with pytest.raises(CalibrationError, match='another aspect ratio'):
         write_bag(tiny_drive(rig=replace(RIG, camera=camera)), BagWriter(tmp_path / 'bag'))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_height_of_a_camera_that_is_given_stands_on_base_footprint_as_in_the_node(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:  # its transforms say where the base is over the ground, not the camera
+        bag.write_static_transforms(START_NS, {('base_footprint', 'base_link'): translation(0.0, 0.0, 0.4)})
+        bag.write_imu(ImuSample(START_NS, np.zeros(3), np.zeros(3)))
+        bag.write_image(START_NS, np.zeros((12, 16), np.uint8))
+    assert read_rig(tmp_path / 'bag').camera_height is None
+    given = RigPart('options', T_base_camera=translation(1.5, 0.0, 0.8) @ RIG.T_base_camera)
+    with BagReader(tmp_path / 'bag') as reader:
+        rig, _, sources = bag_rig(reader, given)
+    assert rig.camera_height == pytest.approx(0.4 + 0.8 + RIG.T_base_camera[2, 3])
+    assert (sources['camera_height'], sources['T_base_camera']) == ('/tf_static', 'options')
+    assert read_rig(tmp_path / 'bag', replace(given, camera_height=1.0)).camera_height == 1.0

@@ -86,6 +86,21 @@ def test_warnings_degrade_those_of_an_estimate_too(monitor):
     assert words == 'the driver publishes g; the camera image is blank (5x)'
 
 
+def test_what_stands_degrades_until_it_is_taken_back_and_through_a_reset(monitor):
+    monitor.stand('camera', 'camera_info changed')
+    now_s = follow(monitor, 0.0, 5.0, AT_REST)
+    assert monitor.state(now_s) == (TrackingState.DEGRADED, 'camera_info changed')
+    monitor.on_warning('camera_info changed', now_s)
+    monitor.on_warning('the driver publishes g', now_s)
+    assert monitor.state(now_s)[1] == 'camera_info changed; the driver publishes g'
+    monitor.reset()
+    assert monitor.state(now_s) == (TrackingState.WAITING, 'camera_info changed')
+    now_s = follow(monitor, now_s, 1.0)
+    assert state(monitor, now_s) is TrackingState.DEGRADED
+    monitor.stand('camera', '')
+    assert monitor.state(now_s) == (TrackingState.TRACKING, '')
+
+
 def test_silence_after_odometry_is_lost_with_the_last_that_was_known(monitor):
     now_s = follow(monitor, 0.0, 1.0)
     assert state(monitor, now_s + 0.8) is TrackingState.TRACKING

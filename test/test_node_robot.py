@@ -182,3 +182,47 @@ def test_without_any_transform_it_assumes_the_poses_after_a_grace_time_and_says_
         peer.process.wait_for_line('assumed, as neither parameters nor a rig file nor /tf_static say it')
         peer.wait_for(lambda: peer.diagnostics.get('rig: base_to_camera') == 'default', 'not said in /diagnostics')
         assert peer.count('no_transform') > 0
+
+
+def test_a_camera_info_that_changes_is_told_and_degrades_until_it_is_as_at_the_start():
+    with robot() as each:
+        peer = each.peer
+        each.describe_places(ON_GROUND, CAMERA, IMU)
+        each.describe_camera()
+        i = each.begin()
+        peer.wait_for(
+            lambda: peer.diagnostics.get('rig: changes of camera_info') == '0', 'the count is not in /diagnostics'
+        )
+        each.describe_camera(k=[1.2 * k for k in K[:8]] + [1.0])
+        peer.process.wait_for_line('camera_info on /camera_info changed')
+        each.drive(i, 1)
+        peer.wait_for(lambda: i in peer.frames(), 'odometry is missing')
+        status = peer.status_at(i)
+        assert status.state == OdometryStatus.STATE_DEGRADED
+        assert 'restart, or reconfigure' in status.message
+        peer.wait_for(
+            lambda: 'camera_info changed' in peer.diagnostics.get('', '').replace(' on /camera_info', ''),
+            '/diagnostics do not say it',
+        )
+        assert peer.diagnostics['rig: changes of camera_info'] == '1'
+        each.describe_camera()
+        peer.wait_for(lambda: peer.diagnostics.get('rig: changes of camera_info') == '2', 'it was not seen to go back')
+        peer.wait_for(lambda: 'changed' not in peer.diagnostics.get('', ''), 'it is still said')
+
+
+def test_a_camera_that_sees_no_road_nearby_is_degraded_for_as_long_as_it_drives():
+    up = link('base_link', 'camera', z=CAMERA_HEIGHT - 0.4, q=(-0.4685, 0.4685, -0.5296, 0.5296))  # 7 deg up
+    with robot() as each:
+        peer = each.peer
+        each.describe_places(ON_GROUND, up, IMU)
+        each.describe_camera()
+        i = each.begin()
+        peer.wait_for_words('the road comes into view')
+        ticks = len(peer.ticks) + 4
+        peer.wait_for(lambda: len(peer.ticks) >= ticks, 'no /diagnostics')  # longer than a warning that passes is kept
+        each.drive(i, 1)
+        peer.wait_for(lambda: i in peer.frames(), 'odometry is missing')
+        status = peer.status_at(i)
+        assert status.state == OdometryStatus.STATE_DEGRADED
+        assert 'the road comes into view' in status.message
+        peer.wait_for(lambda: 'the road comes into view' in peer.diagnostics.get('', ''), '/diagnostics do not say it')

@@ -21,6 +21,7 @@ from tf2_msgs.msg import TFMessage
 
 from atvio_ros.errors import AtvioError
 from atvio_ros.odometry.ledger import Reason
+from atvio_ros.ros.camera_watch import CameraWatch
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.rig_source import GRACE_S, RigSource
 
@@ -157,3 +158,24 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_name(node, tmp_path, tex
     with pytest.raises(AtvioError, match='robot') as refused:
         Listener(node, rig=str(file))
     assert '\n' not in str(refused.value)
+
+
+def with_focal_length(factor: float, **changes) -> CameraInfo:
+    k = np.array(K) * [factor, 1, 1, 1, factor, 1, 1, 1, 1]
+    return CameraInfo(width=WIDTH, height=HEIGHT, distortion_model='plumb_bob', d=[0.0] * 5, k=k, **changes)
+
+
+@pytest.mark.parametrize('first', [INFO, None], ids=['known at the start', 'the first to come'])
+def test_a_camera_info_that_becomes_another_is_counted_and_one_calibrated_again_is_not(node, first):
+    watch = CameraWatch(node, 'best_effort', False, first)
+    watch.close()
+    for same in (INFO, INFO, with_focal_length(1.001)):
+        watch.take(same)
+    assert (watch.changes, watch.words) == (0, '')
+    for times, other in enumerate((with_focal_length(1.2), CameraInfo(), with_focal_length(1.2)), start=1):
+        watch.take(other)
+        watch.take(other)
+        assert watch.changes == times
+        assert watch.words.startswith('camera_info on /camera_info changed')
+    watch.take(INFO)
+    assert (watch.changes, watch.words) == (4, '')

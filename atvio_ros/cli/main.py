@@ -28,7 +28,7 @@ COMMANDS = {
     'calibrate-covariance': 'fit the error model of a model file to drives with ground truth',
     'calibrate-time-offset': 'measure how far the gyro of a bag lags its images',
     'calibrate-rig': 'measure a robot by a drive: gyro lag, IMU mounting, bias, direction of travel, camera height',
-    'check': 'check a bag: rates, gaps, IMU, calibration, whether the road is in view; what to do about each',
+    'check': 'check a bag or a running robot: rates, gaps, IMU, calibration, road in view; what to do about each',
     'describe': 'show the layers, parameters and MACs of a network',
     'benchmark': 'measure speed, latency and memory of networks side by side',
 }

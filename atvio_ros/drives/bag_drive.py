@@ -90,7 +90,7 @@ def bag_rig(reader: BagReader, given: RigPart | None = None) -> Combination:
     parts = [] if given is None else [given]
     if text := reader.rig_text():
         parts.append(rig_part(text, RIG_TOPIC, _rectified(reader)))
-    parts.append(_transforms(reader, image.frame_id))
+    parts.append(_transforms(reader, image.frame_id, parts))
     has_camera = any(part.camera is not None for part in parts)
     info = reader.camera_info()
     reports: tuple[str, ...] = ()
@@ -121,13 +121,14 @@ def bag_truth(reader: BagReader) -> Trajectory | None:
     return reader.ground_truth() if reader.topics.ground_truth else None
 
 
-def _transforms(reader: BagReader, camera_frame: str) -> RigPart:
+def _transforms(reader: BagReader, camera_frame: str, earlier: list[RigPart]) -> RigPart:
     transforms = reader.static_transforms()
     return transforms_part(
         lookup(transforms, BASE_FRAME, camera_frame),
         lookup(transforms, BASE_FRAME, reader.imu_frame_id()),
         lookup(transforms, BASE_FOOTPRINT, BASE_FRAME),
         STATIC_TRANSFORM_TOPIC,
+        earlier,
     )
 
 

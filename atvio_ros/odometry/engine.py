@@ -10,6 +10,7 @@ import numpy as np
 from atvio_ros.errors import ModelError
 from atvio_ros.geometry import inverse, logarithm, nearest_rotation, transform
 from atvio_ros.motion_noise import MotionNoise
+from atvio_ros.odometry.doubt import Doubts
 from atvio_ros.odometry.input_checks import SightCheck
 from atvio_ros.odometry.speed_check import SpeedCheck
 from atvio_ros.odometry.standstill import StandstillGate
@@ -39,8 +40,8 @@ class OdometryEngine:
     Odometry starts at identity. A pair that does not continue the one before (start, gap, time jump, a pair before it
     that failed) clears the estimator's memory; the pose goes on from the last, its covariance larger by what the time
     between may have brought. `standstill` holds the pose at rest; None, as in the paper, never does. `travel` finds
-    rotation and direction of travel of each pair, for estimators that look at calibrated images. Depends on the pairs
-    alone, never on the clock.
+    rotation and direction of travel of each pair, for estimators that look at calibrated images. Where the motions
+    cannot be trusted (doubt.py) the covariance is larger. Depends on the pairs alone, never on the clock.
     """
 
     def __init__(
@@ -59,7 +60,12 @@ class OdometryEngine:
         self._travel = travel
         self._sight = SightCheck()
         self._speed_check = SpeedCheck()
+        self._doubts = Doubts()
         self.reset()
+
+    def doubt_robot(self, doubtful: bool = True) -> None:
+        """Whether the estimator is taken to err on this robot, however good the images are."""
+        self._doubts.of_robot = doubtful
 
     def reset(self, start: Start | None = None) -> None:
         """Nothing remembered, and the pose where `start` says; None: at the origin, which is known exactly."""
@@ -70,6 +76,7 @@ class OdometryEngine:
         if self._travel is not None:
             self._travel.reset()
         self._speed_check.reset()
+        self._doubts.reset()
         self._T_odom_base = start.T_odom_base
         self._uncertainty = PoseUncertainty(self._noise, start.pose_covariance)
         self._last_ns: int | None = None  # the image that the pose belongs to
@@ -132,6 +139,9 @@ class OdometryEngine:
         if too_fast and not blind:  # the motion is wrong by no less than what cannot be
             covariance = covariance + np.diag([(too_fast * interval_s) ** 2] * 3 + [0.0] * 3)
             self._uncertainty.unseen_position(0.0, interval_s, too_fast)
+        if (doubt := self._doubts.update(pair, T_base_motion[:3, 3])) is not None:
+            covariance[:3, :3] += doubt.motion
+            self._uncertainty.doubted_position(R_odom_base, doubt.pose)
         if blind:
             covariance = covariance + self._unseen_covariance(interval_s)
         else:

@@ -48,10 +48,11 @@ class TrackingMonitor:
 
     def __init__(self, limits: MonitorLimits | None = None) -> None:
         self.limits = limits or MonitorLimits()
+        self._standing: dict[str, str] = {}
         self.reset()
 
     def reset(self) -> None:
-        """As at the start: waiting."""
+        """As at the start: waiting. What stands goes on."""
         self._estimate_s: float | None = None
         self._stationary = False
         self._failures = 0
@@ -80,6 +81,13 @@ class TrackingMonitor:
         """Something about the input looks wrong; `text` says what, and what to do."""
         self._add(_Event(now_s, '', text))
 
+    def stand(self, name: str, text: str) -> None:
+        """Something is wrong from now on, until the same `name` comes with an empty text."""
+        if text:
+            self._standing[name] = text
+        else:
+            self._standing.pop(name, None)
+
     def state(self, now_s: float) -> tuple[TrackingState, str]:
         """The state now, and the reason in words; '' while there is nothing to say."""
         while self._events and now_s - self._events[0].at_s > self.limits.hold_s:
@@ -88,7 +96,7 @@ class TrackingMonitor:
             return TrackingState.WAITING, self._words() or 'no odometry yet'
         if self._is_lost(now_s):
             return TrackingState.LOST, self._why_lost(now_s)
-        if self._events:
+        if self._events or self._standing:
             return TrackingState.DEGRADED, self._words()
         if self._stationary:
             return TrackingState.STATIONARY, ''
@@ -114,9 +122,13 @@ class TrackingMonitor:
         """What is remembered: each kind of event once, with how often, and the newest words about it."""
         counts = Counter(event.name or event.text for event in self._events)
         newest = {event.name or event.text: event for event in self._events}
-        return '; '.join(
-            f'{_said(newest[key])}' + (f' ({count}x)' if count > 1 else '') for key, count in counts.items()
-        )
+        standing = list(dict.fromkeys(self._standing.values()))
+        passing = [
+            f'{_said(newest[key])}' + (f' ({count}x)' if count > 1 else '')
+            for key, count in counts.items()
+            if key not in standing
+        ]
+        return '; '.join((*standing, *passing))
 
 
 def _said(event: _Event) -> str:

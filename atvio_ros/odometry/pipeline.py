@@ -72,12 +72,13 @@ class Estimator(Protocol):
 @dataclass(frozen=True)
 class Odometry:
     """One estimator on one robot, put together: images go through `intake`, readings and frames to `pairer`, pairs to
-    `engine`.
+    `engine`. `remarks` are why its motions are not to be trusted on this robot, as long as that is what it is.
     """
 
     intake: ImageIntake
     pairer: FramePairer
     engine: OdometryEngine
+    remarks: tuple[str, ...] = ()
 
 
 def assemble(
@@ -104,11 +105,13 @@ def assemble(
         StandstillGate() if standstill else None,
         TravelTracker(sight) if sight else None,
     )
-    for remark in (estimator.remark(rig), None if sight is None else road_remark(rig)):
-        if remark is not None:
-            on_warning(remark)
+    found = (estimator.remark(rig), None if sight is None else road_remark(rig))
+    remarks = tuple(remark for remark in found if remark is not None)
+    engine.doubt_robot(bool(remarks))
+    for remark in remarks:
+        on_warning(remark)
     pairer = FramePairer(make_imu_buffer(rig, estimator.undoes_lags), limits, ledger, on_warning)
-    return Odometry(intake, pairer, engine)
+    return Odometry(intake, pairer, engine, remarks)
 
 
 def make_imu_buffer(rig: Rig, undo_lags: bool) -> ImuBuffer:

@@ -88,6 +88,11 @@ class PoseUncertainty:
         growth = unseen_variance(after_s, speed) - unseen_variance(before_s, speed)
         self._P[:3, :3] += growth * np.eye(3)
 
+    def doubted_position(self, R_odom_base: FloatArray, covariance: FloatArray) -> None:
+        """Add to the position a covariance (3, 3) [m^2] in base_link's axes at the attitude R_odom_base (3, 3)."""
+        growth = R_odom_base @ covariance @ R_odom_base.T
+        self._P[:3, :3] += 0.5 * (growth + growth.T)
+
 
 def unseen_variance(time_s: float, speed: float) -> float:
     """Variance of the position [m^2] along each axis of a robot not observed for a time since it had that speed."""

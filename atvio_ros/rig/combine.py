@@ -88,8 +88,7 @@ def _difference(name: str, used: tuple[str, Any], other: tuple[str, Any]) -> str
         differ = abs(a - b) > _TOLERANCE[name] + 1e-9
         what = f'{a:g} {_UNIT[name]}', f'{b:g} {_UNIT[name]}'
     elif name == 'camera':
-        apart = camera_distance(a, b)
-        differ = not apart <= _PIXELS * a.width
+        differ = not same_camera(a, b)
         what = a_camera(a), a_camera(b)
     elif name == 'direction_of_travel':
         differ = bool(np.degrees(np.arccos(np.clip(a.vector @ b.vector, -1, 1))) > _DIRECTION_DEG)
@@ -115,6 +114,11 @@ def a_direction(direction: DirectionOfTravel) -> str:
 def a_camera(camera: CameraModel) -> str:
     """A camera in a few words."""
     return f'{camera.width}x{camera.height}, fx {camera.K[0, 0]:.1f}, {camera.distortion_model}'
+
+
+def same_camera(a: CameraModel, b: CameraModel) -> bool:
+    """Whether two calibrations see every point in the same place but for what calibrating again may change."""
+    return camera_distance(a, b) <= _PIXELS * a.width
 
 
 def camera_distance(a: CameraModel, b: CameraModel) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from atvio_ros.rig.rig import RigPart
 from atvio_ros.types import FloatArray
 
@@ -13,12 +15,14 @@ def transforms_part(
     T_base_imu: FloatArray | None,
     T_footprint_base: FloatArray | None = None,
     source: str = '/tf_static',
+    earlier: Sequence[RigPart] = (),
 ) -> RigPart:
     """Poses (4, 4) of the sensors in base_link, and of base_link in base_footprint; None where the tree lacks one.
 
-    The height is how far the camera is above base_footprint. Raises CalibrationError where that is not a height.
+    The height is how far the camera is above base_footprint: that of the tree, or, where it has none, of the first of
+    `earlier`, which speak before it, to say its pose. Raises CalibrationError where that is not a height.
     """
-    height = None
-    if T_base_camera is not None and T_footprint_base is not None:
-        height = float((T_footprint_base @ T_base_camera)[2, 3])
+    said = (T_base_camera, *(part.T_base_camera for part in earlier))
+    placed = next((T for T in said if T is not None), None)
+    height = None if placed is None or T_footprint_base is None else float((T_footprint_base @ placed)[2, 3])
     return RigPart(source, T_base_camera=T_base_camera, T_base_imu=T_base_imu, camera_height=height)

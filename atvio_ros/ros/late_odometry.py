@@ -15,6 +15,7 @@ from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.odometry.pipeline import Estimator, Odometry, assemble
 from atvio_ros.rig.combine import Combination
+from atvio_ros.ros.camera_watch import CameraWatch
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.rig_source import RigSource
 from atvio_ros.types import FramePair, ImageArray, ImuSample
@@ -46,6 +47,7 @@ class LateOdometry:
         self._size = SizeCheck()
         self._source = RigSource(node, parameters, estimator.view is not None)
         self._odometry: Odometry | None = None
+        self._camera: CameraWatch | None = None  # from when the robot is known
         self._combination: Combination | None = None
         self._reported: set[str] = set()
         self._compared = False  # with what came after it was put together
@@ -67,7 +69,15 @@ class LateOdometry:
 
     def values(self) -> dict[str, str]:
         """What /diagnostics tells of the robot."""
-        return self._source.found(self._combination) if self._combination else {}
+        values = self._source.found(self._combination) if self._combination else {}
+        if self._camera:
+            values['rig: changes of camera_info'] = str(self._camera.changes)
+        return values
+
+    @property
+    def camera_changed(self) -> str:
+        """Words while camera_info is not that of the start; else ''."""
+        return self._camera.words if self._camera else ''
 
     def add_image(self, message: Any, received_ns: int) -> None:
         """Take an Image or CompressedImage; one that cannot be used is counted."""
@@ -124,6 +134,8 @@ class LateOdometry:
     def close(self) -> None:
         """Stop listening."""
         self._source.close()
+        if self._camera:
+            self._camera.close()
 
     def _odometry_for(self, pixels: ImageArray) -> Odometry | None:
         """The odometry, put together now if it can be; without it the image is counted."""
@@ -152,6 +164,7 @@ class LateOdometry:
             made.pairer.take_imu(sample)
         self._readings.clear()
         self._combination, self._odometry = combination, made
+        self._camera = self._source.watch_camera()
         self._on_ready(made)
         return made
 

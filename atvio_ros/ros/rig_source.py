@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,16 +14,16 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
 from atvio_ros.errors import AtvioError, CalibrationError, MessageError
-from atvio_ros.message_decoding import camera_info, stamped_transform
+from atvio_ros.message_decoding import stamped_transform
 from atvio_ros.odometry.ledger import Reason
-from atvio_ros.rig.camera_info import from_camera_info, is_rectified_topic
+from atvio_ros.rig.camera_info import is_rectified_topic
 from atvio_ros.rig.combine import Combination, combine
 from atvio_ros.rig.rig import RigPart
 from atvio_ros.rig.rig_yaml import read_rig, rig_part
 from atvio_ros.rig.transforms import BASE_FOOTPRINT, transforms_part
+from atvio_ros.ros.camera_watch import CameraWatch, camera_of
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.transform_tree import TransformTree
-from atvio_ros.types import FloatArray
 
 STATIC_TRANSFORMS = '/tf_static'
 ON_RIG_TOPIC = ('imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias')  # what no other topic tells
@@ -55,6 +54,7 @@ class RigSource:
         self._clock = clock
         image_topic = node.resolve_topic_name('image')
         self._rectified = is_rectified_topic(image_topic.removesuffix('/compressed'))
+        self._newest_camera_info: CameraInfo | None = None  # whether it can be used or not
         self._given: list[RigPart] = [parameters.robot]
         if parameters.rig:
             self._given.append(read_rig(Path(parameters.rig), self._rectified, image_topic=image_topic))
@@ -162,45 +162,48 @@ class RigSource:
             self._node.get_logger().error(f'the message on {topic} is not used: {error}')
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        topic, info = self._topic('camera_info'), camera_info(message)
+        topic, self._newest_camera_info = self._topic('camera_info'), message
         try:
-            camera = from_camera_info(
-                info.width_px, info.height_px, info.distortion_model, info.d, info.k, info.r, info.p, *info.binning,
-                roi=info.roi, rectified=self._rectified, where=topic,
-            )  # fmt: skip
+            camera = camera_of(message, self._rectified, topic)
         except CalibrationError as error:
             self._errors[topic], self._camera_info = str(error), None
         else:
             self._errors.pop(topic, None)
             self._camera_info = RigPart(topic, camera=camera)
 
+    def watch_camera(self) -> CameraWatch | None:
+        """What listens to camera_info once the robot is put together; None where the odometry needs no view."""
+        if not self._needs_view:
+            return None
+        reliability = self._parameters.image_reliability
+        return CameraWatch(self._node, reliability, self._rectified, self._newest_camera_info)
+
     def _parts(self) -> Sequence[RigPart]:
         """All that is said, the first to speak first."""
         given = [part for part in (*self._given, self._on_topic) if part is not None]
-        transforms = self._transforms([part.T_base_camera for part in given if part.T_base_camera is not None])
+        transforms = self._transforms(given)
         said = [*given, transforms, self._camera_info]
         if self._parameters.extrinsics_from_tf:
             poses = RigPart(STATIC_TRANSFORMS, T_base_camera=transforms.T_base_camera, T_base_imu=transforms.T_base_imu)
             said.insert(0, poses)
         return [part for part in said if part is not None]
 
-    def _transforms(self, given: list[FloatArray]) -> RigPart:
-        """What /tf_static says. The height is that of its camera, or of the one `given` where it has none."""
+    def _transforms(self, given: Sequence[RigPart]) -> RigPart:
+        """What /tf_static says; see transforms_part."""
         base, camera, imu = self._parameters.base_frame, self._frames['camera'], self._frames['IMU']
-        T_base_camera = self._tree.lookup(base, camera) if camera else None
-        T_base_imu = self._tree.lookup(base, imu) if imu else None
         try:
             part = transforms_part(
-                T_base_camera if T_base_camera is not None or not given else given[0],
-                T_base_imu,
+                self._tree.lookup(base, camera) if camera else None,
+                self._tree.lookup(base, imu) if imu else None,
                 self._tree.lookup(BASE_FOOTPRINT, base),
                 STATIC_TRANSFORMS,
+                given,
             )
         except CalibrationError as error:
             self._errors[STATIC_TRANSFORMS] = str(error)
             return RigPart(STATIC_TRANSFORMS)
         self._errors.pop(STATIC_TRANSFORMS, None)
-        return dataclasses.replace(part, T_base_camera=T_base_camera)
+        return part
 
     def _poses_missing(self) -> list[str]:
         """Sensors whose pose must come from /tf_static, and has not. Of Kalibr's IMU in the camera, one is enough."""

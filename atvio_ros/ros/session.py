@@ -68,6 +68,8 @@ class Session:
         self._speed = 0.0
         self._published_s = 0.0
         self._paused = False
+        self._remarks: tuple[str, ...] = ()  # why the robot is not to be trusted
+        self._camera_warned = False
         self._warned_s: dict[str, float] = {}
         self._connections: list[Any] = []  # subscriptions and timers while active
         self._odometry = LateOdometry(node, parameters, estimator, self._ledger, self._on_ready, self._on_warning)
@@ -143,6 +145,7 @@ class Session:
         if not self._worker.alive:
             raise NodeError('The thread of the network has ended with the error above. Please report it.')
         self._odometry.compare()
+        self._watch_camera()
         report = self._health.tick()
         values = {
             'model': self._estimator.name,
@@ -181,7 +184,21 @@ class Session:
 
     def _on_ready(self, odometry: Odometry) -> None:
         self._worker.engine = odometry.engine
+        self._remarks = odometry.remarks
+        with self._monitor_lock:
+            for number, text in enumerate(odometry.remarks):
+                self._monitor.stand(f'robot {number}', text)
         self._sight = odometry.intake if isinstance(odometry.intake, Sight) else None
+
+    def _watch_camera(self) -> None:
+        changed = self._odometry.camera_changed
+        with self._monitor_lock:
+            self._monitor.stand('camera', changed)
+        if self._worker.engine:
+            self._worker.engine.doubt_robot(bool(self._remarks or changed))
+        if changed and not self._camera_warned:
+            self._camera_warned = True
+            self._node.get_logger().warning(changed)
 
     def _on_pair(self, pair: FramePair) -> None:
         self._health.add_pair(pair)
