@@ -195,7 +195,7 @@ class TravelDirection:
     def _learn_bias(self, beside: FloatArray, share: float, interval_s: float) -> None:
         """Move the gyro's bias by a share of a rotation beside it (3,) [rad]; a large one comes of wrong corners.
 
-        At first by more, as for a mean: a gyro of half a degree a second turns a trajectory by as much until it is known.
+        At first by more, as for a mean: until a bias of half a degree a second is known, it turns the trajectory.
         """
         if float(np.linalg.norm(beside)) < _MOST_BESIDE_SIGMAS * self._settings.gyro_sigma:
             self._bias_seen_s += interval_s
