@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atvio_ros.cli import common
-from atvio_ros.cli.calibrate_time_offset import LARGEST_SEARCH_S, MADE_WITH
+from atvio_ros.cli.reference_options import MADE_WITH, add_reference_options, chosen_reference, search_s
 
 if TYPE_CHECKING:
     from atvio_ros.evaluation.bag_calibration import BagCalibration
@@ -18,15 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='rig file to write, such as rig.yaml')
     common.add_rig_options(parser)
-    parser.add_argument(
-        '--reference',
-        choices=('auto', 'truth', 'images'),
-        default='auto',
-        help='what the gyro is compared with; auto: ground truth where the bag has it (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--search', type=float, default=0.5, metavar='S', help='largest lag looked for, either way [s] (default: 0.5)'
-    )
+    add_reference_options(parser)
     common.add_topic_options(parser)
     parser.add_argument('--json', action='store_true', help='print the result as JSON')
 
@@ -34,12 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Calibrate, write the file and print what was found and what was not."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.errors import CalibrationError, SettingsError
+    from atvio_ros.errors import CalibrationError
     from atvio_ros.evaluation.bag_calibration import calibrate_bag
     from atvio_ros.rig.rig_yaml import rig_text, write_rig
 
-    if not 0.05 <= arguments.search <= LARGEST_SEARCH_S:
-        raise SettingsError(f'--search must be 0.05 to {LARGEST_SEARCH_S:g} seconds, not {arguments.search:g}.')
+    search = search_s(arguments)
     with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
         given = common.given_rig(arguments, reader.topics.image)
         task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images', visible=False)
@@ -47,8 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
         def image_seen() -> None:
             progress.update(task, advance=1, visible=True)
 
-        reference = None if arguments.reference == 'auto' else arguments.reference
-        found = calibrate_bag(reader, given, reference, arguments.search, image_seen)
+        reference = chosen_reference(arguments)
+        found = calibrate_bag(reader, given, reference, search, image_seen)
     if not rig_text(found.part):
         raise CalibrationError(' '.join(('Nothing could be found, so no file is written.', *found.notes)))
     write_rig(arguments.out, found.part, _comment(arguments.bag, found))

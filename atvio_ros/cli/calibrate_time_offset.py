@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atvio_ros.cli import common
+from atvio_ros.cli.reference_options import MADE_WITH, add_reference_options, chosen_reference, search_s
 
 if TYPE_CHECKING:
     from atvio_ros.evaluation.bag_gyro_lag import BagLag
     from atvio_ros.odometry.pipeline import Estimator
-
-MADE_WITH = {
-    'truth': 'the rotation between ground-truth poses',
-    'images': 'the rotation between images (tracked corners, essential matrix)',
-}
-LARGEST_SEARCH_S = 10.0  # that of imu_time_offset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
-    parser.add_argument(
-        '--reference',
-        choices=('auto', 'truth', 'images'),
-        default='auto',
-        help='what the gyro is compared with; auto: ground truth where the bag has it (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--search', type=float, default=0.5, metavar='S', help='largest lag looked for, either way [s] (default: 0.5)'
-    )
+    add_reference_options(parser)
     common.add_topic_options(parser)
     parser.add_argument('--json', action='store_true', help='print the result as JSON')
 
@@ -40,11 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure the lag and print it with the parameter that it asks for."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.errors import SettingsError
     from atvio_ros.evaluation.bag_gyro_lag import bag_gyro_lag
 
-    if not 0.05 <= arguments.search <= LARGEST_SEARCH_S:
-        raise SettingsError(f'--search must be 0.05 to {LARGEST_SEARCH_S:g} seconds, not {arguments.search:g}.')
+    search = search_s(arguments)
     estimator = common.chosen_estimator(arguments)
     with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
         task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images', visible=False)
@@ -52,9 +37,9 @@ def run(arguments: argparse.Namespace) -> None:
         def image_seen() -> None:
             progress.update(task, advance=1, visible=True)
 
-        reference = None if arguments.reference == 'auto' else arguments.reference
+        reference = chosen_reference(arguments)
         given = common.given_rig(arguments, reader.topics.image)
-        found = bag_gyro_lag(reader, reference, arguments.search, image_seen, given)
+        found = bag_gyro_lag(reader, reference, search, image_seen, given)
     result = lag_figures(arguments.bag, found, estimator)
     if arguments.json:
         import json
