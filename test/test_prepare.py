@@ -106,9 +106,22 @@ def test_a_level_view_is_what_the_network_sees_in_the_odometry(tmp_path, pitch_d
     np.testing.assert_allclose(sequence.camera_poses[1, :3, 3], [2.0, 0.0, 0.5], atol=1e-12)
 
 
-def test_a_level_view_needs_the_height_of_the_camera(bag, tmp_path):
+def test_a_stored_view_is_what_the_odometry_keeps(tmp_path):
+    tilted = transform(R_BODY_OPTICAL @ Rotation.from_euler('x', -4, degrees=True).as_matrix(), np.array([1.0, 0, 0.5]))
+    rig = Rig(CameraModel(160, 96, np.array([[90.0, 0, 80], [0, 90, 50], [0, 0, 1]])), tilted, camera_height=1.2)
+    pictures = tuple(np.random.default_rng(i).integers(0, 255, (96, 160), dtype=np.uint8) for i in range(FRAMES))
+    sequence = prepare(tiny_drive(rig=rig, pictures=pictures), tmp_path / 'drive', SequenceMeta(), view='stored')
+    sight = Sight(rig)
+    np.testing.assert_array_equal(sequence.images, [sight.frame(0, picture).image for picture in pictures])
+    assert sequence.meta.view == 'stored'
+    np.testing.assert_allclose(sequence.meta.intrinsics_px[:2], [sight.stored.virtual.fx] * 2)
+    np.testing.assert_allclose(np.array(sequence.meta.T_base_camera)[:3, :3], R_BODY_OPTICAL, atol=1e-12)
+
+
+@pytest.mark.parametrize('view', ['level', 'stored'])
+def test_a_view_needs_the_height_of_the_camera(bag, tmp_path, view):
     with pytest.raises(CalibrationError, match='height'):
-        prepare_bag(bag, tmp_path / 'drive2', view='level')
+        prepare_bag(bag, tmp_path / 'drive2', view=view)
 
 
 def test_an_interruption_leaves_nothing(bag, tmp_path):

@@ -21,9 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--size', default='416x128', metavar='WxH', help='image size [px] (default: %(default)s)')
     parser.add_argument(
         '--view',
-        choices=('none', 'level'),
+        choices=('none', 'level', 'stored'),
         default='none',
-        help="none: the whole image, scaled. level: what KITTI's camera would see, for networks with view level",
+        help="none: the whole image, scaled. level: what KITTI's camera would see, for networks with view level. "
+        'stored: what the odometry keeps of a calibrated camera, for the network road; --size does not count',
     )
     parser.add_argument(
         '--view-pitch-deg',

@@ -44,17 +44,23 @@ def prepare(
 
     `view` 'level': grey images of that size that KITTI's camera would take from there, its axes along the nominal
     direction of travel, which lies `view_pitch_deg` below them. The odometry turns them further, by the direction that
-    it measures; this does not.
+    it measures; this does not. 'stored': grey images as the odometry keeps them (view/stored.py), of a size that
+    follows from the rig; `size_px` does not count.
     `meta` says what the drive does not: its source, fingerprint and topics, and the stretches to exclude.
     `on_progress` is called for each image. Raises DatasetError without ground truth, as SequenceWriter does, and when
-    a stretch to exclude goes beyond the last image; CalibrationError where a level view needs to know more of the
-    robot; and what the drive raises.
+    a stretch to exclude goes beyond the last image; CalibrationError where a view needs to know more of the robot; and
+    what the drive raises.
     """
     truth, imu, rig = drive.truth, drive.imu, drive.rig
     if truth is None:
         raise DatasetError(f'The drive for {folder.name} has no ground truth, which training needs.')
     left_out = 0
-    level = _Level(rig, size_px, view_pitch_deg) if view == 'level' else None
+    level: _Level | _Stored | None = None
+    if view == 'level':
+        level = _Level(rig, size_px, view_pitch_deg)
+    elif view == 'stored':
+        level = _Stored(rig)
+        size_px = level.virtual.height, level.virtual.width
     with SequenceWriter(folder, *size_px) as writer:
         for stamp_ns, image in drive.images():
             pixels = _grey(image) if grey or level else image
@@ -64,7 +70,7 @@ def prepare(
         T_fixed_base = poses_at(truth, writer.stamps_ns)
         T_base_image = level.T_base_view if level else rig.T_base_camera
         camera = level.virtual.model if level else rig.camera
-        seen: dict[str, Any] = {'view': view, 'view_pitch_deg': view_pitch_deg} if level else {}
+        seen: dict[str, Any] = {'view': view, 'view_pitch_deg': view_pitch_deg if view == 'level' else 0.0}
         return writer.finish(
             imu.stamps_ns,
             imu.values,
@@ -117,6 +123,21 @@ def poses_at(truth: Trajectory, stamps_ns: NDArray[np.int64]) -> FloatArray:
         for axis in range(3):
             poses[between, axis, 3] = np.interp(wanted, seconds, truth.poses[:, axis, 3])
     return poses
+
+
+class _Stored:
+    """Keeps images as the odometry does (odometry/sight.py)."""
+
+    def __init__(self, rig: Rig) -> None:
+        R_camera_stored = nominal_level(rig)
+        self._stored = StoredView(rig.needed_camera, R_camera_stored)
+        self.virtual = self._stored.virtual
+        _ = rig.needed_height  # in which motions are measured
+        self.T_base_view: FloatArray = rig.T_base_camera @ transform(R_camera_stored, np.zeros(3))
+
+    def draw(self, grey: ImageArray) -> ImageArray:
+        """Grey image (h, w) or (h, w, 1) of the calibrated size -> stored image (H, W, 1)."""
+        return self._stored.store(grey)
 
 
 def _grey(image: ImageArray) -> ImageArray:

@@ -1,6 +1,6 @@
 """A prepared sequence: one folder with what training needs of one drive, as arrays that are mapped, not loaded.
 
-images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image, or the level view
+images.npy           (N, H, W, C) uint8, RGB or grey, scaled by preprocessing.scale_image, or the level or stored view
 image_stamps_ns.npy  (N,) int64, strictly increasing
 imu_stamps_ns.npy    (M,) int64, strictly increasing
 imu.npy              (M, 6) float64: wx wy wz [rad/s], ax ay az [m/s^2], in imu_link, as recorded
@@ -35,7 +35,7 @@ FORMAT = 'atvio_ros prepared sequence'
 FORMAT_VERSION = 1
 META_FILE = 'meta.json'
 
-VIEWS = ('none', 'level')
+VIEWS = ('none', 'level', 'stored')
 
 Matrix = tuple[tuple[float, ...], ...]
 Ranges = tuple[tuple[int, int], ...]  # first and last image of stretches, both included
@@ -59,7 +59,11 @@ class SequenceMeta:
     T_base_camera: Matrix = ()  # 4x4, of the images: the camera's, or the level view's
     R_base_imu: Matrix = ()  # 3x3; the IMU is stored in imu_link's axes
     rig: RigSettings = dataclasses.field(default_factory=RigSettings)  # the robot; older folders say nothing of it
-    view: str = setting('none', 'none: the whole image, scaled. level: a virtual camera along the way.', choices=VIEWS)
+    view: str = setting(
+        'none',
+        'none: the whole image, scaled. level: a virtual camera along the way. stored: all that the odometry keeps.',
+        choices=VIEWS,
+    )
     view_pitch_deg: float = 0.0  # of a level view: the way appears this much below its axis
     excluded: Ranges = ()  # stretches of images that training leaves out
     notes: tuple[str, ...] = ()
