@@ -12,6 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from ros_graph import Graph
 
+# Tests of launch_testing, not of pytest: CMakeLists.txt adds them where ROS has it (docs/ros.md).
+collect_ignore = ['launch']
+
 # A test and a node share few cores: threads that wait for each other make everything several times slower.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
