@@ -1,14 +1,16 @@
-"""Visual-inertial odometry beside your stack: atvio_node, RViz on request. `--show-args` explains every argument."""
+"""Visual-inertial odometry beside your stack: atvio_node; RViz and Foxglove on request. `--show-args` explains all."""
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from atvio_ros.ros import launching
+
 SHARE = FindPackageShare('atvio_ros')
+BOOLEAN = ['true', 'false', 'True', 'False']
 
 ARGUMENTS = (
     DeclareLaunchArgument('image_topic', default_value='/camera/image_raw', description='Images to subscribe to.'),
@@ -53,12 +55,28 @@ ARGUMENTS = (
         choices=['', 'true', 'false'],
         description='false: wait for lifecycle transitions from outside; empty: as in params_file (true by default).',
     ),
-    DeclareLaunchArgument('use_sim_time', default_value='false', description='Take time from /clock (replayed bags).'),
-    DeclareLaunchArgument('rviz', default_value='false', description='Show the trajectory in RViz.'),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        choices=BOOLEAN,
+        description='Take time from /clock (replayed bags).',
+    ),
+    DeclareLaunchArgument(
+        'rviz',
+        default_value='false',
+        choices=BOOLEAN,
+        description='Show the trajectory in RViz, where it is installed.',
+    ),
     DeclareLaunchArgument(
         'rviz_config',
         default_value=PathJoinSubstitution([SHARE, 'config', 'atvio.rviz']),
         description='RViz configuration.',
+    ),
+    DeclareLaunchArgument(
+        'foxglove',
+        default_value='false',
+        choices=BOOLEAN,
+        description='Start foxglove_bridge, where it is installed; config/foxglove.json is a layout for it.',
     ),
     DeclareLaunchArgument(
         'fastdds_profile',
@@ -69,7 +87,37 @@ ARGUMENTS = (
 )
 
 
-def odometry_node(context: LaunchContext) -> list[Node]:
+def check(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Refuse arguments that would fail later: what has started by then would be left running."""
+    for name in ('params_file', 'rig', 'model', 'fastdds_profile'):
+        if path := LaunchConfiguration(name).perform(context):
+            launching.existing(name, path)
+    if height := LaunchConfiguration('camera_height').perform(context):
+        launching.number('camera_height', height, above=0.0)
+    return []
+
+
+def viewers(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """RViz and foxglove_bridge, each where it is asked for and installed; a warning where it is not installed."""
+    namespace, image_topic = (LaunchConfiguration(name).perform(context) for name in ('namespace', 'image_topic'))
+    sim_time = {'use_sim_time': ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)}
+    rviz = Node(
+        package='rviz2',
+        executable='rviz2',
+        arguments=['-d', LaunchConfiguration('rviz_config')],
+        parameters=[sim_time],
+        remappings=launching.shown_topics(namespace, image_topic),
+    )
+    foxglove = Node(package='foxglove_bridge', executable='foxglove_bridge', parameters=[sim_time], output='screen')
+    started: list[LaunchDescriptionEntity] = []
+    for name, package, node in (('rviz', 'rviz2', rviz), ('foxglove', 'foxglove_bridge', foxglove)):
+        if LaunchConfiguration(name).perform(context).lower() == 'true':
+            missing = launching.missing_package(package)
+            started.append(LogInfo(msg=f'[WARNING] {missing}') if missing else node)
+    return started
+
+
+def odometry_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """atvio_node. Only arguments that were given override params_file and environment: no substitution says that."""
     names = ('rig', 'estimator', 'model', 'device')
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
@@ -99,17 +147,6 @@ def odometry_node(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, then the node, then RViz."""
-    return LaunchDescription(
-        [
-            *ARGUMENTS,
-            OpaqueFunction(function=odometry_node),
-            Node(
-                package='rviz2',
-                executable='rviz2',
-                arguments=['-d', LaunchConfiguration('rviz_config')],
-                parameters=[{'use_sim_time': ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)}],
-                condition=IfCondition(LaunchConfiguration('rviz')),
-            ),
-        ]
-    )
+    """Arguments, viewers, node. The node comes last: nothing that fails before it leaves it running."""
+    steps = (check, viewers, odometry_node)
+    return LaunchDescription([*ARGUMENTS, *(OpaqueFunction(function=step) for step in steps)])

@@ -1,21 +1,37 @@
 """Replays a bag: atvio_player with /clock and the ground-truth path, atvio_node, RViz. `--show-args` explains."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription, RegisterEventHandler, TimerAction
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from atvio_ros.ros import launching
+
 SHARE = FindPackageShare('atvio_ros')
+BOOLEAN = ['true', 'false', 'True', 'False']
+PASSED_ON = (
+    'image_topic', 'imu_topic', 'rig', 'camera_height', 'estimator', 'model', 'device', 'params_file', 'use_sim_time',
+    'rviz', 'foxglove',
+)  # fmt: skip
+AFTER_THE_BAG_S = 3.0  # the last images are still on their way
 
 ARGUMENTS = (
     DeclareLaunchArgument('bag', description='Bag to play, as `atvio export-kitti` or `atvio synthesize` writes it.'),
     DeclareLaunchArgument('rate', default_value='1.0', description='Speed: 1.0 is real time.'),
-    DeclareLaunchArgument('loop', default_value='false', description='Start again at the end.'),
+    DeclareLaunchArgument('loop', default_value='false', choices=BOOLEAN, description='Start again at the end.'),
     DeclareLaunchArgument('image_topic', default_value='/camera/image_raw', description='Images in the bag.'),
     DeclareLaunchArgument('imu_topic', default_value='/imu/data_raw', description='IMU readings in the bag.'),
     DeclareLaunchArgument(
@@ -27,7 +43,18 @@ ARGUMENTS = (
     DeclareLaunchArgument('estimator', default_value='', description='road or network; empty: the default.'),
     DeclareLaunchArgument('model', default_value='', description='Model file (.safetensors); empty: the default.'),
     DeclareLaunchArgument('device', default_value='', description='auto, cuda or cpu; empty: auto.'),
-    DeclareLaunchArgument('rviz', default_value='true', description='Show the trajectory in RViz.'),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='true',
+        choices=BOOLEAN,
+        description='Take time from /clock, which the player sends.',
+    ),
+    DeclareLaunchArgument(
+        'rviz', default_value='true', choices=BOOLEAN, description='Show the trajectory in RViz, where it is installed.'
+    ),
+    DeclareLaunchArgument(
+        'foxglove', default_value='false', choices=BOOLEAN, description='Start foxglove_bridge, where it is installed.'
+    ),
     DeclareLaunchArgument(
         'params_file',
         default_value=PathJoinSubstitution([SHARE, 'config', 'kitti.yaml']),
@@ -36,27 +63,29 @@ ARGUMENTS = (
 )
 
 
+def check(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Refuse arguments that would fail later: what has started by then would be left running."""
+    launching.existing('bag', LaunchConfiguration('bag').perform(context))
+    launching.number('rate', LaunchConfiguration('rate').perform(context), above=0.0)
+    return []
+
+
+def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The end of a process: the player's ends everything a little later; a failure, of the player or node, at once."""
+    name = event.process_name.rpartition('-')[0]
+    if context.is_shutdown or name not in ('atvio_player', 'atvio_node'):
+        return []
+    if name == 'atvio_player' and event.returncode == 0:
+        return [TimerAction(period=AFTER_THE_BAG_S, actions=[EmitEvent(event=Shutdown(reason='the bag has ended'))])]
+    # Only an error makes `ros2 launch` end with another status than 0.
+    raise RuntimeError(f'{name} ended with status {event.returncode}; its last line says why')
+
+
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, then node and RViz, then the player; everything ends a little after the player does."""
+    """Arguments, then viewers and node, then the player, which waits for the node."""
     odometry = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([SHARE, 'launch', 'atvio.launch.py'])),
-        launch_arguments={
-            **{
-                name: LaunchConfiguration(name)
-                for name in (
-                    'image_topic',
-                    'imu_topic',
-                    'rig',
-                    'camera_height',
-                    'estimator',
-                    'model',
-                    'device',
-                    'rviz',
-                    'params_file',
-                )
-            },
-            'use_sim_time': 'true',
-        }.items(),
+        launch_arguments=[(name, LaunchConfiguration(name)) for name in PASSED_ON],
     )
     player = Node(
         package='atvio_ros',
@@ -72,10 +101,5 @@ def generate_launch_description() -> LaunchDescription:
         ],
         output='screen',
     )
-    finish = RegisterEventHandler(
-        OnProcessExit(
-            target_action=player,
-            on_exit=[TimerAction(period=3.0, actions=[EmitEvent(event=Shutdown(reason='the bag has ended'))])],
-        )
-    )
-    return LaunchDescription([*ARGUMENTS, odometry, player, finish])
+    ends = RegisterEventHandler(OnProcessExit(on_exit=on_exit))
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=check), ends, odometry, player])

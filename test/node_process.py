@@ -132,6 +132,10 @@ class NodeProcess:
         self._reader.join(STOP_LIMIT_S)
         return self._process.returncode
 
+    def send(self, which: signal.Signals) -> None:
+        """Send a signal, and wait for nothing."""
+        self._process.send_signal(which)
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Its exit status after a signal; once it has ended, the same again."""
         self._process.send_signal(how)

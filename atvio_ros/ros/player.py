@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
 from atvio_ros.types import NANOSECONDS
 
 LATCHED = (STATIC_TRANSFORM_TOPIC, RIG_TOPIC)
+AFTER_A_JUMP_S = 1.0  # RViz has noticed by then that time went back, and has cleared its displays
+LONGEST_SLEEP_S = 0.1  # the end of the process may be asked for meanwhile
 PUBLISHER_DEPTH = 1000  # IMU at 100 Hz comes in bursts when a bag is played faster than real time
 
 
@@ -46,6 +49,7 @@ class BagPlayer:
             if topic
         }
         self._publishers: dict[str, Any] = {}
+        self._truth: PathMessage | None = None  # made once
         self._clock = node.create_publisher(Clock, '/clock', 10)
         for topic, type_name in reader.types(self._topics).items():
             latched = topic in LATCHED
@@ -69,36 +73,49 @@ class BagPlayer:
         for message in self._reader.raw_messages(self._topics):
             first_ns = message.log_stamp_ns if first_ns is None else first_ns
             if rate > 0.0:
-                due_s = started_s + (message.log_stamp_ns - first_ns) / NANOSECONDS / rate
-                time.sleep(max(0.0, due_s - time.monotonic()))
+                self._wait_until(started_s + (message.log_stamp_ns - first_ns) / NANOSECONDS / rate)
             before(message)
             self._clock.publish(Clock(clock=stamp_from_ns(message.log_stamp_ns)))
             self._publishers[message.topic].publish(message.cdr)
 
+    def _wait_until(self, due_s: float) -> None:
+        while (left_s := due_s - time.monotonic()) > 0.0 and self._node.context.ok():
+            time.sleep(min(left_s, LONGEST_SLEEP_S))
+
     def publish_truth_path(self) -> None:
-        """Latch the whole ground truth as one path on /ground_truth/path, for RViz."""
+        """Latch the whole ground truth as one path on /ground_truth/path, for RViz, which forgets it at a time jump."""
         if self._reader.topics.ground_truth is None:
             return
+        if self._truth is None:
+            self._truth = self._make_truth_path()
+            latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            self._truth_path = self._node.create_publisher(PathMessage, '/ground_truth/path', latched)
+        self._truth_path.publish(self._truth)
+
+    def _make_truth_path(self) -> PathMessage:
         truth = self._reader.ground_truth()
         poses = [
             messages.pose_stamped(make_message, int(stamp_ns), ODOM_FRAME, T)
             for stamp_ns, T in zip(truth.stamps_ns, truth.poses, strict=True)
         ]
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._truth_path = self._node.create_publisher(PathMessage, '/ground_truth/path', latched)
-        self._truth_path.publish(messages.path(make_message, int(truth.stamps_ns[0]), ODOM_FRAME, poses))
+        return messages.path(make_message, int(truth.stamps_ns[0]), ODOM_FRAME, poses)
 
 
 def main() -> None:
     """`ros2 run atvio_ros atvio_player --ros-args -p bag:=BAG -p rate:=1.0 -p loop:=false`."""
+    # One way out, however often it is asked for: rclpy's handler ends the context, and everything here looks at that.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init()
     node = Node('atvio_player')
     try:
-        with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        with contextlib.suppress(ExternalShutdownException):
             _play(node)
     except AtvioError as error:
         print(f'atvio_player: {error}', file=sys.stderr)
         sys.exit(1)
+    except RuntimeError:  # what rclpy raises for everything that is still tried on a context that was shut down
+        if rclpy.ok():
+            raise
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
@@ -122,17 +139,23 @@ def _play(node: Node) -> None:
             node.get_logger().warning(
                 f'Nobody subscribed to images and IMU within {wait_s:.0f} s; playing all the same'
             )
+        jumped_s: float | None = None  # when time went back, until RViz has been shown the ground truth again
+
+        def before(_: RawMessage) -> None:
+            nonlocal jumped_s
+            if not rclpy.ok():
+                raise ExternalShutdownException
+            if jumped_s is not None and time.monotonic() - jumped_s > AFTER_A_JUMP_S:
+                jumped_s = None
+                player.publish_truth_path()
+
         while rclpy.ok():
             node.get_logger().info(f'playing {bag}')
-            player.play(rate, lambda message: _stop_when_shut_down())
+            player.play(rate, before)
             if not loop:
                 time.sleep(0.5)  # what was published last must leave before the process does
                 break
-
-
-def _stop_when_shut_down() -> None:
-    if not rclpy.ok():
-        raise ExternalShutdownException
+            jumped_s = jumped_s or time.monotonic()
 
 
 if __name__ == '__main__':
