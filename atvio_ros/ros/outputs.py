@@ -19,6 +19,7 @@ from atvio_ros.odometry.ledger import Counts
 from atvio_ros.rig.rig import DirectionOfTravel
 from atvio_ros.ros.conversions import make_message, stamp_from_ns
 from atvio_ros.ros.parameters import NodeParameters
+from atvio_ros.ros.rivals import Rivals
 from atvio_ros.types import OdometryEstimate
 
 
@@ -47,6 +48,7 @@ class Outputs:
         self._path = node.create_publisher(Path, 'path', QoSProfile(depth=1))
         self._status = node.create_publisher(OdometryStatus, 'status', QoSProfile(depth=10))
         self._broadcaster = TransformBroadcaster(node)
+        self.rivals = Rivals(node, 'odometry')
         self._poses: deque[Any] = deque(maxlen=parameters.path_length)
 
     def publish(self, estimate: OdometryEstimate) -> None:
@@ -57,7 +59,9 @@ class Outputs:
         self._odometry.publish(messages.odometry(make_message, estimate, odom, base))
         if parameters.publish_tf:
             parent, child, T = (base, odom, inverse(T_odom_base)) if parameters.invert_tf else (odom, base, T_odom_base)
-            self._broadcaster.sendTransform(messages.transform_stamped(make_message, stamp_ns, parent, child, T))
+            stamped = messages.transform_stamped(make_message, stamp_ns, parent, child, T)
+            self.rivals.sent(stamped)
+            self._broadcaster.sendTransform(stamped)
         if parameters.publish_path:
             if self._poses.maxlen != parameters.path_length:
                 self._poses = deque(self._poses, maxlen=parameters.path_length)
@@ -98,5 +102,6 @@ class Outputs:
 
     def close(self) -> None:
         """Take the publishers out of the graph."""
+        self.rivals.close()
         for publisher in (self._odometry, self._path, self._status, self._broadcaster.pub_tf):
             self._node.destroy_publisher(publisher)

@@ -70,6 +70,7 @@ class Session:
         self._paused = False
         self._remarks: tuple[str, ...] = ()  # why the robot is not to be trusted
         self._camera_warned = False
+        self._rivalry = ''  # who else publishes what this does
         self._warned_s: dict[str, float] = {}
         self._connections: list[Any] = []  # subscriptions and timers while active
         self._odometry = LateOdometry(node, parameters, estimator, self._ledger, self._on_ready, self._on_warning)
@@ -162,10 +163,13 @@ class Session:
         if not self._connections:
             return DiagnosticStatus.WARN, 'inactive; activate the node to have odometry', values
         state, level, text = self._judge(report)
+        self._watch_rivals()
         if state in (OdometryStatus.STATE_WAITING, OdometryStatus.STATE_LOST):
             self._warn('waiting' if state == OdometryStatus.STATE_WAITING else 'lost', text)
         if time.monotonic() - self._published_s > STATUS_PERIOD_S:
             self._outputs.publish_status(state, text, self._ledger.counts, self._newest)
+        if self._rivalry:
+            return max(level, DiagnosticStatus.WARN), f'{text}; {self._rivalry}', values
         return level, text, values
 
     def _judge(self, report: Report) -> tuple[int, bytes, str]:
@@ -199,6 +203,12 @@ class Session:
         if changed and not self._camera_warned:
             self._camera_warned = True
             self._node.get_logger().warning(changed)
+
+    def _watch_rivals(self) -> None:
+        words = self._outputs.rivals.words(self._parameters.publish_tf)
+        if words and words != self._rivalry:
+            self._node.get_logger().warning(words)
+        self._rivalry = words
 
     def _on_pair(self, pair: FramePair) -> None:
         self._health.add_pair(pair)
