@@ -1,6 +1,8 @@
 # Everything on a bare machine: Python 3.10-3.13, a C++ compiler, cmake, make. Neither ROS nor a GPU is needed.
 PYTHON ?= python3
 VENV ?= .venv
+PYTHON_OLDEST ?= python3.10
+VENV_OLDEST ?= .venv-oldest
 BAG ?=
 OUT ?= output/demo
 DRIVE := output/drive
@@ -8,10 +10,10 @@ DRIVE := output/drive
 # Nodes of demos and tests stay on this machine.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup setup-dev demo test lint clean
+.PHONY: help setup setup-dev demo test test-oldest lint clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup:  ## .venv with ROS 2 from PyPI and this package
 	@$(PYTHON) pypi_ros/setup.py --venv $(VENV)
@@ -28,10 +30,14 @@ demo: setup  ## a drive through the real node over DDS: trajectory, plots, bag (
 test: setup-dev  ## all tests
 	@$(VENV)/bin/python -m pytest
 
+test-oldest:  ## all tests on the libraries of Ubuntu 22.04 (ROS 2 Humble), from PyPI; needs Python 3.10
+	@$(PYTHON_OLDEST) pypi_ros/setup.py --venv $(VENV_OLDEST) --oldest --dev
+	@$(VENV_OLDEST)/bin/python -m pytest
+
 lint: setup-dev  ## ruff and mypy
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
 clean:  ## remove the set-up and all output
-	rm -rf $(VENV) output
+	rm -rf $(VENV) $(VENV_OLDEST) output

@@ -70,6 +70,8 @@ def decode_motion(vector: FloatArray) -> FloatArray:
 
 def rotation_angle(R: FloatArray) -> FloatArray:
     """Angle [rad] of rotation matrices (..., 3, 3), accurate for small ones too."""
+    if R.size == 0:  # which scipy refuses before 1.11
+        return np.zeros(R.shape[:-2])
     magnitudes = Rotation.from_matrix(R.reshape(-1, 3, 3)).magnitude()
     return np.asarray(magnitudes).reshape(R.shape[:-2])
 
@@ -94,9 +96,18 @@ def logarithm(T: FloatArray) -> FloatArray:
     return np.concatenate((V_inverse @ T[:3, 3], phi))
 
 
+def rotation_vectors(R: FloatArray) -> FloatArray:
+    """Rotation matrices (..., 3, 3) -> axis times angle [rad] (..., 3)."""
+    if R.size == 0:  # which scipy refuses before 1.11
+        return np.zeros(R.shape[:-1])
+    return np.asarray(Rotation.from_matrix(R.reshape(-1, 3, 3)).as_rotvec()).reshape(R.shape[:-1])
+
+
 def quaternion(R: FloatArray) -> FloatArray:
-    """Rotation matrix (3, 3) -> x y z w, the order of geometry_msgs/Quaternion."""
-    return Rotation.from_matrix(R).as_quat()
+    """Rotation matrices (..., 3, 3) -> x y z w (..., 4), the order of geometry_msgs/Quaternion."""
+    if R.size == 0:  # as above
+        return np.zeros((*R.shape[:-2], 4))
+    return np.asarray(Rotation.from_matrix(R.reshape(-1, 3, 3)).as_quat()).reshape(*R.shape[:-2], 4)
 
 
 def from_quaternion(x: float, y: float, z: float, w: float) -> FloatArray:

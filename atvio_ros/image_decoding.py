@@ -69,11 +69,11 @@ def _known_encodings() -> dict[str, _Encoding]:
     }
     for name, code in (('nv12', cv2.COLOR_YUV2RGB_NV12), ('nv21', cv2.COLOR_YUV2RGB_NV21)):
         known[name] = _Encoding(1, _colour(code), columns_multiple=2, rows_multiple=2, rows_ratio=(3, 2))
-    for pattern, code in (
-        ('rggb', cv2.COLOR_BayerRGGB2RGB),
-        ('bggr', cv2.COLOR_BayerBGGR2RGB),
-        ('gbrg', cv2.COLOR_BayerGBRG2RGB),
-        ('grbg', cv2.COLOR_BayerGRBG2RGB),
+    for pattern, code in (  # OpenCV's older names, after the second row's middle: 4.5 (Ubuntu 22.04) has no others
+        ('rggb', cv2.COLOR_BayerBG2RGB),
+        ('bggr', cv2.COLOR_BayerRG2RGB),
+        ('gbrg', cv2.COLOR_BayerGR2RGB),
+        ('grbg', cv2.COLOR_BayerGB2RGB),
     ):
         for sample_bytes in (1, 2):
             known[f'bayer_{pattern}{8 * sample_bytes}'] = _Encoding(1, _colour(code), sample_bytes, least_px=3)

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.files import write_text
+from atvio_ros.geometry import quaternion
 from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
 
 KITTI_COLUMNS = 12
@@ -95,7 +96,8 @@ def write_tum(path: Path, trajectory: Trajectory) -> None:
     Raises TrajectoryError for poses that are not finite, FileError.
     """
     _require_finite(path, trajectory.poses)
-    quaternions = Rotation.from_matrix(trajectory.poses[:, :3, :3]).as_quat(canonical=True)
+    quaternions = quaternion(trajectory.poses[:, :3, :3])
+    quaternions[quaternions[:, 3] < 0.0] *= -1.0  # of the two that mean one rotation, always the same
     rows: list[list[float]] = np.hstack((trajectory.poses[:, :3, 3], quaternions)).tolist()
     stamps = [_format_stamp(int(stamp_ns)) for stamp_ns in trajectory.stamps_ns]
     lines = [f'{stamp} {" ".join(map(repr, row))}\n' for stamp, row in zip(stamps, rows, strict=True)]

@@ -1,6 +1,6 @@
 """Make a bare machine ready: a .venv with ROS 2 from PyPI, what PyPI lacks of it, and this package built into it.
 
-    python3 pypi_ros/setup.py [--dev] [--venv DIR]
+    python3 pypi_ros/setup.py [--dev] [--oldest] [--venv DIR]
 
 Each step leaves a stamp that names its inputs, so a second run takes a moment, a changed input repeats what depends on
 it, and an interrupted run resumes. Uses the standard library only. Output of the tools goes to <venv>/setup.log.
@@ -12,6 +12,7 @@ import argparse
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,9 +34,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description='Set up a .venv with ROS 2 from PyPI and atvio_ros in it.')
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='where to make it (default: .venv)')
     parser.add_argument('--dev', action='store_true', help='also what tests and linters need')
+    parser.add_argument(
+        '--oldest', action='store_true', help='with the library versions of Ubuntu 22.04 (ROS 2 Humble); Python 3.10'
+    )
     arguments = parser.parse_args()
     try:
-        Setup(arguments.venv.absolute()).run(arguments.dev)
+        Setup(arguments.venv.absolute(), arguments.oldest).run(arguments.dev)
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
@@ -85,8 +89,9 @@ def sysconfig_include() -> str:
 class Setup:
     """The steps, in order. `run` reads like a table of contents."""
 
-    def __init__(self, venv: Path) -> None:
+    def __init__(self, venv: Path, oldest: bool = False) -> None:
         self.venv = venv
+        self.oldest = oldest
         self.python = venv / 'bin' / 'python'
         self.stamps = venv / 'setup'
         self.log = venv / 'setup.log'
@@ -95,6 +100,10 @@ class Setup:
     def run(self, dev: bool) -> None:
         """Bring the environment up to date; quiet when it is."""
         require_tools()
+        if self.oldest and sys.version_info[:2] != PYTHONS[0]:
+            raise SetupError(
+                'The oldest libraries are those of Python 3.10. Use `make test-oldest PYTHON_OLDEST=python3.10`.'
+            )
         self.venv.mkdir(parents=True, exist_ok=True)
         with (self.venv / 'setup.lock').open('w') as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once would spoil each other's build
@@ -105,7 +114,7 @@ class Setup:
             self.build_package('tf2_msgs', HERE / 'tf2_msgs', unless_importable='tf2_msgs.msg')
             self.build_package('atvio_ros', ROOT)
             if dev:  # last, so that demo and tests, one after the other, repeat nothing
-                self.install_requirements('requirements-dev.txt', 'test tools')
+                self.install_requirements('oldest.txt' if self.oldest else 'requirements-dev.txt', 'test tools')
 
     def make_venv(self) -> None:
         """A virtual environment that is a merged ament prefix, and knows it."""
@@ -122,13 +131,17 @@ class Setup:
                 )
 
     def install_requirements(self, name: str, what: str) -> None:
-        """pip install, everything pinned by constraints.txt."""
-        files = [HERE / name, HERE / 'constraints.txt']
-        with self.step(name, what, contents(files)) as step:
+        """pip install, everything pinned by constraints.txt, or by oldest.txt where that says otherwise."""
+        pins = (HERE / 'constraints.txt').read_text()
+        if self.oldest:
+            pins = overridden(pins, (HERE / 'oldest.txt').read_text())
+        with self.step(name, what, (HERE / name).read_text() + pins) as step:
             if step.needed:
+                constraints = self.venv / 'constraints.txt'
+                constraints.write_text(pins)
                 self.call([
                     str(self.python), '-m', 'pip', 'install', '--disable-pip-version-check',
-                    '-r', str(files[0]), '-c', str(files[1]),
+                    '-r', str(HERE / name), '-c', str(constraints),
                 ])  # fmt: skip
 
     def install_drop_ins(self) -> None:
@@ -250,6 +263,18 @@ def progress(line: str) -> None:
     elif line and time.monotonic() - _last_shown > 10:
         _last_shown = time.monotonic()
         print(f'  {line[:110]}', flush=True)
+
+
+def overridden(pins: str, others: str) -> str:
+    """`pins`, but those of `others` for packages that both name."""
+    names = {package(line) for line in others.splitlines()} - {''}
+    kept = [line for line in pins.splitlines() if package(line) not in names]
+    return '\n'.join([*kept, *(line for line in others.splitlines() if '==' in line)]) + '\n'
+
+
+def package(line: str) -> str:
+    """The name of the package in a line of requirements; '' where there is none."""
+    return re.split(r'[^\w.-]', line.strip())[0].lower().replace('_', '-')
 
 
 def contents(files: Iterable[Path]) -> str:

@@ -41,13 +41,14 @@ ROSDEP_KEYS = {
 BUILT_IN = {'compression': 'of Python 3.14, in the place of backports.zstd'}
 DECLARED_NOT_IMPORTED = {
     'tensorboard': "Lightning's TensorBoardLogger imports it",
+    'rosbag2_storage_mcap': '`ros2 bag` on our bags; Humble has it not by itself',
     'rosidl_default_runtime': 'our own messages are imported through it',
-    'geometry_msgs': 'srv/ResetToPose.srv',
     'lifecycle_msgs': 'the services of a managed node',
     'ros2launch': '`ros2 launch`',
     'rviz2': 'launch/atvio.launch.py rviz:=true',
 }
-ROS = re.compile(r'(rclpy|message_filters|cv_bridge|tf2_ros|launch\w*|\w+_(msgs|interfaces|srvs))')
+ROS_PACKAGES = {'tf2_ros': 'tf2_ros_py'}  # where the ROS package is not named as the Python module in it
+ROS = re.compile(r'(rclpy|message_filters|cv_bridge|tf2_ros|ament_index_python|launch\w*|\w+_(msgs|interfaces|srvs))')
 
 
 def imported(*folders: str) -> set[str]:
@@ -71,6 +72,7 @@ REQUIREMENTS = by_name((ROOT / 'pypi_ros' / 'requirements.txt').read_text().spli
 DECLARED = by_name(chain(PROJECT['dependencies'], *PROJECT['optional-dependencies'].values()))
 ROS_IMPORTS = {name for name in imported('atvio_ros', 'launch') if ROS.fullmatch(name)}
 PYTHON_IMPORTS = {DISTRIBUTIONS.get(name, name) for name in imported('atvio_ros') - ROS_IMPORTS}
+TEST_IMPORTS = imported('test')
 XML_DEPENDS = {element.text for element in PACKAGE_XML if element.tag in ('depend', 'exec_depend')}
 
 
@@ -89,7 +91,16 @@ def test_name_description_and_licence_are_the_same_for_pip_and_ros():
     citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
     assert PACKAGE_XML.findtext('name') == PROJECT['name']
     assert PACKAGE_XML.findtext('description') == PROJECT['description']
-    assert PACKAGE_XML.findtext('license') == PROJECT['license'] == citation['license']
+    licences = [element.text for element in PACKAGE_XML.iter('license')]
+    assert licences == PROJECT['license'].split(' AND ') == ['Apache-2.0', 'CC-BY-NC-SA-3.0']
+    assert citation['license'] == licences[0]  # of the software; the second is that of the weights
+
+
+def test_each_licence_has_its_file_and_that_of_the_models_says_what_it_is_for():
+    files = [ROOT / element.get('file') for element in PACKAGE_XML.iter('license')]
+    assert [str(file.relative_to(ROOT)) for file in files] == PROJECT['license-files']
+    assert 'CC-BY-NC-SA-3.0' in files[1].read_text()
+    assert '*.safetensors' in files[1].read_text()
 
 
 def test_pip_is_asked_for_what_is_imported_and_for_nothing_else():
@@ -115,9 +126,23 @@ def test_package_xml_names_what_is_imported_and_nothing_else():
     interfaces = [path for kind in ('msg', 'srv') for path in (ROOT / kind).iterdir()]
     in_interfaces = {m for path in interfaces for m in re.findall(r'^(\w+)/\w+ \w+', path.read_text(), re.MULTILINE)}
     assert 'std_msgs' in in_interfaces
-    wanted = ROS_IMPORTS | in_interfaces | {ROSDEP_KEYS[name] for name in PYTHON_IMPORTS & ROSDEP_KEYS.keys()}
+    ros = {ROS_PACKAGES.get(name, name) for name in ROS_IMPORTS}
+    wanted = ros | in_interfaces | {ROSDEP_KEYS[name] for name in PYTHON_IMPORTS & ROSDEP_KEYS.keys()}
     assert wanted - XML_DEPENDS == set()
     assert XML_DEPENDS - wanted - DECLARED_NOT_IMPORTED.keys() == set()
+
+
+def test_package_xml_names_what_tests_import():
+    # Modules of the tests themselves, and what is skipped where it is missing.
+    ours = {path.stem for path in (ROOT / 'test').iterdir()} | {'samples', 'benchmarks', 'evo'}
+    testing = {element.text for element in PACKAGE_XML.iter('test_depend')}
+    of_package = {DISTRIBUTIONS.get(name, name) for name in TEST_IMPORTS} - DECLARED.keys() - ours
+    left = {
+        f'python3-{name}' if name in ('pytest', 'hypothesis') else ROS_PACKAGES.get(name, name) for name in of_package
+    }
+    build_tools = {'setuptools', 'packaging', 'tomli'}  # pytest and colcon bring them
+    assert left - testing - XML_DEPENDS - build_tools == set()
+    assert {'python3-pytest', 'python3-hypothesis', 'launch_testing'} <= left
 
 
 def test_package_xml_says_what_comes_from_pip():
@@ -164,3 +189,13 @@ def test_pip_installs_every_file_of_config_and_models_and_what_ament_looks_for(m
         'share/atvio_ros/package.xml',
         'share/ament_index/resource_index/packages/atvio_ros',
     }
+
+
+def test_the_lower_bounds_of_apts_libraries_are_the_versions_that_make_test_oldest_runs_on():
+    oldest = by_name((ROOT / 'pypi_ros' / 'oldest.txt').read_text().splitlines())
+    assert ROSDEP_KEYS.keys() - {'pyyaml'} <= oldest.keys()
+    for name in ROSDEP_KEYS.keys() & oldest.keys():
+        (pin,) = oldest[name].specifier
+        (bound,) = DECLARED[name].specifier
+        assert bound.operator == '>='
+        assert pin.version.startswith(bound.version) or name == 'pyyaml', name

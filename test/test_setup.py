@@ -83,3 +83,20 @@ def test_the_installed_command_measures_in_a_process_of_its_own(tmp_path):
     done = subprocess.run([str(command), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)['rows'][0]['name'] == 'vonas_a'
+
+
+def test_the_oldest_libraries_replace_the_newer_pins_and_leave_the_others(module):
+    pins = (
+        '# made by\nnumpy==2.2.6 ; python_full_version < "3.11"\nnumpy==2.4.6\nmatplotlib-inline==1.0\nPyYAML==6.0.3\n'
+    )
+    others = '# Ubuntu\nnumpy==1.21.5\npyyaml==5.4\npytest\n'
+    lines = module.overridden(pins, others).splitlines()
+    assert lines == ['# made by', 'matplotlib-inline==1.0', 'numpy==1.21.5', 'pyyaml==5.4']
+
+
+def test_the_oldest_libraries_on_another_python_are_refused(module, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, 'require_tools', lambda: None)
+    monkeypatch.setattr(module.sys, 'version_info', (3, 12, 1))
+    with pytest.raises(module.SetupError, match=r'Python 3\.10.*make test-oldest'):
+        module.Setup(tmp_path / 'venv', oldest=True).run(dev=True)
+    assert not (tmp_path / 'venv').exists()

@@ -25,7 +25,7 @@ AT_REST = '0 0 0 0 0 0 1'
 def poses():
     rng = np.random.default_rng(3)
     poses = np.tile(np.eye(4), (50, 1, 1))
-    poses[:, :3, :3] = Rotation.random(50, rng=rng).as_matrix()
+    poses[:, :3, :3] = Rotation.from_quat(rng.normal(size=(50, 4))).as_matrix()
     poses[:, :3, 3] = rng.normal(size=(50, 3)) * np.logspace(-12, 6, 50)[:, None]
     return poses
 

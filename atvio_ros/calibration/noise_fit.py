@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.spatial.transform import Rotation
 
-from atvio_ros.geometry import rotation_angle
+from atvio_ros.geometry import rotation_angle, rotation_vectors
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.types import FloatArray
 
@@ -35,7 +34,7 @@ class MotionErrors:
 
 def motion_errors(estimate: FloatArray, truth: FloatArray, interval_s: FloatArray) -> MotionErrors:
     """Errors of estimated motions (N, 4, 4) of base_link, T_previous_current, against the true ones."""
-    rotation = Rotation.from_matrix(estimate[:, :3, :3] @ np.swapaxes(truth[:, :3, :3], 1, 2)).as_rotvec()
+    rotation = rotation_vectors(estimate[:, :3, :3] @ np.swapaxes(truth[:, :3, :3], 1, 2))
     return MotionErrors(
         np.concatenate((estimate[:, :3, 3] - truth[:, :3, 3], rotation), axis=1),
         np.linalg.norm(estimate[:, :3, 3], axis=1),

@@ -156,13 +156,13 @@ def note_console() -> Console:
 
 def progress_bar() -> Progress:
     """A bar with time left, on stderr; none where stderr is no terminal, so that a log holds messages only."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = note_console()
     return Progress(
         TextColumn('{task.description}'),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn('{task.completed:.0f}/{task.total:.0f}'),
         TextColumn('{task.fields[unit]}'),
         TimeRemainingColumn(),
         console=console,

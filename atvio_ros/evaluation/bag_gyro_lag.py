@@ -8,13 +8,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.calibration.gyro_lag import GyroLag, estimate_gyro_lag
 from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
 from atvio_ros.calibration.image_rotation import ImageRotation
 from atvio_ros.drives.bag_drive import bag_rig
+from atvio_ros.geometry import rotation_vectors
 from atvio_ros.rig.camera import CameraModel
 from atvio_ros.rig.combine import Combination
 from atvio_ros.rig.rig import RigPart
@@ -72,7 +72,7 @@ def truth_pairs(truth: Trajectory) -> RotationPairs:
         if stamp_ns - truth.stamps_ns[kept[-1]] >= _LEAST_INTERVAL_NS:
             kept.append(i)
     R = truth.poses[kept, :3, :3]
-    rotation = Rotation.from_matrix(np.swapaxes(R[:-1], 1, 2) @ R[1:]).as_rotvec().reshape(-1, 3)
+    rotation = rotation_vectors(np.swapaxes(R[:-1], 1, 2) @ R[1:])
     stamps_ns = truth.stamps_ns[kept]
     near = np.diff(stamps_ns) <= _MAX_INTERVAL_NS
     return RotationPairs(stamps_ns[:-1][near], stamps_ns[1:][near], rotation[near])
@@ -91,7 +91,7 @@ def image_pairs(
             continue
         R = rotations.add(image.image)
         if R is not None and previous_ns is not None and image.stamp_ns - previous_ns <= _MAX_INTERVAL_NS:
-            rows.append((previous_ns, image.stamp_ns, Rotation.from_matrix(R).as_rotvec()))
+            rows.append((previous_ns, image.stamp_ns, rotation_vectors(R)))
         previous_ns = image.stamp_ns
     return as_pairs(rows)
 

@@ -47,7 +47,9 @@ def plot_trajectory(
     extent = _extent(_seen_from_above(points, lying))
     tall_in = WIDTH_IN * float(np.clip((extent[1, 1] - extent[1, 0]) / (extent[0, 1] - extent[0, 0]), NARROWEST, 1.1))
     figure = Figure(figsize=(WIDTH_IN, tall_in + 3.2), dpi=DPI, layout='constrained')
-    above, height = figure.subplots(2, 1, height_ratios=[tall_in, 1.5])
+    above, height = figure.subplots(
+        2, 1, gridspec_kw={'height_ratios': [tall_in, 1.5]}
+    )  # Ubuntu 22.04's takes these only so
     for axes in (above, height):
         _dress(axes)
     for poses, label, colour, width in lines:
@@ -63,7 +65,7 @@ def plot_trajectory(
     above.set_xlabel('forward [m]' if lying else 'right [m]')
     above.set_ylabel('left [m]' if lying else 'forward [m]')
     above.legend(
-        loc='lower left', bbox_to_anchor=(-0.01, 1.0), ncols=4, labelcolor=TEXT_COLOUR, frameon=False, borderpad=0.2
+        loc='lower left', bbox_to_anchor=(-0.01, 1.0), ncol=4, labelcolor=TEXT_COLOUR, frameon=False, borderpad=0.2
     )
     height.set(xlabel='distance driven [m]', ylabel='up [m]')
     height.margins(x=0.02)

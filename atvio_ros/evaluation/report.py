@@ -100,11 +100,10 @@ def results_table(results: Mapping[str, Result], title: str | None = None) -> Ta
     if len(results) > 1:
         rows.append(('average', average(results.values())))
     for i, (name, row) in enumerate(rows):
-        if i == len(results):
-            table.add_section()
         figures = ['t_rel', 'r_rel', *(['end_error_percent'] if short else []), 'ate_m']
         cells = ['-' if row[figure] is None else f'{row[figure]:.2f}' for figure in figures]
-        table.add_row(Text(name), *cells, f'{row["length_m"]:.1f}', f'{row["frames"]:.0f}')
+        last = i == len(results) - 1 < len(rows) - 1  # the average follows
+        table.add_row(Text(name), *cells, f'{row["length_m"]:.1f}', f'{row["frames"]:.0f}', end_section=last)
     return table
 
 
