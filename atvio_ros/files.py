@@ -8,6 +8,7 @@ removed by the next one of the same target, which can lock it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -23,6 +24,7 @@ from atvio_ros.errors import FileError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux: linux/fcntl.h, linux/fs.h
 _ASIDE = '.moved-aside'
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # the disk's fault, wherever it comes up
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,7 +50,11 @@ def reporting(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(f'{path} cannot be written: {error.strerror or error}.') from error
+        raise FileError(f'{path} cannot be written: {error.strerror or _words(error)}.') from error
+
+
+def _words(error: OSError) -> str:
+    return f'{error} (is the disk full?)'  # numpy's, for example: bytes requested and bytes written
 
 
 class Draft:

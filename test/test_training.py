@@ -13,7 +13,8 @@ from samples.training import PAIRS, WINDOWS, settings, two_sequences, write_conf
 
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.network.checkpoint import load_model
-from atvio_ros.training.checkpoints import LAST, KeepCheckpoints, best_of, network_weights
+from atvio_ros.training.checkpoint_files import LAST
+from atvio_ros.training.checkpoints import KeepCheckpoints, best_of, network_weights
 from atvio_ros.training.dataset import open_split
 from atvio_ros.training.photometric import photometric
 from atvio_ros.training.plan import Plan

@@ -5,9 +5,10 @@ import shutil
 import signal
 
 import pytest
+from samples.prepared import write_prepared
 from samples.training import PAIRS, WINDOWS, assert_same_weights, settings, two_sequences
 
-from atvio_ros.errors import SettingsError
+from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.network.checkpoint import load_model
 from atvio_ros.training.train import train
 
@@ -97,3 +98,17 @@ def test_a_run_is_not_overwritten(data, tmp_path):
 def test_there_must_be_something_to_resume(data, tmp_path):
     with pytest.raises(SettingsError, match='to go on from'):
         train(settings(data), tmp_path / 'run', resume=True)
+
+
+def test_a_run_does_not_go_on_without_a_sequence_that_it_is_trained_on_or_with_another(data, tmp_path):
+    shutil.copytree(data, tmp_path / 'data')
+    train(settings(tmp_path / 'data', max_steps=1), tmp_path / 'run')
+    (tmp_path / 'data' / 'two').rename(tmp_path / 'two')
+    with pytest.raises(DatasetError, match=r'lacks the sequence two, which this run is trained on. Prepare it again'):
+        train(settings(tmp_path / 'data', max_steps=2), tmp_path / 'run', resume=True)
+    write_prepared(tmp_path / 'data' / 'two', frames=40, seed=7)
+    with pytest.raises(DatasetError, match=r'The sequence two in .* is not what this run is trained on'):
+        train(settings(tmp_path / 'data', max_steps=2), tmp_path / 'run', resume=True)
+    shutil.rmtree(tmp_path / 'data' / 'two')
+    (tmp_path / 'two').rename(tmp_path / 'data' / 'two')
+    assert train(settings(tmp_path / 'data', max_steps=2), tmp_path / 'run', resume=True).steps == 2

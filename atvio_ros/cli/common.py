@@ -176,9 +176,10 @@ def show_result(
     truth: Trajectory | None,
     T_base_camera: FloatArray,
     notes: Mapping[str, Any],
+    remarks: Sequence[str] = (),
     estimates: Sequence[OdometryEstimate] = (),
 ) -> None:
-    """Write the report of one bag into --out, print its figures, and say where everything is.
+    """Write the report of one bag into --out, then print remarks, a line each, its figures, and where everything is.
 
     `estimates`: those of the trajectory, whose direction of travel is drawn, too.
     """
@@ -197,6 +198,8 @@ def show_result(
         notes=notes,
         estimates=estimates,
     )
+    for line in remarks:  # once all is written: what fails is told alone, in one line
+        note_console().print(line)
     if arguments.json:
         print((arguments.out / 'result.json').read_text(), end='')
         return

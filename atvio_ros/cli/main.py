@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import atvio_ros
 from atvio_ros.errors import AtvioError
+from atvio_ros.files import NO_ROOM
 
 # name -> one line for `atvio --help`; the module is atvio_ros.cli.<name with underscores>.
 COMMANDS = {
@@ -77,9 +78,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'atvio {parsed.command}: the Python package {missing} is missing: {install}', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output (head, less) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush at exit fails, too
+        _close_stdout()
+        return 1
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        where = f'{error.filename} cannot be written: ' if error.filename else ''
+        print(f'atvio {parsed.command}: {where}{error.strerror}', file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # that is what is full
+            _close_stdout()
         return 1
     except KeyboardInterrupt:
         print(f'atvio {parsed.command}: interrupted', file=sys.stderr)
         return 130
     return 0
+
+
+def _close_stdout() -> None:
+    """Let what was not printed go: else Python's own flush at exit fails, too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -74,8 +74,6 @@ def run(arguments: argparse.Namespace) -> None:
                 continue
             _require_truth(reader)
             drive = BagDrive(reader, lambda error: console.print(f'skipped: {error}'), given)
-            for note in drive.notes:
-                console.print(f'{name}: {note}')
             images = reader.count(reader.topics.image or '')
             check_excluded(name, excluded, images)  # before the images are decoded, which takes long
             meta = SequenceMeta(
@@ -97,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
                     view_pitch_deg=arguments.view_pitch_deg,
                     on_progress=functools.partial(bar.advance, bar.add_task(name, total=images, unit='images')),
                 )
-        for note in sequence.meta.notes:
+        for note in (*drive.notes, *sequence.meta.notes):
             console.print(f'{name}: {note}')
         console.print(f'{name}: {len(sequence)} images, {sequence.meta.length_m:.0f} m')
     print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')

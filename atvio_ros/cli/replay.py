@@ -34,7 +34,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.rate < 0.0:
         raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
     _set_up_middleware()
-    console = common.note_console()
     estimator = common.chosen_estimator(arguments)  # refuses a bad model before anything starts
     try:
         from atvio_ros.ros.replay import replay
@@ -65,9 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     status = done.recording.status
     counts = status.images_received, status.imu_received
     notes = run_notes(arguments.bag, estimator, robot, *counts, done.recording.dropped)
-    for line in (*robot.reports, summary_line(notes)):
-        console.print(line)
-    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes)
+    lines = [*robot.reports, summary_line(notes)]
+    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, lines)
 
 
 def _set_up_middleware() -> None:

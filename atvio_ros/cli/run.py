@@ -50,8 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         record(arguments.out / 'odometry.mcap', reader, done)
     counts = done.counts
     notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
-    for line in (*robot.reports, summary_line(notes), *done.remarks()):
-        console.print(line)
+    lines = [*robot.reports, summary_line(notes), *done.remarks()]
     if pictures:
-        console.print(f'What the odometry saw is drawn in {arguments.debug_images}')
-    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, done.estimates)
+        lines.append(f'What the odometry saw is drawn in {arguments.debug_images}')
+    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, lines, done.estimates)

@@ -17,7 +17,7 @@ from atvio_ros.evaluation.report import results_as_dict, to_json
 from atvio_ros.files import write_text
 from atvio_ros.odometry.estimator import load_estimator
 from atvio_ros.training.callbacks import Progress
-from atvio_ros.training.checkpoints import LAST
+from atvio_ros.training.checkpoint_files import LAST
 from atvio_ros.training.settings import TrainSettings, differences, load_settings, may_change, plain
 from atvio_ros.training.train import Hardware, train
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from atvio_ros.errors import SettingsError
+from atvio_ros.training.checkpoint_files import LAST, read_checkpoint
 from atvio_ros.training.plan import Plan
 
-LAST = 'last.ckpt'
+DATA = 'data'  # key in the state that KeepCheckpoints leaves in a checkpoint
+
+
+def trained_on(checkpoint: Mapping[str, Any]) -> dict[str, str]:
+    """What the run of a checkpoint was trained on, as Split.contents; empty in those of before 0.2."""
+    return dict(checkpoint.get('callbacks', {}).get(KeepCheckpoints.__qualname__, {}).get(DATA, {}))
 
 
 def best_of(folder: Path, stage: str) -> Path:
@@ -24,7 +30,7 @@ def best_of(folder: Path, stage: str) -> Path:
 def network_weights(checkpoint: Path) -> dict[str, Tensor]:
     """The network in a checkpoint, without loss and optimiser."""
     prefix = 'network.'
-    state = torch.load(checkpoint, map_location='cpu', weights_only=True)['state_dict']
+    state = read_checkpoint(checkpoint)['state_dict']
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
@@ -34,8 +40,9 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
     Figures are compared within a stage: those of networks trained on single pairs are measured otherwise.
     """
 
-    def __init__(self, folder: Path, plan: Plan, minutes: float = 10.0) -> None:
+    def __init__(self, folder: Path, plan: Plan, minutes: float = 10.0, data: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._data = dict(data or {})  # what the run is trained on, as Split.contents
         self._plan = plan
         self._interval_s = 60.0 * minutes
         self._saved_at = time.monotonic()
@@ -75,7 +82,7 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        return {'best': self.best}
+        return {'best': self.best, DATA: self._data}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best = state['best']

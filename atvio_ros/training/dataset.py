@@ -97,6 +97,11 @@ class Split:
     training: tuple[NDArray[np.bool_], ...]  # of each sequence (N,)
     validation: tuple[NDArray[np.bool_], ...]
 
+    def contents(self) -> dict[str, str]:
+        """What is in each sequence, as far as training is concerned: the same text means the same data."""
+        metas = [pairs.sequence.meta for pairs in self.sequences]
+        return {meta.name: f'{meta.content_sha256} {meta.imu_readings} {meta.excluded}' for meta in metas}
+
     def stretches(self) -> list[Window]:
         """The validation parts as windows, one for each unbroken run of frame pairs."""
         found = []

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -24,7 +23,8 @@ from atvio_ros.network.checkpoint import load_model
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.settings import from_mapping
 from atvio_ros.training.callbacks import Progress, Report, StopOnSignal
-from atvio_ros.training.checkpoints import LAST, KeepCheckpoints, best_of, network_weights
+from atvio_ros.training.checkpoint_files import LAST, WholeCheckpoints, read_checkpoint
+from atvio_ros.training.checkpoints import KeepCheckpoints, best_of, network_weights, trained_on
 from atvio_ros.training.dataset import Split, WindowDataset, open_split
 from atvio_ros.training.export import export_model
 from atvio_ros.training.gyro_calibration import calibrated
@@ -74,11 +74,13 @@ def train(
     seed_everything(settings.seed, verbose=False)
     saved = _saved_run(out, settings) if resume else None
     network, split = _network_and_data(settings, saved)
+    if saved:
+        _check_data(trained_on(saved), split, Path(settings.data.folder))
     plan = Plan(split, settings, hardware.devices * hardware.nodes)
     dataset = WindowDataset(split.sequences, network.config)
     data = TrainingData(dataset, split, plan)
     module = TrainingModule(network, settings, plan, dataset)
-    checkpoints = KeepCheckpoints(out, plan)
+    checkpoints = KeepCheckpoints(out, plan, data=split.contents())
     stop = StopOnSignal(checkpoints, plan)
     if not resume:
         _begin(out, settings)
@@ -169,7 +171,10 @@ def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
     path = out / LAST
     if not path.is_file():
         raise SettingsError(f'There is no {path} to go on from. Start without --resume.')
-    saved: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    saved = read_checkpoint(path)
+    needed = {SETTINGS, NETWORK_CONFIG, 'global_step', 'state_dict', 'optimizer_states', 'lr_schedulers', 'loops'}
+    if not needed <= saved.keys():
+        raise SettingsError(f'{path} is no checkpoint of `atvio train`. Start a new run in another --out.')
     changed = [name for name in differences(json.loads(saved[SETTINGS]), plain(settings)) if not may_change(name)]
     if changed:
         raise SettingsError(
@@ -177,6 +182,21 @@ def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
             f'Resume with {out / SETTINGS_FILE}, or start a new run in another --out.'
         )
     return saved
+
+
+def _check_data(before: dict[str, str], split: Split, folder: Path) -> None:
+    """Raise DatasetError where a run would go on with other data than it began with."""
+    now = split.contents()
+    if missing := sorted(before.keys() - now.keys()):
+        raise DatasetError(
+            f'{folder} lacks the sequence {missing[0]}, which this run is trained on. Prepare it again, or start a new '
+            'run in another --out.'
+        )
+    if other := [name for name, content in now.items() if before and before.get(name) != content]:
+        raise DatasetError(
+            f'The sequence {other[0]} in {folder} is not what this run is trained on. Put the old one back, or start a '
+            'new run in another --out.'
+        )
 
 
 def _make_trainer(
@@ -198,6 +218,7 @@ def _make_trainer(
         precision=settings.precision,
         logger=[CSVLogger(out / 'logs', 'csv', logs), TensorBoardLogger(out / 'logs', 'tensorboard', logs)],
         callbacks=list(callbacks),
+        plugins=[WholeCheckpoints()],
         max_epochs=1,  # Lightning sees the whole run as one epoch: then every checkpoint is one amid it
         max_time=timedelta(hours=settings.max_hours) if settings.max_hours else None,
         val_check_interval=plan.next_validation(max(0, done - 1)),  # of a resumed run, that which it was saved in

@@ -13,7 +13,7 @@ from samples.prepared import write_prepared
 
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
 
-from atvio_ros.training.checkpoints import LAST
+from atvio_ros.training.checkpoint_files import LAST
 from atvio_ros.training.quiet import quiet_lightning
 from atvio_ros.training.settings import TrainSettings, settings_from
 
