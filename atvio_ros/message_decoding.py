@@ -17,7 +17,9 @@ from atvio_ros.image_decoding import decode_compressed, decode_image
 from atvio_ros.messages import POSE_STAMPED, TRANSFORM_STAMPED
 from atvio_ros.transform_tree import frame_name
 from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample
+from atvio_ros.words import LONGEST_NAME, shortened
 
+FARTHEST_M = 1e9  # of a pose from its parent: products of further ones overflow
 LENGTHS = (1e-3, 1e3)  # of a quaternion that somebody has only rounded, or forgotten to normalise
 
 
@@ -99,7 +101,8 @@ def stamped_transform(message: Any) -> tuple[str, str, FloatArray]:
     try:
         return parent, child, pose(message.transform.translation, message.transform.rotation)
     except MessageError as error:
-        raise MessageError(f'{parent} -> {child}: {error}') from error
+        names = ' -> '.join(shortened(name, LONGEST_NAME) for name in (parent, child))
+        raise MessageError(f'{names}: {error}') from error
 
 
 def stamped_pose(message: Any, type_name: str) -> tuple[int, FloatArray]:
@@ -115,6 +118,8 @@ def pose(position: Any, orientation: Any) -> FloatArray:
     t, q = _xyz(position), (orientation.x, orientation.y, orientation.z, orientation.w)
     if not np.isfinite((*t, *q)).all():
         raise MessageError('A pose holds NaN or infinity.')
+    if np.abs(t).max() > FARTHEST_M:
+        raise MessageError(f'A pose is {np.abs(t).max():.3g} m away; at most {FARTHEST_M:.0e} m are accepted.')
     length = math.hypot(*q)
     if not LENGTHS[0] <= length <= LENGTHS[1]:
         raise MessageError(f'A pose has a quaternion of length {length:.3g}, which is no rotation; it must be 1.')

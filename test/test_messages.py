@@ -13,7 +13,7 @@ import pytest
 from atvio_ros import message_decoding, messages
 from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages
 from atvio_ros.errors import ImageError, MessageError
-from atvio_ros.geometry import decode_motion, from_quaternion
+from atvio_ros.geometry import decode_motion, from_quaternion, translation
 from atvio_ros.types import ImuSample, OdometryEstimate, RelativeMotion
 
 STAMP_NS = 1_317_646_534_997_992_704  # has digits that a float of seconds loses
@@ -143,6 +143,13 @@ def test_a_transform_without_rotation_is_refused_by_name(w):
                 transform=SimpleNamespace(translation=ORIGIN, rotation=quaternion(0.0, 0.0, 0.0, w)),
             )
         )
+
+
+@pytest.mark.parametrize('far', [1e10, -1e160, 1.7e308])
+def test_a_transform_farther_than_can_be_reckoned_with_is_refused_by_name(far):
+    stamped = messages.transform_stamped(MAKE, 0, 'mast', 'camera', translation(0.0, far, 0.0))
+    with pytest.raises(MessageError, match=r'mast -> camera: A pose is .* m away; at most'):
+        message_decoding.stamped_transform(stamped)
 
 
 def test_a_position_that_is_no_number_is_refused():

@@ -122,6 +122,8 @@ def test_reset_to_pose_goes_on_from_there_with_that_covariance(node):
         (1.0, float('nan'), 0.0, 'finite'),
         (1.0, 0.0, float('inf'), 'finite'),
         (1.0, 0.0, -1.0, 'negative variance'),
+        (1.0, 0.0, 1e308, 'a variance is at most'),
+        (1.0, 1e160, 0.0, 'from the origin'),
     ],
 )
 def test_reset_to_what_is_no_pose_is_refused_with_the_reason_and_changes_nothing(node, w, x, variance, reason):

@@ -171,6 +171,8 @@ def test_what_is_missing_is_asked_for_when_it_is_needed():
         ({'base_to_camera': [0, 0, 1, 0, 0, 0, 0]}, r'length 0\.000'),
         ({'base_to_imu': [0, 0, 1]}, r'base_to_imu must have 7 numbers'),
         ({'base_to_imu': [1080, 0, 0, 0, 0, 0, 1]}, r'is 1080 m away.*Give metres'),
+        ({'base_to_camera': [1e160, 0, 0, 0, 0, 0, 1]}, r'is 1e\+160 m away.*Give metres'),
+        ({'base_to_imu': [0, -1.7e308, 0, 0, 0, 0, 1]}, r'is 1\.7e\+308 m away.*Give metres'),
         ({'gyro_lag': 66}, r'gyro_lag is 66 s; it must be -0\.5 to 1 s'),
         ({'imu_time_offset': -99}, r'imu_time_offset is -99 s'),
         ({'gyro_bias': [0, 0]}, r'gyro_bias must have 3 numbers'),

@@ -137,6 +137,8 @@ def test_a_lens_of_zeros_is_none_and_of_another_length_is_completed_or_refused()
         ({'d': (0.1, 0.2)}, r'plumb_bob takes 4 or 5 coefficients in d, not 2'),
         ({'d': (0.1,) * 8}, r'not 8'),
         ({'distortion_model': 'equidistant', 'd': ()}, r'equidistant takes 4'),
+        ({'d': (1e300, 0, 0, 0)}, r'd holds 1e\+300; coefficients of a lens'),
+        ({'k': [420, 0, 322, 0, 1e300, 243, 0, 0, 1]}, r'fy 1e\+300, .*cannot be that of 640x480'),
         ({'width': 0}, r'0x480 is not possible'),
         ({'width': 100_000, 'height': 1000}, r'50 million'),
         ({'roi': (600, 0, 100, 100)}, r'ROI of 100x100 at 600, 0 does not lie within 640x480'),

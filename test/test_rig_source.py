@@ -179,3 +179,25 @@ def test_a_camera_info_that_becomes_another_is_counted_and_one_calibrated_again_
         assert watch.words.startswith('camera_info on /camera_info changed')
     watch.take(INFO)
     assert (watch.changes, watch.words) == (4, '')
+
+
+def test_of_ten_thousand_frames_a_few_are_named(node):
+    each = Listener(node, needs_view=False, extrinsics_from_tf=True)
+    each.hear(*(link('base_link', f'frame_{i}_' + 'x' * (i % 500)) for i in range(10_000)))
+    each.see_first()
+    text = each.source.missing().text
+    assert 'and 9989 more' in text
+    assert len(text) < 1200
+
+
+@pytest.mark.parametrize('far', [1e10, 1e160, 1.7e308])
+def test_links_too_long_to_reckon_with_are_refused_by_name(node, far):
+    each = Listener(node, needs_view=False, extrinsics_from_tf=True)
+    each.see_first()
+    each.hear(link('base_link', 'mast', z=far), link('mast', 'camera', z=far), IMU)
+    assert 'refused: ' in each.source.missing().text
+    assert 'mast -> camera' in each.source.missing().text
+    each.hear(link('base_link', 'mast', z=9e8), link('mast', 'camera', z=9e8))  # too far for a robot
+    assert 'is 1.8e+09 m away; sensors of a robot sit within 1000 m' in each.source.missing().text
+    each.hear(CAMERA)
+    assert each.source.missing() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 from atvio_ros.errors import ModelError
@@ -88,9 +89,16 @@ class OdometryEngine:
     def process(self, pair: FramePair) -> OdometryEstimate:
         """Odometry at the pair's second image.
 
-        Raises ModelError on a motion that is not finite, and what the estimator raises. The pose stays, then, and the
-        next pair begins a new stretch.
+        Raises ModelError where motion or odometry would not be finite, and what the estimator raises. The pose stays,
+        then, and the next pair begins a new stretch.
         """
+        try:
+            return self._process(pair)
+        except (np.linalg.LinAlgError, cv2.error) as error:  # of numbers that no camera and no IMU gives
+            self._estimator.reset()
+            raise ModelError(f'A frame pair cannot be computed: {" ".join(str(error).split())}.') from error
+
+    def _process(self, pair: FramePair) -> OdometryEstimate:
         continues = pair.continues and self._connected and pair.previous.stamp_ns == self._last_ns
         self._connected = False
         gap_s = 0.0 if self._last_ns is None else abs(pair.previous.stamp_ns - self._last_ns) / NANOSECONDS
@@ -105,6 +113,7 @@ class OdometryEngine:
         if not np.isfinite(motion.T_previous_current).all():
             self._estimator.reset()
             raise ModelError('The motion of a frame pair is not finite. Check that the IMU readings are in SI units.')
+        before = self._T_odom_base, self._uncertainty.copied(), self._twist, self._seen, self._blind_s
         if gap_s:
             self._uncertainty.unseen(gap_s, *self._speeds())
         if stationary:  # identity to the bit: rounding adds up over a night in the garage
@@ -114,7 +123,22 @@ class OdometryEngine:
             T_base_motion = self._T_base_image @ motion.T_previous_current @ self._T_image_base
             if blind:
                 T_base_motion = self._unseen_motion(T_base_motion, pair.interval_s)
-        return self._advance(pair, motion, T_base_motion, stationary, gap_s, blind)
+        try:
+            with np.errstate(over='ignore', invalid='ignore'):  # which is looked at below
+                estimate = self._advance(pair, motion, T_base_motion, stationary, gap_s, blind)
+            if not _is_finite(estimate):
+                raise ModelError(
+                    'The odometry of a frame pair is not finite, so it is not published. Check the units of the IMU '
+                    'and of base_to_camera and base_to_imu, or call ~/reset.'
+                )
+        except (ModelError, np.linalg.LinAlgError):
+            self._T_odom_base, self._uncertainty, self._twist, self._seen, self._blind_s = before
+            self._connected = False
+            self._estimator.reset()
+            self._speed_check.reset()
+            self._doubts.reset()
+            raise
+        return estimate
 
     def _advance(
         self,
@@ -125,7 +149,7 @@ class OdometryEngine:
         gap_s: float,
         blind: str | None,
     ) -> OdometryEstimate:
-        """Compose one more motion; nothing in here fails."""
+        """Compose one more motion."""
         interval_s = pair.interval_s
         R_odom_base = self._T_odom_base[:3, :3]
         if stationary:
@@ -195,3 +219,12 @@ class OdometryEngine:
         speed = self._speeds()[0] if self._seen else UNKNOWN_SPEED
         self._uncertainty.unseen_position(before_s, self._blind_s, speed)
         return np.diag([(speed * interval_s) ** 2] * 3 + [0.0] * 3)
+
+
+def _is_finite(estimate: OdometryEstimate) -> bool:
+    """Whether all that is published of it is."""
+    published = (
+        estimate.T_odom_base, estimate.linear_velocity, estimate.angular_velocity, estimate.pose_covariance,
+        estimate.twist_covariance,
+    )  # fmt: skip
+    return all(np.isfinite(values).all() for values in published)

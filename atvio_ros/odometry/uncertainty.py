@@ -33,6 +33,12 @@ class PoseUncertainty:
             self._P[:6, :6] = 0.5 * (pose_covariance + pose_covariance.T)
         self._P[6:, 6:] = np.diag(noise.slow_variances)
 
+    def copied(self) -> PoseUncertainty:
+        """Another one in the same state."""
+        twin = PoseUncertainty(self._noise)
+        twin._P = self._P.copy()
+        return twin
+
     @property
     def pose(self) -> FloatArray:
         """(6, 6) of x y z [m] and rotation about x y z [rad], in odom; a copy."""

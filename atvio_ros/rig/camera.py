@@ -144,12 +144,12 @@ def check_size(width: int, height: int, where: str) -> None:
 
 def check_fits(K: FloatArray, width: int, height: int, where: str) -> None:
     """Raises CalibrationError where K is that of images of another size than (width, height), as far as one can see."""
-    (fx, _, cx), (_, _, cy) = K[0], K[1]
+    (fx, _, cx), (_, fy, cy) = K[0], K[1]
     x, y = (cx + 0.5) / width, (cy + 0.5) / height
     inside = _PRINCIPAL_X[0] <= x <= _PRINCIPAL_X[1] and _PRINCIPAL_Y[0] <= y <= _PRINCIPAL_Y[1]
-    if not inside or not _FOCAL[0] <= fx / width <= _FOCAL[1]:
+    if not inside or not _FOCAL[0] <= min(fx, fy) / width or max(fx, fy) / width > _FOCAL[1]:
         raise CalibrationError(
-            f'{where}: K (fx {fx:g}, cx {cx:g}, cy {cy:g}) cannot be that of {width}x{height} images: their middle is '
-            f'at {(width - 1) / 2:g}, {(height - 1) / 2:g}. Give the size at which the camera was calibrated; '
-            'a crop goes into the ROI.'
+            f'{where}: K (fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}) cannot be that of {width}x{height} images: '
+            f'their middle is at {(width - 1) / 2:g}, {(height - 1) / 2:g}. Give the size at which the camera was '
+            'calibrated; a crop goes into the ROI.'
         )

@@ -70,8 +70,8 @@ def between(value: float, lowest: float, highest: float, unit: str, name: str) -
 
 
 def _near(position: FloatArray, name: str) -> None:
-    distance = float(np.linalg.norm(position))
+    distance = float(np.abs(position).max())  # its length would overflow where it matters most
     if distance > FARTHEST_M:
         raise CalibrationError(
-            f'{name} is {distance:.0f} m away; sensors of a robot sit within {FARTHEST_M:.0f} m. Give metres.'
+            f'{name} is {distance:.4g} m away; sensors of a robot sit within {FARTHEST_M:.0f} m. Give metres.'
         )

@@ -21,6 +21,7 @@ COEFFICIENTS: dict[str, tuple[int, ...]] = {
     'rational_polynomial': (8, 12, 14),
     'equidistant': (4,),
 }
+LARGEST_COEFFICIENT = 1e5  # those of a fit that has gone wrong are thousands
 _OTHER_NAMES = {'radtan': 'plumb_bob', 'fisheye': 'equidistant', 'kannala_brandt': 'equidistant', 'pinhole': 'none'}
 _STEEPEST = np.radians(89.5)  # from the axis; a pinhole view cannot hold more
 _NEWTON_STEPS = 8
@@ -41,6 +42,11 @@ def checked_distortion(model: str, coefficients: FloatArray, where: str) -> tupl
         )
     if not np.isfinite(d).all():
         raise CalibrationError(f'{where}: d holds NaN or infinity. Calibrate the camera again.')
+    if d.size and np.abs(d).max() > LARGEST_COEFFICIENT:
+        raise CalibrationError(
+            f'{where}: d holds {np.abs(d).max():.3g}; coefficients of a lens are below {LARGEST_COEFFICIENT:.0e}. '
+            'Calibrate the camera again.'
+        )
     if name != 'equidistant' and not d.any():  # zeros of an equidistant lens still bend
         return 'none', np.zeros(0)
     if len(d) not in COEFFICIENTS[name]:

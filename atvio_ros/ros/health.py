@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from atvio_ros.odometry.ledger import Ledger
 from atvio_ros.types import FramePair
+from atvio_ros.words import shortened
 
 WINDOW = 300  # newest frames that percentiles are taken over
 
@@ -102,7 +103,7 @@ def diagnostic_array(node: Node, level: bytes, text: str, values: dict[str, str]
     status = DiagnosticStatus(
         level=level,
         name=f'{node.get_fully_qualified_name().removeprefix("/")}: odometry',
-        message=text,
+        message=shortened(text),
         hardware_id='',
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )

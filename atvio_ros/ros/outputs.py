@@ -21,6 +21,7 @@ from atvio_ros.ros.conversions import make_message, stamp_from_ns
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.rivals import Rivals
 from atvio_ros.types import OdometryEstimate
+from atvio_ros.words import shortened
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Outputs:
             OdometryStatus(
                 header=header,
                 state=state,
-                message=text,
+                message=shortened(text),
                 attention_visual=newest.attention_visual,
                 attention_inertial=newest.attention_inertial,
                 inference_latency=newest.inference_s,

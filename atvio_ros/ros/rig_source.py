@@ -24,6 +24,7 @@ from atvio_ros.rig.transforms import BASE_FOOTPRINT, transforms_part
 from atvio_ros.ros.camera_watch import CameraWatch, camera_of
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.transform_tree import TransformTree
+from atvio_ros.words import listed, shortened
 
 STATIC_TRANSFORMS = '/tf_static'
 ON_RIG_TOPIC = ('imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias')  # what no other topic tells
@@ -159,7 +160,7 @@ class RigSource:
             self._on_topic = rig_part(message.data, topic, self._rectified)
         except AtvioError as error:
             self._on_topic = RigPart(topic)
-            self._node.get_logger().error(f'the message on {topic} is not used: {error}')
+            self._node.get_logger().error(f'the message on {topic} is not used: {shortened(str(error))}')
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         topic, self._newest_camera_info = self._topic('camera_info'), message
@@ -224,13 +225,16 @@ class RigSource:
 
     def _words_for_poses(self) -> str:
         base, words = self._parameters.base_frame, []
-        for sensor in self._poses_missing():
+        sensors = self._poses_missing()
+        if STATIC_TRANSFORMS in self._errors:
+            return self._errors[STATIC_TRANSFORMS]
+        for sensor in sensors:
             frame = self._frames[sensor]
             if frame:
                 words.append(f'the transform {base} -> {frame} of the {sensor}')
             else:
                 words.append(f'the frame of the {sensor}: no message yet, or its header.frame_id is empty')
-        there = ', '.join(self._tree.frames) or 'none'
+        there = listed(self._tree.frames) or 'none'
         return f'missing {" and ".join(words)} (frames on {STATIC_TRANSFORMS}: {there}{self._refused})'
 
     def _words_for_camera(self) -> str:

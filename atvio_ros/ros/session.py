@@ -33,6 +33,7 @@ from atvio_ros.ros.services import Services
 from atvio_ros.ros.synchronizer import FramePairSynchronizer
 from atvio_ros.ros.worker import InferenceWorker
 from atvio_ros.types import NANOSECONDS, FramePair, OdometryEstimate
+from atvio_ros.words import shortened
 
 STATES = {
     TrackingState.WAITING: (OdometryStatus.STATE_WAITING, DiagnosticStatus.WARN),
@@ -259,7 +260,7 @@ class Session:
         now_s = time.monotonic()
         if now_s - self._warned_s.get(kind, -WARNING_PERIOD_S) >= WARNING_PERIOD_S:
             self._warned_s[kind] = now_s
-            self._node.get_logger().warning(f'{kind}: {text}')
+            self._node.get_logger().warning(f'{kind}: {shortened(text)}')
 
     def _forget_state(self) -> None:
         with self._monitor_lock:
