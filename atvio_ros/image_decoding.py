@@ -6,6 +6,7 @@ cv_bridge is not used: it needs a ROS install, which reading a bag does not, and
 from __future__ import annotations
 
 import array
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,12 +15,17 @@ import cv2
 import numpy as np
 
 from atvio_ros.errors import ImageError
+from atvio_ros.image_size import check_image_size
+from atvio_ros.jpeg_png import Claim, claim_of
 from atvio_ros.types import ImageArray
 
 ImageData: TypeAlias = 'bytes | bytearray | memoryview | array.array[int] | ImageArray'
 Convert: TypeAlias = Callable[[ImageArray], ImageArray]
 
-MAX_PIXELS = 50_000_000  # a compressed image may claim any size; with 16 bits and alpha this is 400 MB already
+MOST_MEMORY = 320_000_000  # bytes that decoding a compressed image may take at its peak
+SMALLER = 'Send smaller images.'
+MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
+MOST_WORK = 500_000_000  # pixels times scans: a second or two
 
 
 @dataclass(frozen=True)
@@ -116,19 +122,18 @@ def decode_compressed(format: str, data: ImageData) -> ImageArray:
     """Decode the fields of a sensor_msgs/CompressedImage (JPEG or PNG) to uint8 (H, W) grey or (H, W, 3) RGB.
 
     `format` is that of compressed_image_transport ('rgb8; jpeg compressed bgr8'): where it says that the colours were
-    compressed in RGB order, they come out of OpenCV in that order. The size is read from the header and refused beyond
-    MAX_PIXELS before anything is decoded. Raises ImageError on anything else than a sound JPEG or PNG.
+    compressed in RGB order, they come out of OpenCV in that order. Size, memory and scans are read from the headers and
+    refused beyond the limits above before anything is decoded. Raises ImageError on anything else than a sound JPEG or
+    PNG.
     """
     content = np.frombuffer(data, np.uint8)
-    size = _png_size(content) or _jpeg_size(content)
-    if size is None:
+    claim = claim_of(content.tobytes())
+    if claim is None:
         raise ImageError(
             f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is neither JPEG nor PNG, or it '
             'is cut short.'
         )
-    height, width = size
-    if height * width > MAX_PIXELS:
-        raise ImageError(f'A compressed image claims {width}x{height} pixels; at most {MAX_PIXELS} are accepted.')
+    _check_claim(claim)
     try:
         pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -138,7 +143,8 @@ def decode_compressed(format: str, data: ImageData) -> ImageArray:
             f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is damaged: OpenCV refuses it.'
         )
     if pixels.dtype == np.uint16:
-        pixels = pixels // 256
+        upper = 1 if sys.byteorder == 'little' else 0
+        pixels = np.ascontiguousarray(pixels.view(np.uint8).reshape(*pixels.shape, 2)[..., upper])
     image = np.asarray(pixels, dtype=np.uint8)
     if image.ndim == 2:
         return image
@@ -149,47 +155,25 @@ def decode_compressed(format: str, data: ImageData) -> ImageArray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
+def _check_claim(claim: Claim) -> None:
+    """Raise ImageError on what would take too much memory or time."""
+    check_image_size(claim.width, claim.height, ImageError, 'A compressed image', fix=SMALLER)
+    if claim.memory > MOST_MEMORY:
+        raise ImageError(
+            f'A compressed image of {claim.width}x{claim.height} pixels would take {claim.memory / 1e6:.0f} MB to '
+            f'decode; at most {MOST_MEMORY / 1e6:.0f} MB are given. Send 8 bits without alpha, or smaller images.'
+        )
+    if claim.scans > MOST_SCANS or claim.work > MOST_WORK:
+        raise ImageError(
+            f'A JPEG of {claim.width}x{claim.height} pixels has {claim.scans} scans, which would take long to decode. '
+            'Send baseline JPEGs, or smaller ones.'
+        )
+
+
 def _check_size(encoding: str, form: _Encoding, height: int, width: int) -> None:
+    check_image_size(width, height, ImageError, f'An image in {encoding}', fix=SMALLER)
     if min(height, width) < form.least_px or height % form.rows_multiple or width % form.columns_multiple:
         raise ImageError(
             f'An image in {encoding} cannot be {width}x{height} pixels: at least {form.least_px}x{form.least_px}, '
             f'its width a multiple of {form.columns_multiple}, its height one of {form.rows_multiple}.'
         )
-
-
-def _png_size(content: ImageArray) -> tuple[int, int] | None:
-    """(height, width) that a PNG states in its first chunk, or None (ISO/IEC 15948, 5.3 and 11.2.2).
-
-    Every chunk must lie within the data, for OpenCV allocates what a chunk claims, and there is one picture only.
-    """
-    head = content[:24].tobytes()
-    if len(head) < 24 or head[:8] != b'\x89PNG\r\n\x1a\n' or head[12:16] != b'IHDR':
-        return None
-    position, kind = 8, b''
-    while kind != b'IEND':
-        chunk = content[position : position + 8].tobytes()
-        kind = chunk[4:]
-        position += 12 + int.from_bytes(chunk[:4], 'big')  # length, type, data, checksum
-        if len(chunk) < 8 or position > len(content) or kind == b'acTL':
-            return None
-    return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
-
-
-def _jpeg_size(content: ImageArray) -> tuple[int, int] | None:
-    """(height, width) that a JPEG states in its frame header, or None (ITU-T T.81, B.2.2)."""
-    if content[:2].tobytes() != b'\xff\xd8':
-        return None
-    position = 2
-    while position + 9 <= len(content):
-        marker = content[position : position + 9].tobytes()
-        if marker[0] != 0xFF:
-            return None
-        if marker[1] == 0xFF:  # fill byte
-            position += 1
-        elif 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):  # SOF0..15; not DHT, JPG, DAC
-            return int.from_bytes(marker[5:7], 'big'), int.from_bytes(marker[7:9], 'big')
-        elif marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD7:  # stand alone, without a length
-            position += 2
-        else:
-            position += 2 + int.from_bytes(marker[2:4], 'big')
-    return None

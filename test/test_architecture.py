@@ -20,6 +20,8 @@ BASE = {
     'files',
     'geometry',
     'image_decoding',
+    'image_size',
+    'jpeg_png',
     'message_decoding',
     'messages',
     'motion_noise',
@@ -28,6 +30,7 @@ BASE = {
     'trajectory_files',
     'transform_tree',
     'types',
+    'words',
 }
 
 # part -> the parts it may import besides itself; nothing imports what is further down this list.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,8 +217,11 @@ def show_result(
 def size(text: str) -> tuple[int, int]:
     """WIDTHxHEIGHT of --size as (width, height) [px]. Raises SettingsError."""
     from atvio_ros.errors import SettingsError
+    from atvio_ros.image_size import check_image_size
 
     width, _, height = text.partition('x')
-    if not (width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0):
-        raise SettingsError(f'--size must be WIDTHxHEIGHT in pixels, such as 416x128, not {text!r}.')
-    return int(width), int(height)
+    if not all(re.fullmatch(r'[0-9]{1,9}', each) and int(each) > 0 for each in (width, height)):
+        raise SettingsError(f'--size must be WIDTHxHEIGHT in pixels, such as 416x128, not {text[:50]!r}.')
+    numbers = int(width), int(height)
+    check_image_size(*numbers, SettingsError, '--size', drawn=True)
+    return numbers

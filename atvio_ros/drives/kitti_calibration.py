@@ -13,8 +13,11 @@ from atvio_ros.drives.kitti_frames import T_BASE_CAMERA_NOMINAL
 from atvio_ros.drives.text_files import read_text
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import inverse, nearest_rotation, transform, translation
+from atvio_ros.image_size import check_image_size
 from atvio_ros.rig.kitti import Intrinsics
 from atvio_ros.types import FloatArray, ImageArray
+
+LARGEST_ENTRY = 1e6  # of a projection matrix [px]
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,13 @@ def read_calibration(folder: Path, camera: str) -> Calibration:
     if placed:  # the nominal place is that of the rectified camera
         T_base_camera0 = T_base_camera0 @ inverse(transform(_rotation(table, cam_to_cam, 'R_rect_00'), np.zeros(3)))
     P = _matrix(table, cam_to_cam, f'P_rect_{camera}', (3, 4))
-    width, height = _matrix(table, cam_to_cam, f'S_rect_{camera}', (2,)).astype(int)
+    width, height = _matrix(table, cam_to_cam, f'S_rect_{camera}', (2,))
+    check_image_size(width, height, DatasetError, f'{cam_to_cam}: S_rect_{camera}', drawn=True)
     size = int(width), int(height)
+    if np.abs(P).max() > LARGEST_ENTRY or min(P[0, 0], P[1, 1]) < 1.0 or P[2, 2] != 1.0:
+        raise DatasetError(
+            f'{cam_to_cam}: P_rect_{camera} is no projection: fx and fy must be over 1 px, its last row 0 0 1 z.'
+        )
     # P = K [I | t] maps the rectified camera 0 to pixels of this one, so t is camera 0 seen from it.
     T_camera_camera0 = translation(*np.linalg.solve(P[:, :3], P[:, 3]))
     return Calibration(

@@ -37,8 +37,8 @@ class DriveSettings:
     imu: Path | None = None  # recorded IMU in place of the simulated one
     images: tuple[int, ...] = ()  # first and last image of the files to draw, both included; none: all
     smooth_vertical: bool = setting(False, "Smooth the height of --poses over the way: KITTI's trembles.")
-    width: int = setting(416, 'Image width [px].', minimum=16)
-    height: int = setting(128, 'Image height [px].', minimum=16)
+    width: int = setting(416, 'Image width [px].', minimum=16, maximum=4096)
+    height: int = setting(128, 'Image height [px].', minimum=16, maximum=4096)
     intrinsics: tuple[float, ...] = ()  # fx fy cx cy [px]; none: KITTI's, scaled to the size
     distortion_model: str = setting('none', 'plumb_bob, rational_polynomial, equidistant or none.')
     distortion: tuple[float, ...] = ()  # its coefficients, as in CameraInfo

@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from atvio_ros.errors import CalibrationError
+from atvio_ros.image_size import check_image_size
 from atvio_ros.rig.checks import finite
 from atvio_ros.rig.lens import checked_distortion, distort, steepest_angle, undistort
 from atvio_ros.types import FloatArray
 
-MOST_PIXELS = 50_000_000
 ASPECT_TOLERANCE = 0.01
 # A principal point further out belongs to another image size: half the size is at 0.25, twice the size at 1.
 _PRINCIPAL_X, _PRINCIPAL_Y = (0.3, 0.7), (0.1, 0.9)
@@ -135,11 +135,7 @@ def scaled_matrix(K: FloatArray, scale_x: float, scale_y: float) -> FloatArray:
 
 def check_size(width: int, height: int, where: str) -> None:
     """Raises CalibrationError unless an image can have this size."""
-    if width < 1 or height < 1 or width * height > MOST_PIXELS:
-        raise CalibrationError(
-            f'{where}: an image of {width}x{height} is not possible (1 pixel to {MOST_PIXELS // 1_000_000} million). '
-            'Give the width and height of the images in pixels.'
-        )
+    check_image_size(width, height, CalibrationError, where)
 
 
 def check_fits(K: FloatArray, width: int, height: int, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.rig_source import RigSource
 from atvio_ros.types import FramePair, ImageArray, ImuSample
 
+SLOW_DECODING_S = 0.25  # far longer than any usual image takes
 KEPT_READINGS = 4000  # before the robot is known: some seconds of the fastest IMUs
 
 
@@ -83,8 +85,7 @@ class LateOdometry:
         """Take an Image or CompressedImage; one that cannot be used is counted."""
         self._source.see('camera', message.header.frame_id)
         try:
-            compressed = isinstance(message, CompressedImage)
-            pixels = compressed_image_pixels(message) if compressed else image_pixels(message)
+            pixels = self._decoded(message)
             if (text := self._size.update(*pixels.shape[:2])) is not None:
                 self._on_warning(text)
             if (odometry := self._odometry_for(pixels)) is None:
@@ -136,6 +137,16 @@ class LateOdometry:
         self._source.close()
         if self._camera:
             self._camera.close()
+
+    def _decoded(self, message: Any) -> ImageArray:
+        """The pixels. What takes long holds up everything else that comes in, and is said."""
+        started_s = time.monotonic()
+        compressed = isinstance(message, CompressedImage)
+        pixels = compressed_image_pixels(message) if compressed else image_pixels(message)
+        if (took_s := time.monotonic() - started_s) > SLOW_DECODING_S:
+            height, width = pixels.shape[:2]
+            self._on_warning(f'decoding an image of {width}x{height} took {took_s:.1f} s: send smaller or simpler ones')
+        return pixels
 
     def _odometry_for(self, pixels: ImageArray) -> Odometry | None:
         """The odometry, put together now if it can be; without it the image is counted."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError  # the error alone: nothing here reads a pickle by itself
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint, on the CPU. Raises ModelError, in one line that says what to do, where it is none."""
     unreadable = (
         OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, AttributeError, OverflowError,
-        MemoryError, AssertionError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error,
+        MemoryError, AssertionError, UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error,
     )  # fmt: skip
     try:
         with zipfile.ZipFile(path) as archive:

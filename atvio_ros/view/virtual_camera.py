@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atvio_ros.errors import CalibrationError
+from atvio_ros.image_size import check_image_size
 from atvio_ros.rig.camera import CameraModel, scaled_matrix
 from atvio_ros.types import FloatArray
 
@@ -26,6 +27,7 @@ class VirtualCamera:
         numbers = (self.fx, self.fy, self.cx, self.cy)
         if self.width < 1 or self.height < 1 or not np.isfinite(numbers).all() or min(self.fx, self.fy) <= 0:
             raise CalibrationError(f'{self} is not possible: sizes and focal lengths must be over 0.')
+        check_image_size(self.width, self.height, CalibrationError, 'a virtual camera', drawn=True)
 
     @property
     def K(self) -> FloatArray:  # noqa: N802 (the field's notation)
