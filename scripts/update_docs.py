@@ -93,6 +93,27 @@ def imu_errors() -> str:
     return settings_table(ImuSettings)
 
 
+def conditions() -> str:
+    """The conditions of a drawn drive."""
+    from atvio_ros.rendering.conditions import Conditions
+
+    return settings_table(Conditions)
+
+
+def named_conditions() -> str:
+    """The conditions that have a name, and what they are."""
+    import dataclasses
+
+    from atvio_ros.rendering.conditions import CONDITIONS, ORDINARY
+
+    ordinary = dataclasses.asdict(ORDINARY)
+    lines = []
+    for name, each in CONDITIONS.items():
+        changed = {key: value for key, value in dataclasses.asdict(each).items() if value != ordinary[key]}
+        lines.append(_cells(f'`{name}`', ', '.join(f'`{key}={value}`' for key, value in changed.items())))
+    return _table('| name | settings |', lines)
+
+
 def rooms() -> str:
     """The parts of the package in the order of imports, as test/test_architecture.py enforces it."""
     allowed = _load(ROOT / 'test' / 'test_architecture.py').MAY_IMPORT
@@ -122,6 +143,8 @@ TABLES: dict[str, Callable[[], str]] = {
     'training-settings': training_settings,
     'standstill-settings': standstill_settings,
     'imu-errors': imu_errors,
+    'conditions': conditions,
+    'named-conditions': named_conditions,
     'rooms': rooms,
 }
 

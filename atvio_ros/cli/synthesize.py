@@ -10,6 +10,7 @@ from atvio_ros.cli import common
 
 if TYPE_CHECKING:
     from atvio_ros.rendering import DriveSettings
+    from atvio_ros.rendering.conditions import Conditions
 
 # Options that are settings of a drive under the same name.
 PASSED_ON = (
@@ -25,6 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--length', type=float, default=500.0, help='length of a procedural drive [m] (default 500)')
     parser.add_argument(
         '--speed', type=float, metavar='M/S', help='its mean speed while it moves (default: as cars do)'
+    )
+    parser.add_argument(
+        '--conditions',
+        metavar='NAME[,NAME...]',
+        help='of road, light, route and camera, as wet_asphalt,night; list: docs/synthetic.md (default: ordinary)',
+    )
+    parser.add_argument(
+        '--condition', action='append', metavar='SETTING=VALUE', help='one more condition, as car_ahead=8; repeatable'
     )
     recorded = parser.add_argument_group('a recorded motion')
     recorded.add_argument('--poses', type=Path, help='KITTI pose file to drive along, instead of a procedural route')
@@ -95,7 +104,25 @@ def _settings(arguments: argparse.Namespace) -> DriveSettings:
     errors = QUALITIES[arguments.imu_quality or 'kitti']
     if arguments.no_imu_lag:
         errors = dataclasses.replace(errors, gyro_delay=0.0, accelerometer_delay=0.0)
-    return dataclasses.replace(settings, imu_errors=errors)
+    conditions = _conditions(arguments.conditions, arguments.condition or [])
+    return dataclasses.replace(settings, imu_errors=errors, conditions=conditions)
+
+
+def _conditions(names: str | None, changes: list[str]) -> Conditions:
+    """The named conditions with single settings changed: SETTING=VALUE, the value as YAML has it."""
+    import dataclasses
+
+    from atvio_ros.errors import SettingsError
+    from atvio_ros.rendering.conditions import Conditions, named_conditions
+    from atvio_ros.settings import from_mapping, parse_yaml
+
+    values = dataclasses.asdict(named_conditions(names.split(',') if names else ()))
+    for change in changes:
+        name, separator, value = change.partition('=')
+        if not separator:
+            raise SettingsError(f'--condition must be SETTING=VALUE, not {change!r}.')
+        values |= parse_yaml(f'{name}: {value}', '--condition')
+    return from_mapping(Conditions, values, 'conditions')
 
 
 def _numbers(option: str, text: str | None, separator: str, kind: type[int] | type[float]) -> tuple[float, ...]:

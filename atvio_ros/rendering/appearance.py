@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from atvio_ros.rendering.conditions import ORDINARY, Conditions
 from atvio_ros.rendering.mesh import Light
 from atvio_ros.types import FloatArray
 
@@ -26,11 +27,17 @@ class Appearance:
     noise: float  # standard deviation of the sensor's noise, of 255
 
 
-def draw_appearance(rng: np.random.Generator) -> Appearance:
-    """A random time of day, weather and camera."""
+def draw_appearance(rng: np.random.Generator, conditions: Conditions = ORDINARY) -> Appearance:
+    """A random time of day, weather and camera, as far as the conditions leave it open."""
     azimuth, elevation = rng.uniform(0.0, 2 * np.pi), np.radians(rng.uniform(16.0, 66.0))
     direction = np.array((np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)))
     overcast = float(np.clip(rng.beta(0.6, 1.1), 0.0, 1.0))
+    if conditions.rain or conditions.wet:
+        overcast = max(overcast, 0.75)
+    if conditions.night != 'none':
+        overcast = 1.0  # things are lit evenly; the renderer takes the light away
+    elif conditions.tree_shadows:
+        overcast *= 0.1
     warm = np.array((1.0, 1.0 - 0.1 * rng.random(), 1.0 - 0.25 * rng.random()))
     cool = np.array((1.0 - 0.15 * rng.random(), 1.0 - 0.05 * rng.random(), 1.0))
     sun = (1.0 - 0.95 * overcast) * rng.uniform(1.1, 1.7) * warm

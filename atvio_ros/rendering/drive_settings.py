@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.geometry import R_BODY_OPTICAL
+from atvio_ros.rendering.conditions import Conditions
 from atvio_ros.rendering.imu import ImuSettings
 from atvio_ros.rendering.trajectory import nominal_camera
 from atvio_ros.rig.camera import CameraModel
@@ -62,6 +63,7 @@ class DriveSettings:
         None, 'IMU readings a second, by their own clock; none: ten an image interval.', minimum=50.0, maximum=1000.0
     )
     imu_errors: ImuSettings = field(default_factory=ImuSettings)
+    conditions: Conditions = field(default_factory=Conditions)
 
     def check(self) -> None:
         """Raises SettingsError on settings that contradict each other; their ranges are checked where they are read."""
@@ -81,6 +83,10 @@ class DriveSettings:
             raise SettingsError('--smooth-vertical mends the height of --poses: a procedural drive has none to mend.')
         if self.poses is not None and self.speed is not None:
             raise SettingsError('--speed is for procedural drives: along --poses the times say the speed.')
+        if self.poses is not None and self.conditions.of_route:
+            raise SettingsError(
+                f'A given motion has its own route: leave out the conditions {", ".join(self.conditions.of_route)}.'
+            )
         if self.imu is not None and (self.rate is not None or self.imu_rate is not None):
             raise SettingsError(
                 '--imu holds ten readings an image interval of --times: leave out --rate and --imu-rate with it.'

@@ -76,8 +76,15 @@ class Optics(Protocol):
     def faces(self) -> tuple[Face, ...]:
         """What to draw, one after the other."""
 
-    def image(self, drawn: Sequence[ImageArray]) -> ImageArray:
-        """The camera's image (H, W, 3) from the faces (h, w, 4), all of which are in memory at once."""
+    @property
+    def height(self) -> int:
+        """Rows of the camera's image."""
+
+    def rows(self, face: int, first: int, last: int) -> tuple[int, int]:
+        """The rows of a face from which the image's rows from `first` up to `last` are made; the same: none."""
+
+    def image(self, drawn: Sequence[ImageArray], first: int = 0, last: int | None = None) -> ImageArray:
+        """The camera's image (H, W, 3), or its rows from `first` up to `last`, from the faces (h, w, 4)."""
 
 
 class Straight:
@@ -87,10 +94,20 @@ class Straight:
         self._size = (camera.width, camera.height)
         size = (round(camera.width * supersampling), round(camera.height * supersampling))
         self.faces = (Face(FORWARD, camera, size),)
+        self.height = camera.height
 
-    def image(self, drawn: Sequence[ImageArray]) -> ImageArray:
+    def rows(self, face: int, first: int, last: int) -> tuple[int, int]:
+        """See Optics. Whole rows where `first` and `last` times the supersampling are."""
+        finer = self.faces[face].size[1] / self._size[1]
+        return round(first * finer), round(last * finer)
+
+    def image(self, drawn: Sequence[ImageArray], first: int = 0, last: int | None = None) -> ImageArray:
         """See Optics."""
-        return np.asarray(cv2.resize(drawn[0], self._size, interpolation=cv2.INTER_AREA)[..., :3], np.uint8)
+        width, height = self._size
+        last = height if last is None else last
+        begin, end = self.rows(0, first, last)
+        scaled = cv2.resize(drawn[0][begin:end], (width, last - first), interpolation=cv2.INTER_AREA)
+        return np.asarray(scaled[..., :3], np.uint8)
 
 
 class Lens:
@@ -98,6 +115,7 @@ class Lens:
 
     def __init__(self, camera: CameraModel, supersampling: float) -> None:
         self._camera = camera
+        self.height = camera.height
         self._samples = samples = max(2, int(np.ceil(supersampling)))  # a pixel, each way
         _check_size(camera.width * samples, camera.height * samples)
         rays = _rays(camera, samples)
@@ -112,15 +130,26 @@ class Lens:
             self._maps.append((x, y, own))
         self.faces = tuple(faces)
 
-    def image(self, drawn: Sequence[ImageArray]) -> ImageArray:
+    def rows(self, face: int, first: int, last: int) -> tuple[int, int]:
+        """See Optics."""
+        _, y, own = self._maps[face]
+        part = slice(first * self._samples, last * self._samples)
+        wanted = y[part][own[part]]
+        if not len(wanted):
+            return 0, 0
+        return max(0, int(wanted.min())), min(self.faces[face].size[1], int(wanted.max()) + 2)
+
+    def image(self, drawn: Sequence[ImageArray], first: int = 0, last: int | None = None) -> ImageArray:
         """See Optics."""
         camera = self._camera
-        fine = np.zeros((camera.height * self._samples, camera.width * self._samples, 3), np.uint8)
+        last = camera.height if last is None else last
+        part = slice(first * self._samples, last * self._samples)
+        fine = np.zeros(((last - first) * self._samples, camera.width * self._samples, 3), np.uint8)
         for pixels, (x, y, own) in zip(drawn, self._maps, strict=True):
             rgb = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
-            part = cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            np.copyto(fine, part, where=own[..., None])
-        return np.asarray(cv2.resize(fine, (camera.width, camera.height), interpolation=cv2.INTER_AREA), np.uint8)
+            drawn_part = cv2.remap(rgb, x[part], y[part], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            np.copyto(fine, drawn_part, where=own[part, :, None])
+        return np.asarray(cv2.resize(fine, (camera.width, last - first), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def make_optics(camera: CameraModel, supersampling: float) -> Optics:

@@ -25,6 +25,8 @@ from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, Trajectory
 
 START_NS = 1_317_000_000 * NANOSECONDS  # of the motion: the autumn of KITTI's recordings
 IMU_MARGIN_S = 0.2  # an IMU with a clock of its own measures that much before the first image and after the last
+BAND_ROWS, MOST_BANDS = 8, 24  # of a rolling shutter: rows that are drawn from one pose
+EXPOSURES = 4  # moments of which an image with motion blur is made
 NEAREST = 0.25  # of the camera's height: what is nearer to the camera is not drawn, nor is what is nearer than NEAR_M
 
 
@@ -64,7 +66,12 @@ class RenderedDrive:
         if self._world is None:
             settings = self.settings
             self._world = build_world(
-                self.motion, settings.T_base_level, self._times_s, settings.camera_height, settings.seed
+                self.motion,
+                settings.T_base_level,
+                self._times_s,
+                settings.camera_height,
+                settings.seed,
+                settings.conditions,
             )
         return self._world
 
@@ -77,11 +84,28 @@ class RenderedDrive:
         optics = make_optics(self.rig.needed_camera, settings.supersampling)
         near_m = min(NEAR_M, NEAREST * settings.camera_height)
         world = self.world
-        formation = ImageFormation(world.appearance, settings.width, settings.height, settings.color, settings.seed)
+        formation = ImageFormation(
+            world.appearance, settings.width, settings.height, settings.color, settings.seed, settings.conditions
+        )
         with Renderer(world, optics, near_m) as renderer:
             for i in range(first, len(self) if last is None else min(last, len(self))):
-                rendered = renderer.render(self._T_world_camera[i], world.image_way_m[i], self._times_s[i])
-                yield int(self.stamps_ns[i]), formation.develop(rendered, i)
+                rendered = self._expose(renderer, i)
+                yield int(self.stamps_ns[i]), formation.develop(rendered, i, self._times_s[i])
+
+    def _expose(self, renderer: Renderer, index: int) -> ImageArray:
+        """What the shutter lets in for one image, (H, W, 3): its rows one after the other, each for a while."""
+        conditions, time_s, ways = self.settings.conditions, self._times_s[index], self.world.image_way_m
+        if not conditions.readout and not conditions.exposure_time:
+            return renderer.render(self._T_world_camera[index], ways[index], time_s)
+        bands = min(MOST_BANDS, max(1, self.settings.height // BAND_ROWS)) if conditions.readout else 1
+        moments = EXPOSURES if conditions.exposure_time else 1
+        rows_s = time_s + ((np.arange(bands) + 0.5) / bands - 0.5) * conditions.readout
+        open_s = ((np.arange(moments) + 0.5) / moments - 0.5) * conditions.exposure_time
+        drawn = []
+        for times_s in rows_s + open_s[:, None]:
+            T_world_camera = self.motion.poses(times_s) @ self.rig.T_base_camera
+            drawn.append(renderer.render_rows(T_world_camera, np.interp(times_s, self._times_s, ways), times_s))
+        return drawn[0] if moments == 1 else np.mean(drawn, axis=0).round().astype(np.uint8)
 
     @property
     def _times_s(self) -> FloatArray:
@@ -116,7 +140,7 @@ def _motion(settings: DriveSettings, rng: np.random.Generator) -> tuple[Motion, 
     """How base_link moves from START_NS on, and the stamps [ns] of the images."""
     if settings.poses is None or settings.times is None:
         base_height_m = settings.camera_height - settings.place[2]
-        motion = random_drive(settings.length, rng, base_height_m, settings.speed)
+        motion = random_drive(settings.length, rng, base_height_m, settings.speed, settings.conditions)
         # An IMU with a clock of its own begins and ends outside the images.
         margin_s = 0.0 if settings.imu_rate is None else IMU_MARGIN_S + 0.05
         begin_ns = START_NS + round(margin_s * NANOSECONDS)

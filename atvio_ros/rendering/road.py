@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from atvio_ros.rendering.trajectory import Motion
+from atvio_ros.rendering.zones import ZONES, Zone
 from atvio_ros.types import FloatArray
 
 SPACING_M = 1.0  # of the road's samples
@@ -26,13 +27,18 @@ class Road:
     left_axis: FloatArray  # (S, 2) unit vector to the left, horizontal
     curvature: FloatArray  # (S,) 1/m, positive to the left
     speed: FloatArray  # (S,) m/s of the car
-    zone: NDArray[np.int64]  # (S,) index into zones.ZONES
+    zone: NDArray[np.int64]  # (S,) index into `zones`
     drive_left: FloatArray  # (S,) edge of the carriageway
     drive_right: FloatArray
     paved_left: FloatArray  # (S,) edge of the asphalt: the carriageway and its parking strips
     paved_right: FloatArray
     image_way_m: FloatArray  # (N,) where along the samples [m] the car is at each image
     tree: cKDTree
+    zones: tuple[Zone, ...] = ZONES
+
+    def zone_at(self, sample: int) -> Zone:
+        """The surroundings of a sample."""
+        return self.zones[int(self.zone[sample])]
 
     @property
     def heading(self) -> FloatArray:
@@ -84,7 +90,7 @@ def trace(
     Straight road is added at both ends.
     """
     times_s = np.linspace(motion.times_s[0], motion.times_s[-1], max(8, int(np.ptp(motion.times_s) * 10)))
-    T_world_camera = motion.poses(times_s) @ T_base_camera
+    T_world_camera = motion.still.poses(times_s) @ T_base_camera
     ground = T_world_camera[:, :3, 3] + camera_height_m * T_world_camera[:, :3, 1]
     heading = T_world_camera[:, :3, 2]
     kept = [0]

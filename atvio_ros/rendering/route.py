@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import bilinear, lfilter
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.rendering.conditions import ORDINARY, Conditions
 from atvio_ros.rendering.trajectory import Motion
 from atvio_ros.types import FloatArray
 
 STEP_M = 0.5  # spacing of the road's samples
 RATE_HZ = 50.0  # of the poses the motion is made through
 LATERAL_LIMIT = 2.3  # m/s^2, a careful driver's
+STEEPEST = 0.09  # rise per metre of a road
 BRAKING, THROTTLE = 1.9, 1.3  # m/s^2
 HURRY = 1.4  # how much faster than the mean speed asked for anybody goes to make up for bends
+WHEELBASE_M, SPRING_HZ, DAMPING = 2.7, 1.3, 0.3  # of a car
+BUMP_M = (0.05, 0.5)  # height, and standard deviation of the shape along the way
 # How the sensors' common frame sits in the car, which load and springs decide: nose down and to the right [deg], mean
 # and spread over drives. KITTI's base_link dips 0.5 to 0.7 degrees below the way it moves.
 DIP_DEG, TILT_DEG = (0.55, 0.35), (0.0, 0.3)
@@ -72,17 +78,51 @@ def driver_at(mean_speed: float) -> Driver:
     return Driver((district,), (1.0,), min(1.0, size), float(np.clip(mean_speed / 8.0, 0.35, 1.0)), mean_speed)
 
 
+def driver_under(conditions: Conditions, mean_speed: float | None) -> Driver:
+    """Who drives under the conditions, at `mean_speed` [m/s] or, with None, as the conditions and districts have it."""
+    mean_speed = conditions.speed if mean_speed is None else mean_speed
+    driver = Driver() if mean_speed is None else driver_at(mean_speed)
+    if mean_speed is None and conditions.surroundings != 'any':
+        place = {'avenue': 'town'}.get(conditions.surroundings, conditions.surroundings)
+        driver = replace(driver, districts=(DISTRICTS[place],), shares=(1.0,))
+    changes: dict[str, Any] = {}
+    if conditions.surroundings == 'motorway':  # bends that are driven at full speed
+        fastest = 1.2 * (mean_speed or DISTRICTS['motorway'].speed[1])
+        gentle = fastest**2 / (0.8 * LATERAL_LIMIT)
+        changes |= {'straight': (150.0, 500.0), 'radius': (gentle, 3.0 * gentle), 'angle_deg': (3.0, 20.0)}
+        changes |= {'junctions': 0.0, 'stops': 0.0}
+    if conditions.bend_radius is not None:
+        r = conditions.bend_radius
+        changes |= {
+            'straight': (r, 4.0 * r),
+            'radius': (0.9 * r, 1.2 * r),
+            'angle_deg': (50.0, 110.0),
+            'junctions': 0.0,
+        }
+    if conditions.slope:
+        changes['slope'] = conditions.slope
+    if conditions.stops is not None:
+        changes['stops'] = conditions.stops
+    return replace(driver, districts=tuple(replace(district, **changes) for district in driver.districts))
+
+
 def random_drive(
-    length_m: float, rng: np.random.Generator, base_height_m: float, mean_speed: float | None = None
+    length_m: float,
+    rng: np.random.Generator,
+    base_height_m: float,
+    mean_speed: float | None = None,
+    conditions: Conditions = ORDINARY,
 ) -> Motion:
     """The motion of base_link, `base_height_m` above the road, over `length_m` metres of a random road.
 
     `mean_speed` [m/s] is that while it moves; None: a car, each district with its own.
     """
-    driver = Driver() if mean_speed is None else driver_at(mean_speed)
+    driver = driver_under(conditions, mean_speed)
     curvature, speed, stops, slope = _draw_road(length_m, rng, driver)
+    if conditions.crests:
+        slope = slope + conditions.crests * _wander(len(slope), max(2.0, 6.0 * driver.size) / STEP_M, rng)
     way_m, times_s = _drive(curvature, speed, stops, rng, driver)
-    return _ride(curvature, slope, way_m, times_s, rng, base_height_m, driver.ease)
+    return _ride(curvature, slope, way_m, times_s, rng, base_height_m, driver, conditions)
 
 
 def _draw_road(
@@ -118,7 +158,7 @@ def _draw_road(
         gaussian_filter1d(np.array(curvature[:samples]), max(0.5, 2.0 * driver.size) / STEP_M),  # steering takes time
         gaussian_filter1d(np.array(speed[:samples]), 15.0 * driver.size / STEP_M),
         stops,
-        np.clip(gaussian_filter1d(np.array(slope[:samples]), 25.0 / STEP_M), -0.09, 0.09),
+        np.clip(gaussian_filter1d(np.array(slope[:samples]), 25.0 / STEP_M), -STEEPEST, STEEPEST),
     )
 
 
@@ -172,9 +212,11 @@ def _ride(
     times_s: FloatArray,
     rng: np.random.Generator,
     base_height_m: float,
-    ease: float,
+    driver: Driver,
+    conditions: Conditions,
 ) -> Motion:
     """Put the car on the road: its rear axle follows the lane, its body dives, rolls and bounces on its springs."""
+    ease, size = driver.ease, driver.size
     samples_m = np.arange(len(curvature)) * STEP_M
     offset = 0.18 * _wander(len(curvature), 25.0 / STEP_M, rng)  # no driver keeps the middle of the lane exactly
     heading = np.concatenate(([0.0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * STEP_M)))
@@ -189,15 +231,50 @@ def _ride(
     sideways = velocity * np.gradient(yaw, times_s)
     liveliness = ease * np.minimum(velocity / (8.0 * ease), 1.3)
     n = len(times_s)
-    pitch = -np.arctan(tangent[:, 2]) - 0.004 * forward + np.radians(0.22) * liveliness * _bounce(n, rng)
-    roll = 0.006 * sideways + np.radians(0.3) * liveliness * _bounce(n, rng)
-    heave_m = 0.008 * liveliness * _bounce(n, rng)
-    pitch += np.radians(rng.normal(*DIP_DEG))
-    roll += np.radians(rng.normal(*TILT_DEG))
-    poses = np.tile(np.eye(4), (n, 1, 1))
+    soft = conditions.suspension
+    along = -np.arctan(tangent[:, 2])
+    pitch = along - soft * 0.004 * forward + np.radians(0.22) * soft * liveliness * _bounce(n, rng)
+    roll = soft * 0.006 * sideways + np.radians(0.3) * soft * liveliness * _bounce(n, rng)
+    heave_m = 0.008 * soft * liveliness * _bounce(n, rng)
+    dip, tilt = np.radians(rng.normal(*DIP_DEG)), np.radians(rng.normal(*TILT_DEG))
+    pitch += dip
+    roll += tilt
+    if conditions.bumps:
+        lifted_m, tipped = _bumps(way_m, rng, conditions.bumps, size)
+        heave_m, pitch = heave_m + lifted_m, pitch + tipped
+    place, upright = road(way_m), np.zeros(n)
+    still = None
+    if soft != 1.0 or conditions.bumps:  # springs that move this much must not move the road that is laid below
+        still = Motion(times_s, _poses(place, yaw, along + dip, upright + tilt, upright + base_height_m))
+    return Motion(times_s, _poses(place, yaw, pitch, roll, heave_m + base_height_m), still)
+
+
+def _bumps(way_m: FloatArray, rng: np.random.Generator, per_100_m: float, size: float) -> tuple[FloatArray, FloatArray]:
+    """Lift [m] and nose-down pitch [rad], each (N,), of a body whose wheels cross bumps on the way; RATE_HZ.
+
+    Front and rear wheels follow the bumps; springs and dampers pass them on to the body (a quarter-car each).
+    """
+    where = np.cumsum(rng.exponential(100.0 / per_100_m, int(way_m[-1] / 100.0 * per_100_m * 2) + 3))
+    height_m = BUMP_M[0] * size * rng.uniform(0.6, 1.2, len(where))
+
+    def bumps(at_m: FloatArray) -> FloatArray:
+        distance = (at_m[:, None] - where) / (BUMP_M[1] * size)
+        return np.asarray(np.exp(-0.5 * distance**2) @ height_m)
+
+    base_m = WHEELBASE_M * size
+    rear, front = bumps(way_m), bumps(way_m + base_m)
+    natural = 2 * np.pi * SPRING_HZ / np.sqrt(size)
+    damper, spring = 2 * DAMPING * natural, natural**2
+    passed_on = bilinear((damper, spring), (1.0, damper, spring), RATE_HZ)
+    return lfilter(*passed_on, rear), lfilter(*passed_on, (rear - front) / base_m)
+
+
+def _poses(place: FloatArray, yaw: FloatArray, pitch: FloatArray, roll: FloatArray, above_m: FloatArray) -> FloatArray:
+    """Poses (N, 4, 4) of a body `above_m` over places (N, 3) of the road."""
+    poses = np.tile(np.eye(4), (len(place), 1, 1))
     poses[:, :3, :3] = Rotation.from_euler('ZYX', np.stack((yaw, pitch, roll), axis=1)).as_matrix()
-    poses[:, :3, 3] = road(way_m) + np.outer(heave_m + base_height_m, (0.0, 0.0, 1.0))
-    return Motion(times_s, poses)
+    poses[:, :3, 3] = place + np.outer(above_m, (0.0, 0.0, 1.0))
+    return poses
 
 
 def _wander(samples: int, scale: float, rng: np.random.Generator) -> FloatArray:

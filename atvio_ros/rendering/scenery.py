@@ -8,13 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atvio_ros.rendering.buildings import STOREY_M
+from atvio_ros.rendering.conditions import ORDINARY, Conditions
 from atvio_ros.rendering.items import Item, keep_off_roads
 from atvio_ros.rendering.road import Road
-from atvio_ros.rendering.zones import COUNTRY, MOTORWAY, ZONES, Zone
+from atvio_ros.rendering.zones import COUNTRY, MOTORWAY, Zone
 from atvio_ros.types import FloatArray
 
 
-def plan(road: Road, sidewalk_m: FloatArray, side_street: NDArray[np.bool_], rng: np.random.Generator) -> list[Item]:
+def plan(
+    road: Road,
+    sidewalk_m: FloatArray,
+    side_street: NDArray[np.bool_],
+    rng: np.random.Generator,
+    conditions: Conditions = ORDINARY,
+) -> list[Item]:
     """Everything along the road; what would stand on a driven road has been left out."""
     items: list[Item] = []
     for side in (0, 1):
@@ -28,7 +35,7 @@ def plan(road: Road, sidewalk_m: FloatArray, side_street: NDArray[np.bool_], rng
             while end < len(zones) and zones[end] == zones[start] and end - start < stretch:
                 end += 1
             open_ways = ~side_street[:, side]
-            _Side(road, ZONES[zones[start]], side, start, end, edge, behind, open_ways, rng, items).furnish()
+            _Side(road, zones[start], conditions, side, start, end, edge, behind, open_ways, rng, items).furnish()
             start = end
     return keep_off_roads(road, items)
 
@@ -38,7 +45,8 @@ class _Side:
     """One side of one stretch of road of one character."""
 
     road: Road
-    zone: Zone
+    zone_index: int
+    conditions: Conditions
     side: int
     start: int
     end: int
@@ -47,6 +55,10 @@ class _Side:
     open_ways: NDArray[np.bool_]  # (S,) no side street here
     rng: np.random.Generator
     items: list[Item]
+
+    @property
+    def zone(self) -> Zone:
+        return self.road.zones[self.zone_index]
 
     def furnish(self) -> None:
         rng, zone = self.rng, self.zone
@@ -61,12 +73,13 @@ class _Side:
             self._row('lamp', rng.uniform(22.0, 40.0), 0.5, rng.uniform(5.0, 9.0), 0.2)
         if rng.random() < zone.guard_rails:
             self._rails()
-        if zone is ZONES[COUNTRY] or zone is ZONES[MOTORWAY]:
+        if self.zone_index in (COUNTRY, MOTORWAY):
             self._row('post', rng.uniform(25.0, 50.0), 1.0, 1.0, 0.12)
             if rng.random() < 0.3:
                 self._row('post', rng.uniform(30.0, 50.0), 6.0, rng.uniform(7.0, 9.0), 0.25)
         self._shrubs()
-        self._background()
+        if not self.conditions.open_land:
+            self._background()
         self._parked()
         self._small_things()
 
@@ -170,6 +183,8 @@ class _Side:
     def _street_trees(self) -> None:
         rng = self.rng
         spacing, height = rng.uniform(8.0, 18.0), rng.uniform(4.5, 12.0)
+        if self.conditions.tree_shadows:
+            spacing, height = 10.0 / self.conditions.tree_shadows, 6.0 + height / 2
         inset = rng.uniform(0.7, 1.5)
         way = self.start + rng.uniform(0.0, spacing)
         while way < self.end:
@@ -211,7 +226,7 @@ class _Side:
         for _ in range(rng.poisson(self.zone.shrubs * (self.end - self.start))):
             way = rng.uniform(self.start, self.end)
             distance = self.behind[min(int(way), len(self.behind) - 1)] + rng.gamma(2.0, 5.0) + 0.8
-            draw = rng.random()
+            draw = 0.0 if self.conditions.open_land else rng.random()
             if draw < 0.5:
                 self._bush(way, distance)
             elif draw < 0.85:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from atvio_ros.rendering import facades
+from atvio_ros.rendering.conditions import Conditions
 from atvio_ros.rendering.noise import SIZE_PX, flat, fractal, rgba, speckle
 from atvio_ros.types import ImageArray
 
@@ -22,6 +23,20 @@ class Textures:
     def pick(self, name: str, rng: np.random.Generator) -> int:
         """A random variant of a material."""
         return int(rng.choice(self.layers[name]))
+
+    def under(self, conditions: Conditions) -> Textures:
+        """The materials with the road's contrast as the conditions have it."""
+        if conditions.texture == 1.0:
+            return self
+        images = self.images.astype(np.float32)
+        for name in ('asphalt', 'patches', 'line'):
+            for layer in self.layers[name]:
+                mean = images[layer].mean(axis=(0, 1))
+                images[layer] = mean + (images[layer] - mean) * conditions.texture
+        dither = np.random.default_rng(0).random(images.shape[1:3], dtype=np.float32)[
+            ..., None
+        ]  # contrast below a grey
+        return Textures(np.clip(images + dither, 0.0, 255.0).astype(np.uint8), self.layers)
 
 
 def make_textures(rng: np.random.Generator) -> Textures:

@@ -10,7 +10,7 @@ from atvio_ros.rendering import vehicles
 from atvio_ros.rendering.mesh import Light, Quads, place, quads, shade
 from atvio_ros.rendering.road import Road
 from atvio_ros.rendering.textures import Textures
-from atvio_ros.rendering.zones import MOTORWAY, ZONES
+from atvio_ros.rendering.zones import MOTORWAY
 from atvio_ros.types import FloatArray
 
 VISIBLE_M = (-15.0, 220.0)  # behind and ahead of the camera
@@ -36,18 +36,30 @@ class Traffic:
     """All moving vehicles of a drive."""
 
     def __init__(
-        self, road: Road, times_s: FloatArray, light: Light, textures: Textures, rng: np.random.Generator
+        self,
+        road: Road,
+        times_s: FloatArray,
+        light: Light,
+        textures: Textures,
+        rng: np.random.Generator,
+        car_ahead_m: float | None = None,
     ) -> None:
+        """`car_ahead_m`: the gap to a car that is ahead all the time; None: other vehicles come and go there."""
         self._road = road
         self._light = light
         self._times_s = times_s
-        self._vehicles = _oncoming(road, times_s, textures, rng) + _same_way(road, times_s, textures, rng)
+        self.vehicles = _oncoming(road, times_s, textures, rng)
+        if car_ahead_m is None:
+            self.vehicles += _ahead(road, times_s, textures, rng)
+        else:
+            self.vehicles.append(_car_ahead(road, times_s, textures, rng, car_ahead_m))
+        self.vehicles += _overtaking(road, times_s, textures, rng)
 
     def at(self, time_s: float, way_m: float) -> Quads:
         """Quadrilaterals of the vehicles near the camera, which is `way_m` along the road at `time_s`."""
         parts = []
         road = self._road
-        for vehicle in self._vehicles:
+        for vehicle in self.vehicles:
             if not vehicle.times_s[0] <= time_s <= vehicle.times_s[-1]:
                 continue
             where = float(np.interp(time_s, vehicle.times_s, vehicle.way_m))
@@ -95,7 +107,7 @@ def _oncoming(road: Road, times_s: FloatArray, textures: Textures, rng: np.rando
     way = float(road.image_way_m[0])
     while way < road.image_way_m[-1]:
         sample = int(way)
-        zone = ZONES[road.zone[sample]]
+        zone = road.zone_at(sample)
         way += 12.0 + rng.exponential(120.0 / zone.traffic)
         if road.zone[sample] == MOTORWAY or road.drive_left[sample] < 3.8:
             continue
@@ -107,14 +119,14 @@ def _oncoming(road: Road, times_s: FloatArray, textures: Textures, rng: np.rando
     return found
 
 
-def _same_way(road: Road, times_s: FloatArray, textures: Textures, rng: np.random.Generator) -> list[Vehicle]:
-    """A vehicle ahead for a while; on motorways also slower ones to the right and faster ones to the left."""
+def _ahead(road: Road, times_s: FloatArray, textures: Textures, rng: np.random.Generator) -> list[Vehicle]:
+    """Vehicles that drive ahead for a while."""
     found = []
     start = float(times_s[0])
     while start < times_s[-1]:
         duration = rng.uniform(10.0, 50.0)
         way = float(np.interp(start, times_s, road.image_way_m))
-        zone = ZONES[road.zone[int(way)]]
+        zone = road.zone_at(int(way))
         if rng.random() < 0.22 * zone.traffic:
             times = np.arange(start, min(start + duration, times_s[-1]), 0.5)
             shape, half = _shape(textures, rng, 0.15)
@@ -124,6 +136,21 @@ def _same_way(road: Road, times_s: FloatArray, textures: Textures, rng: np.rando
             if len(times) > 2:
                 found.append(Vehicle(shape, rng.normal(0.0, 0.15), times, ego + gap))
         start += duration * rng.uniform(0.5, 1.0)
+    return found
+
+
+def _car_ahead(road: Road, times_s: FloatArray, textures: Textures, rng: np.random.Generator, gap_m: float) -> Vehicle:
+    """One car from the first image to the last, its rear `gap_m` ahead of the camera, a tenth of that more or less."""
+    times = np.arange(times_s[0] - 0.5, times_s[-1] + 1.0, 0.05)
+    shape, length, width = vehicles.car(textures, rng)
+    ripples = sum(np.sin(times * rate + rng.uniform(0.0, 2 * np.pi)) for rate in rng.uniform(0.15, 0.7, 3)) / 3
+    ego = np.interp(times, times_s, road.image_way_m)
+    return Vehicle(with_shadow(shape, length, width), 0.0, times, ego + length / 2 + gap_m * (1.0 + 0.1 * ripples))
+
+
+def _overtaking(road: Road, times_s: FloatArray, textures: Textures, rng: np.random.Generator) -> list[Vehicle]:
+    """On motorways, slower vehicles to the right and faster ones to the left."""
+    found = []
     for lane, factor, heavy in ((3.6, 1.2, 0.0), (-3.6, 0.85, 0.5)):
         way = float(road.image_way_m[0])
         while way < road.image_way_m[-1]:

@@ -23,14 +23,18 @@ class Motion:
     Position is a quintic spline and rotation a RotationSpline, both through the given poses exactly.
     """
 
-    def __init__(self, times_s: FloatArray, T_world_base: FloatArray) -> None:
-        """Take poses (N, 4, 4), N >= 6, at increasing times (N,) [s]. Raises TrajectoryError otherwise."""
+    def __init__(self, times_s: FloatArray, T_world_base: FloatArray, still: Motion | None = None) -> None:
+        """Take poses (N, 4, 4), N >= 6, at increasing times (N,) [s]. Raises TrajectoryError otherwise.
+
+        `still`: how it would move without springs, which tells where the road is; None: as it does.
+        """
         if len(times_s) != len(T_world_base) or len(times_s) < 6 or np.any(np.diff(times_s) <= 0):
             raise TrajectoryError(
                 f'A motion needs at least 6 poses at increasing times, not {len(T_world_base)} poses '
                 f'and {len(times_s)} times. Check that --poses and --times belong together.'
             )
         self.times_s = times_s
+        self.still = still or self
         self._position = make_interp_spline(times_s, T_world_base[:, :3, 3], k=5)
         self._velocity = self._position.derivative(1)
         self._acceleration = self._position.derivative(2)

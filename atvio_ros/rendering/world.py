@@ -11,9 +11,11 @@ from scipy.spatial import cKDTree
 
 from atvio_ros.rendering import road as roads
 from atvio_ros.rendering.appearance import Appearance, draw_appearance
+from atvio_ros.rendering.conditions import ORDINARY, Conditions
 from atvio_ros.rendering.ground import Ground, ground_batch, make_ground
 from atvio_ros.rendering.items import Builder, Item
-from atvio_ros.rendering.mesh import Batch, Quads, place, quads, rectangle_uv, shade
+from atvio_ros.rendering.markings import paint_markings
+from atvio_ros.rendering.mesh import Batch, Quads, place, shade
 from atvio_ros.rendering.road import CHUNK_M, Road
 from atvio_ros.rendering.scenery import plan
 from atvio_ros.rendering.shadows import light_at, paint_shadows
@@ -21,7 +23,7 @@ from atvio_ros.rendering.sky import panorama
 from atvio_ros.rendering.textures import Textures, make_textures
 from atvio_ros.rendering.traffic import Traffic
 from atvio_ros.rendering.trajectory import Motion
-from atvio_ros.rendering.zones import AVENUE, MOTORWAY, SUBURB, TOWN, ZONES, assign_zones
+from atvio_ros.rendering.zones import AVENUE, MOTORWAY, SUBURB, TOWN, Zone, assign_zones, zones_under
 from atvio_ros.types import FloatArray, ImageArray
 
 
@@ -41,27 +43,34 @@ class World:
     image_way_m: FloatArray  # (N,) where along the road the camera is at each image
     items: tuple[Item, ...] = ()
     road: Road | None = None
+    conditions: Conditions = ORDINARY
+    asphalt_layers: tuple[int, int, int] = (0, 0, 0)  # first and last one of asphalt, and that of paint on it
 
 
 def build_world(
-    motion: Motion, T_base_camera: FloatArray, times_s: FloatArray, camera_height_m: float, seed: int
+    motion: Motion,
+    T_base_camera: FloatArray,
+    times_s: FloatArray,
+    camera_height_m: float,
+    seed: int,
+    conditions: Conditions = ORDINARY,
 ) -> World:
     """The world along `motion` for images at times (N,) [s], from a camera `camera_height_m` above the road."""
     rng = np.random.default_rng(seed)
-    appearance = draw_appearance(rng)
-    textures = make_textures(rng)
-    road, sidewalk_m = _lay_road(motion, T_base_camera, times_s, camera_height_m, rng)
+    appearance = draw_appearance(rng, conditions)
+    textures = make_textures(rng).under(conditions)
+    road, sidewalk_m = _lay_road(motion, T_base_camera, times_s, camera_height_m, rng, conditions)
     side_street = _side_streets(road, rng)
     zone_values = {
-        name: np.array([getattr(zone, name) for zone in ZONES])[road.zone] for name in ('kerb_m', 'roughness_m')
+        name: np.array([getattr(zone, name) for zone in road.zones])[road.zone] for name in ('kerb_m', 'roughness_m')
     }
     kerb = gaussian_filter1d(zone_values['kerb_m'], 4.0)
     relief = gaussian_filter1d(zone_values['roughness_m'], 30.0)
     ground = make_ground(road, sidewalk_m, kerb, relief, side_street, rng)
-    items = plan(road, sidewalk_m, side_street, rng)
+    items = plan(road, sidewalk_m, side_street, rng, conditions)
     shadows = paint_shadows(road, items, appearance.light, rng)
     batches = _build_items(items, road, ground, textures, shadows, appearance)
-    markings = _markings(road, ground, textures, side_street, appearance, rng)
+    markings = paint_markings(road, ground, textures, appearance.light, rng, conditions)
     looks = _ground_looks(road, textures, rng)
     base = ground_batch(ground, textures, looks, appearance.light, rng)
     merged = _merge(base, markings, road.chunks)
@@ -72,26 +81,34 @@ def build_world(
         shadows,
         merged,
         *batches,
-        Traffic(road, times_s, appearance.light, textures, rng),
+        Traffic(road, times_s, appearance.light, textures, rng, conditions.car_ahead),
         road.image_way_m,
         tuple(items),
         road,
+        conditions,
+        (textures.layers['asphalt'][0], textures.layers['asphalt'][-1], textures.layers['line'][0]),
     )
 
 
 def _lay_road(
-    motion: Motion, T_base_camera: FloatArray, times_s: FloatArray, camera_height_m: float, rng: np.random.Generator
+    motion: Motion,
+    T_base_camera: FloatArray,
+    times_s: FloatArray,
+    camera_height_m: float,
+    rng: np.random.Generator,
+    conditions: Conditions,
 ) -> tuple[Road, FloatArray]:
     centre, speed, way = roads.trace(motion, T_base_camera, times_s, camera_height_m)
     left_axis, curvature = roads.directions(centre)
-    zone = assign_zones(speed, rng)
+    zone = assign_zones(speed, rng, conditions.surroundings)
+    zones = zones_under(conditions)
     widths = np.zeros((len(centre), 6))  # drive left, right, paved left, right, sidewalk left, right
     start = 0
     while start < len(zone):
         end = start
         while end < len(zone) and zone[end] == zone[start] and end - start < 500:
             end += 1
-        widths[start:end] = _widths(zone[start], rng)
+        widths[start:end] = _widths(zones[zone[start]], zone[start] == MOTORWAY, rng)
         start = end
     widths = gaussian_filter1d(widths, 4.0, axis=0)
     drive_left, drive_right, paved_left, paved_right = widths[:, :4].T
@@ -107,18 +124,18 @@ def _lay_road(
         paved_right,
         way,
         cKDTree(centre[:, :2]),
+        zones,
     )
     return road, widths[:, 4:]
 
 
-def _widths(zone_index: int, rng: np.random.Generator) -> tuple[float, ...]:
-    zone = ZONES[zone_index]
+def _widths(zone: Zone, motorway: bool, rng: np.random.Generator) -> tuple[float, ...]:
     lane = rng.uniform(*zone.lane_m)
     parking = rng.random(2) < zone.parking
     sidewalk = rng.uniform(*zone.sidewalk_m, 2)
     left = lane / 2 + lane * float(rng.integers(zone.oncoming_lanes[0], zone.oncoming_lanes[1] + 1))
     right = lane / 2
-    if zone_index == MOTORWAY:
+    if motorway:
         lanes_left, lanes_right = ((1, 0), (1, 1), (0, 1), (2, 0))[rng.integers(4)]
         left, right = lane * (0.5 + lanes_left) + 0.5, lane * (0.5 + lanes_right) + 2.5
     return left, right, left + 2.1 * parking[0], right + 2.1 * parking[1], sidewalk[0], sidewalk[1]
@@ -130,9 +147,9 @@ def _side_streets(road: Road, rng: np.random.Generator) -> NDArray[np.bool_]:
     for side in (0, 1):
         way = rng.uniform(20.0, 80.0)
         while way < len(open_ways) - 20:
-            zone = ZONES[road.zone[int(way)]]
+            zone = road.zone_at(int(way))
             width = int(rng.uniform(5.0, 9.0))
-            if np.abs(road.curvature[int(way) : int(way) + width]).max() < 0.03 and zone is not ZONES[MOTORWAY]:
+            if np.abs(road.curvature[int(way) : int(way) + width]).max() < 0.03 and road.zone[int(way)] != MOTORWAY:
                 open_ways[int(way) : int(way) + width, side] = True
                 if rng.random() < 0.35:
                     open_ways[int(way) : int(way) + width, 1 - side] = True
@@ -200,65 +217,6 @@ def _build_items(
     shade(solid.vertices, appearance.light)
     shade(leaves.vertices, appearance.light, leaves=True)
     return solid, detail, leaves
-
-
-def _markings(
-    road: Road,
-    ground: Ground,
-    textures: Textures,
-    side_street: NDArray[np.bool_],
-    appearance: Appearance,
-    rng: np.random.Generator,
-) -> tuple[list[Quads], list[int]]:
-    """Painted lines, a hair above the asphalt."""
-    parts: list[Quads] = []
-    chunks: list[int] = []
-    layer = textures.layers['line'][0]
-    flat = appearance.light.sun * max(appearance.light.direction[2], 0.0) + appearance.light.sky
-    start = 0
-    while start < len(road.centre) - 20:
-        end = min(len(road.centre) - 2, start + int(rng.uniform(150.0, 400.0)))
-        zone = ZONES[road.zone[start]]
-        if rng.random() < zone.markings:
-            lines = []
-            lane = float(road.drive_right[start])
-            dash, gap = ((6, 12), (3, 6), (4, 8), (1, 1))[rng.choice(4, p=(0.4, 0.35, 0.2, 0.05))]
-            if zone is ZONES[MOTORWAY]:
-                lines += [
-                    (1.85, 6, 12),
-                    (-1.85, 6, 12),
-                    (float(road.drive_left[start]) - 0.3, 1, 0),
-                    (-lane + 2.3, 1, 0),
-                ]
-            else:
-                lines.append((lane, dash, gap) if rng.random() < 0.8 else (lane, 1, 0))
-                if rng.random() < 0.5:
-                    lines += [(-lane + 0.2, 1, 0), (float(road.drive_left[start]) - 0.2, 1, 0)]
-            width = rng.uniform(0.1, 0.2)
-            tint = np.clip(rng.uniform(0.6, 1.0) * flat * 0.5, 0.0, 1.0)
-            for offset, on, off in lines:
-                for way in range(start, end, on + off):
-                    ways = np.arange(way, min(way + on, end) + 1, dtype=np.float64)
-                    left = road.beside(ways, np.full(len(ways), offset + width / 2))
-                    right = road.beside(ways, np.full(len(ways), offset - width / 2))
-                    z = ground.height(ways, np.full(len(ways), offset)) + 0.012
-                    corners = np.stack(
-                        (
-                            np.column_stack((right[:-1], z[:-1])),
-                            np.column_stack((right[1:], z[1:])),
-                            np.column_stack((left[1:], z[1:])),
-                            np.column_stack((left[:-1], z[:-1])),
-                        ),
-                        axis=1,
-                    )
-                    part = quads(corners, rectangle_uv(0.3, 1.0), tint, layer)
-                    part['road'][:, :, 0] = np.stack((ways[:-1], ways[1:], ways[1:], ways[:-1]), axis=1)
-                    part['road'][:, :, 1] = offset
-                    part['layer'][..., 1] = textures.layers['patches'][0]
-                    parts.append(part)
-                    chunks.append(way // CHUNK_M)
-        start = end
-    return parts, chunks
 
 
 def _merge(base: Batch, extra: tuple[list[Quads], list[int]], count: int) -> Batch:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from atvio_ros.rendering.conditions import SURROUNDINGS, Conditions
 from atvio_ros.types import FloatArray
 
 
@@ -123,8 +125,28 @@ ZONES = (
 TOWN, SUBURB, AVENUE, COUNTRY, MOTORWAY = range(len(ZONES))
 
 
-def assign_zones(speed: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Zone (S,) of each metre of road from the car's speed (S,) [m/s]: fast parts are open country, the rest drawn."""
+def zones_under(conditions: Conditions) -> tuple[Zone, ...]:
+    """The zones as the conditions change them, in the order of ZONES."""
+    changes: dict[str, Any] = {}
+    if conditions.kerbs:
+        changes |= {'lane_m': (2.5, 2.8), 'oncoming_lanes': (0, 0), 'parking': 0.0, 'kerb_m': 0.12, 'markings': 0.0}
+        changes |= {'sidewalk_m': (1.5, 2.5)}
+    if conditions.open_land:
+        changes |= {'forest': 0.0, 'street_trees': 0.0, 'buildings': 0.0, 'shrubs': 0.02, 'guard_rails': 0.0}
+    if conditions.markings != 'ordinary':
+        changes['markings'] = float(conditions.markings == 'lines')
+    if conditions.tree_shadows:
+        changes['street_trees'] = 1.0
+    return tuple(replace(zone, **changes) for zone in ZONES)
+
+
+def assign_zones(speed: FloatArray, rng: np.random.Generator, surroundings: str = 'any') -> NDArray[np.int64]:
+    """Zone (S,) of each metre of road from the car's speed (S,) [m/s]: fast parts are open country, the rest drawn.
+
+    `surroundings`: the name of the zone that is everywhere, or 'any'.
+    """
+    if surroundings != 'any':
+        return np.full(len(speed), SURROUNDINGS.index(surroundings), np.int64)
     usual = gaussian_filter1d(maximum_filter1d(speed, 120), 60.0)
     zones = np.empty(len(speed), np.int64)
     start = 0
