@@ -163,7 +163,7 @@ float headlights(bool ground) {
     float beam = exp(-side * side / 0.08) * max(dot(ray, ahead), 0.0);
     beam *= rise < 0.0 ? exp(rise / 0.05) : 0.06 + 0.94 * exp(-rise / 0.008);
     float facing = ground ? lamp_height / distance : 0.35;
-    return ambient + min(3200.0 * beam * facing / (distance * distance), 1.6);
+    return ambient + min(5000.0 * beam * facing / (distance * distance), 1.6);
 }
 """
 
