@@ -9,10 +9,18 @@ from pathlib import Path
 
 from atvio_ros.cli import common
 
+# Options that are settings of a set under the same name.
+PASSED_ON = (
+    *('passes', 'appearances', 'drives', 'smooth_vertical', 'grey', 'view', 'supersampling'),
+    *('robots', 'validation_robots', 'robot_images'),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('--kitti', type=Path, required=True, metavar='DIR', help='holds poses/, times/ and imu100/')
+    parser.add_argument(
+        '--kitti', type=Path, metavar='DIR', help='holds poses/, times/ and imu100/ (default: nothing of KITTI)'
+    )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each sequence')
     parser.add_argument('--held-out', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to validate on')
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to leave out')
@@ -22,6 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--drives', type=int, default=20, help='procedural drives (default: %(default)s)')
     parser.add_argument('--length', type=float, default=500.0, help='of each of them [m] (default: %(default)s)')
+    parser.add_argument('--robots', type=int, default=0, metavar='N', help='drives of a random robot each (default: 0)')
+    parser.add_argument(
+        '--validation-robots', type=int, default=0, metavar='N', help='others to validate on (default: 0)'
+    )
+    parser.add_argument('--robot-images', type=int, default=170, help='of each of them (default: %(default)s)')
+    parser.add_argument(
+        '--supersampling', type=float, default=1.5, help='each way; random robots have 2.5 (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--view',
+        choices=('none', 'stored'),
+        default='none',
+        help='stored: level, without the lens, as odometry keeps them',
+    )
     parser.add_argument('--size', default='416x128', metavar='WxH', help='stored size [px] (default: %(default)s)')
     parser.add_argument('--smooth-vertical', action='store_true', help="smooth the heights of KITTI's poses")
     parser.add_argument('--grey', action='store_true', help='grey images')
@@ -38,8 +60,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.processes < 1:
         raise SettingsError(f'--processes must be at least 1, not {arguments.processes}.')
     width, height = common.size(arguments.size)
-    values = {name: vars(arguments)[name] for name in ('passes', 'appearances', 'drives', 'smooth_vertical', 'grey')}
+    values = {name: vars(arguments)[name] for name in PASSED_ON}
     values |= {'drive_length': arguments.length, 'width': width, 'height': height}
+    if not arguments.drives:
+        values['validation_drives'] = 0
     settings = from_mapping(SetSettings, values, 'synthesize-set')
     held_out, excluded = (load_exclusions(path) if path else {} for path in (arguments.held_out, arguments.exclude))
     jobs = plan_set(settings, arguments.kitti, held_out, excluded)

@@ -30,6 +30,7 @@ class DriveSettings:
 
     seed: int = setting(0, 'Draws the world, the route, the weather, the camera and the IMU errors.', minimum=0)
     length: float = setting(500.0, 'Length of a procedural drive [m].', minimum=30.0)
+    most_images: int | None = setting(None, 'Images of a procedural drive at most; none: all.', minimum=10)
     speed: float | None = setting(
         None, 'Mean speed of a procedural drive while it moves [m/s]; none: that of cars.', minimum=0.3, maximum=40.0
     )

@@ -145,7 +145,8 @@ def _motion(settings: DriveSettings, rng: np.random.Generator) -> tuple[Motion, 
         margin_s = 0.0 if settings.imu_rate is None else IMU_MARGIN_S + 0.05
         begin_ns = START_NS + round(margin_s * NANOSECONDS)
         duration_s = float(motion.times_s[-1]) - 2 * margin_s
-        return motion, image_stamps(duration_s, begin_ns, rng, settings.jitter, settings.rate)
+        stamps_ns = image_stamps(duration_s, begin_ns, rng, settings.jitter, settings.rate)
+        return motion, stamps_ns[: settings.most_images]
     poses, times_ns = read_kitti_poses(settings.poses), read_times(settings.times)
     poses[:, :3, :3] = nearest_rotation(poses[:, :3, :3])
     if len(poses) != len(times_ns):

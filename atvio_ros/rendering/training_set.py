@@ -6,6 +6,7 @@ see motion rather than scenery needs many sceneries. Held-out stretches become v
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from atvio_ros.drives.prepare import prepare
 from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, SequenceMeta, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.rendering.drive_settings import DriveSettings, kitti_intrinsics
+from atvio_ros.rendering.random_robots import random_robot
 from atvio_ros.rendering.rendered_drive import synthesize
 from atvio_ros.settings import setting
 
@@ -22,6 +24,7 @@ SEQUENCES = ('00', '01', '02', '04', '06', '08', '09')
 SHORTEST_STRETCH = 30  # images; less is not worth a world
 _PASS_SEEDS = 1000  # seeds of one pass begin at a multiple of this
 _DRIVE_SEEDS, _VALIDATION_SEEDS = 50_000, 90_000
+_ROBOT_SEEDS, _VALIDATION_ROBOT_SEEDS = 200_000, 290_000
 # Left camera of the odometry sequences recorded on 2011-09-30 (04 to 10), from their calib.txt, at 1226x370.
 _INTRINSICS_0930, _SIZE_0930 = (707.0912, 707.0912, 601.8873, 183.1104), (1226, 370)
 _RECORDED_1003 = ('00', '01', '02')
@@ -42,6 +45,13 @@ class SetSettings:
     height: int = setting(128, 'Height of the stored images [px].', minimum=32)
     smooth_vertical: bool = setting(False, "Smooth the heights of KITTI's poses, which tremble.")
     grey: bool = False
+    robots: int = setting(0, 'Drives of a random robot each to train on.', minimum=0)
+    validation_robots: int = setting(0, 'Drives of a random robot each to validate on.', minimum=0)
+    robot_images: int = setting(170, 'Images of a random robot.', minimum=SHORTEST_STRETCH)
+    supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
+    view: str = setting(
+        'none', 'stored: as the odometry keeps images, level and without the lens.', choices=('none', 'stored')
+    )
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,9 @@ class Job:
     def source(self) -> str:
         """The source as recorded in meta.json; a sequence with the same source is not made again."""
         drive = self.drive
+        if drive.most_images is not None:
+            recipe = hashlib.sha256(repr(drive).encode()).hexdigest()[:12]
+            return f'atvio synthesize-set --robots: random_robot({drive.seed}, {drive.most_images}), recipe {recipe}'
         if drive.poses is None:
             return f'atvio synthesize --seed {drive.seed} --length {drive.length:g}'
         first, last = drive.images
@@ -64,12 +77,12 @@ class Job:
 
 
 def plan_set(
-    settings: SetSettings, kitti: Path, held_out: Mapping[str, Ranges], excluded: Mapping[str, Ranges]
+    settings: SetSettings, kitti: Path | None, held_out: Mapping[str, Ranges], excluded: Mapping[str, Ranges]
 ) -> list[Job]:
     """All sequences of the set, those to validate on named `validation_...`.
 
-    `kitti` holds poses/00.txt, times/00.txt and imu100/00.mat. Raises DatasetError when a file is missing and
-    SettingsError when a range is of no sequence.
+    `kitti` holds poses/00.txt, times/00.txt and imu100/00.mat; None: nothing of KITTI's is in the set.
+    Raises DatasetError when a file is missing and SettingsError when a range is of no sequence.
     """
     for ranges in (held_out, excluded):
         unknown = sorted(set(ranges) - set(settings.sequences))
@@ -77,9 +90,13 @@ def plan_set(
             raise SettingsError(
                 f'A stretch of {unknown[0]} is listed, but {unknown[0]} is not among the sequences of the set.'
             )
-    look = DriveSettings(color=not settings.grey)
+    look = DriveSettings(color=not settings.grey, supersampling=settings.supersampling)
     jobs: list[Job] = []
-    for s, sequence in enumerate(settings.sequences):
+    for k in range(settings.validation_robots):
+        jobs.append(_procedural('validation_robot', random_robot(_VALIDATION_ROBOT_SEEDS + k, settings.robot_images)))
+    for k in range(settings.robots):
+        jobs.append(_procedural('robot', random_robot(_ROBOT_SEEDS + k, settings.robot_images)))
+    for s, sequence in enumerate(settings.sequences if kitti is not None else ()):
         poses, times, imu = _files(kitti, sequence)
         with poses.open() as file:
             count = sum(1 for line in file if line.strip())
@@ -118,12 +135,14 @@ def render(job: Job, out: Path, settings: SetSettings) -> int:
     size_px = (settings.height, settings.width)
     try:
         there = PreparedSequence(folder)
-        if read_meta(folder).source == job.source and there.images.shape[1:3] == size_px:
+        meta = read_meta(folder)
+        alike = meta.view == settings.view and (settings.view == 'stored' or there.images.shape[1:3] == size_px)
+        if meta.source == job.source and alike:
             return len(there)
     except DatasetError:
         pass
     meta = SequenceMeta(source=job.source, excluded=job.excluded)
-    return len(prepare(synthesize(job.drive), folder, meta, size_px=size_px))
+    return len(prepare(synthesize(job.drive), folder, meta, size_px=size_px, view=settings.view))
 
 
 def _files(kitti: Path, sequence: str) -> tuple[Path, Path, Path]:
