@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from atvio_ros.drives.sequence_store import read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.rendering import DriveSettings, synthesize
+from atvio_ros.rendering.random_robots import random_robot
 from atvio_ros.rendering.training_set import SetSettings, plan_set, render
 from atvio_ros.trajectory_files import write_kitti_poses
 from atvio_ros.types import NANOSECONDS
@@ -75,6 +77,49 @@ def test_a_rendered_stretch_has_the_motion_and_the_imu_of_its_images_and_is_not_
     before = images.stat().st_mtime_ns
     assert render(job, tmp_path / 'set', small) == 40
     assert images.stat().st_mtime_ns == before
+
+
+def test_random_robots_are_all_kinds_that_can_see_the_road_and_drive_as_fits_them():
+    robots = [random_robot(seed) for seed in range(60)]
+    assert robots == [random_robot(seed) for seed in range(60)]
+    heights = np.array([robot.camera_height for robot in robots])
+    rates = np.array([robot.rate or 9.6 for robot in robots])
+    speeds = np.array([robot.speed or 10.0 for robot in robots])
+    assert heights.min() < 0.5 < 2.0 < heights.max()
+    assert 5.0 <= rates.min() < 10.0 < 20.0 < rates.max() <= 30.0
+    assert speeds.min() < 2.0 < 25.0 < speeds.max() < 40.0
+    assert speeds[heights < 0.4].max() < 6.0  # a low robot is slow
+    assert (speeds / (rates * heights) < 2.8).all()  # camera heights an image
+    for robot in robots:
+        robot.check()
+        camera = robot.rig().camera
+        assert camera.width * camera.height < 300_000
+        level = robot.rig().down @ camera.unproject(np.array([[camera.width / 2, camera.height - 1.0]]))[0]
+        assert np.degrees(np.arcsin(level)) > 7.0  # what the last row sees is road: less than 8 heights away
+    hard = [robot.conditions for robot in robots]
+    assert all(
+        any(getattr(each, name) for each in hard) for name in ('wet', 'car_ahead', 'tree_shadows', 'slope', 'bumps')
+    )
+
+
+def test_a_set_of_robots_needs_nothing_of_kitti_and_is_stored_as_odometry_sees_it(tmp_path):
+    few = settings(robots=2, validation_robots=1, drives=0, validation_drives=0, robot_images=30, view='stored')
+    jobs = plan_set(few, None, {}, {})
+    assert [job.name for job in jobs] == ['validation_robot_s290000', 'robot_s200000', 'robot_s200001']
+    assert len({job.source for job in jobs}) == 3
+    assert render(jobs[1], tmp_path, few) == 30
+    meta = read_meta(tmp_path / jobs[1].name)
+    assert (meta.view, meta.images, meta.source) == ('stored', 30, jobs[1].source)
+    written = (tmp_path / jobs[1].name / 'images.npy').stat().st_mtime_ns
+    assert render(jobs[1], tmp_path, few) == 30
+    assert (tmp_path / jobs[1].name / 'images.npy').stat().st_mtime_ns == written
+
+
+def test_conditions_vary_on_a_recorded_motion_but_not_its_route(kitti):
+    jobs = plan_set(settings(varied=True, passes=3, drives=0, validation_drives=0), kitti, {}, {})
+    assert len({job.drive.conditions for job in jobs}) > len(jobs) / 2
+    for job in jobs:
+        job.drive.check()
 
 
 def test_what_cannot_be_is_refused(kitti):

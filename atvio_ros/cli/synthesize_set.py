@@ -11,7 +11,7 @@ from atvio_ros.cli import common
 
 # Options that are settings of a set under the same name.
 PASSED_ON = (
-    *('passes', 'appearances', 'drives', 'smooth_vertical', 'grey', 'view', 'supersampling'),
+    *('passes', 'appearances', 'drives', 'smooth_vertical', 'grey', 'view', 'supersampling', 'varied'),
     *('robots', 'validation_robots', 'robot_images'),
 )
 
@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--size', default='416x128', metavar='WxH', help='stored size [px] (default: %(default)s)')
     parser.add_argument('--smooth-vertical', action='store_true', help="smooth the heights of KITTI's poses")
+    parser.add_argument(
+        '--varied', action='store_true', help="conditions of road, light, camera vary on KITTI's motion"
+    )
     parser.add_argument('--grey', action='store_true', help='grey images')
     parser.add_argument('--processes', type=int, default=2, help='that render at a time (default: %(default)s)')
 

@@ -12,15 +12,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from atvio_ros.drives.prepare import prepare
 from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, SequenceMeta, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.rendering.conditions import ORDINARY, ROUTE, Conditions
 from atvio_ros.rendering.drive_settings import DriveSettings, kitti_intrinsics
-from atvio_ros.rendering.random_robots import random_robot
+from atvio_ros.rendering.random_robots import CAR_HEIGHT_M, random_conditions, random_robot
 from atvio_ros.rendering.rendered_drive import synthesize
 from atvio_ros.settings import setting
 
 SEQUENCES = ('00', '01', '02', '04', '06', '08', '09')
+STORED_SOURCE_PX = (620, 188)  # half of KITTI's size: as fine as the images that are stored
 SHORTEST_STRETCH = 30  # images; less is not worth a world
 _PASS_SEEDS = 1000  # seeds of one pass begin at a multiple of this
 _DRIVE_SEEDS, _VALIDATION_SEEDS = 50_000, 90_000
@@ -48,6 +52,7 @@ class SetSettings:
     robots: int = setting(0, 'Drives of a random robot each to train on.', minimum=0)
     validation_robots: int = setting(0, 'Drives of a random robot each to validate on.', minimum=0)
     robot_images: int = setting(170, 'Images of a random robot.', minimum=SHORTEST_STRETCH)
+    varied: bool = setting(False, "Conditions of road, light and camera vary on KITTI's motion, too.")
     supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
     view: str = setting(
         'none', 'stored: as the odometry keeps images, level and without the lens.', choices=('none', 'stored')
@@ -72,8 +77,10 @@ class Job:
         if drive.poses is None:
             return f'atvio synthesize --seed {drive.seed} --length {drive.length:g}'
         first, last = drive.images
-        smoothed = ' --smooth-vertical' if drive.smooth_vertical else ''
-        return f'atvio synthesize --seed {drive.seed} --poses {drive.poses.name} --images {first}:{last}{smoothed}'
+        more = ' --smooth-vertical' if drive.smooth_vertical else ''
+        more += '' if drive.supersampling == SetSettings().supersampling else f', supersampling {drive.supersampling:g}'
+        more += '' if drive.conditions == ORDINARY else f', {drive.conditions}'
+        return f'atvio synthesize --seed {drive.seed} --poses {drive.poses.name} --images {first}:{last}{more}'
 
 
 def plan_set(
@@ -91,6 +98,8 @@ def plan_set(
                 f'A stretch of {unknown[0]} is listed, but {unknown[0]} is not among the sequences of the set.'
             )
     look = DriveSettings(color=not settings.grey, supersampling=settings.supersampling)
+    if settings.view == 'stored':
+        look = replace(look, width=STORED_SOURCE_PX[0], height=STORED_SOURCE_PX[1])
     jobs: list[Job] = []
     for k in range(settings.validation_robots):
         jobs.append(_procedural('validation_robot', random_robot(_VALIDATION_ROBOT_SEEDS + k, settings.robot_images)))
@@ -120,7 +129,8 @@ def plan_set(
                 seed = _PASS_SEEDS * (p + 1) + 100 * s + k
                 if settings.appearances:
                     seed = _PASS_SEEDS + len(jobs) % settings.appearances
-                jobs.append(_job(sequence, replace(whole, seed=seed, images=stretch), bad))
+                conditions = _seen_only(seed) if settings.varied else ORDINARY
+                jobs.append(_job(sequence, replace(whole, seed=seed, images=stretch, conditions=conditions), bad))
     for k in range(settings.drives):
         jobs.append(_procedural('drive', replace(look, seed=_DRIVE_SEEDS + k, length=settings.drive_length)))
     for k in range(settings.validation_drives):
@@ -143,6 +153,13 @@ def render(job: Job, out: Path, settings: SetSettings) -> int:
         pass
     meta = SequenceMeta(source=job.source, excluded=job.excluded)
     return len(prepare(synthesize(job.drive), folder, meta, size_px=size_px, view=settings.view))
+
+
+def _seen_only(seed: int) -> Conditions:
+    """Random conditions, but for those of the route, which a recorded motion has."""
+    rng = np.random.default_rng((seed, 61))
+    conditions = random_conditions(rng, 10.0, CAR_HEIGHT_M)
+    return replace(conditions, surroundings='any', kerbs=False, **{name: getattr(ORDINARY, name) for name in ROUTE})
 
 
 def _files(kitti: Path, sequence: str) -> tuple[Path, Path, Path]:
