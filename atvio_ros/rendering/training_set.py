@@ -105,7 +105,26 @@ def plan_set(
         jobs.append(_procedural('validation_robot', random_robot(_VALIDATION_ROBOT_SEEDS + k, settings.robot_images)))
     for k in range(settings.robots):
         jobs.append(_procedural('robot', random_robot(_ROBOT_SEEDS + k, settings.robot_images)))
-    for s, sequence in enumerate(settings.sequences if kitti is not None else ()):
+    if kitti is not None:
+        jobs += _recorded(settings, kitti, look, held_out, excluded)
+    for k in range(settings.drives):
+        jobs.append(_procedural('drive', replace(look, seed=_DRIVE_SEEDS + k, length=settings.drive_length)))
+    for k in range(settings.validation_drives):
+        seed = _VALIDATION_SEEDS + 900 + k
+        jobs.append(_procedural('validation_drive', replace(look, seed=seed, length=settings.drive_length)))
+    return jobs
+
+
+def _recorded(
+    settings: SetSettings,
+    kitti: Path,
+    look: DriveSettings,
+    held_out: Mapping[str, Ranges],
+    excluded: Mapping[str, Ranges],
+) -> list[Job]:
+    """Stretches of KITTI's motion, as `look` sees them."""
+    jobs: list[Job] = []
+    for s, sequence in enumerate(settings.sequences):
         poses, times, imu = _files(kitti, sequence)
         with poses.open() as file:
             count = sum(1 for line in file if line.strip())
@@ -131,11 +150,6 @@ def plan_set(
                     seed = _PASS_SEEDS + len(jobs) % settings.appearances
                 conditions = _seen_only(seed) if settings.varied else ORDINARY
                 jobs.append(_job(sequence, replace(whole, seed=seed, images=stretch, conditions=conditions), bad))
-    for k in range(settings.drives):
-        jobs.append(_procedural('drive', replace(look, seed=_DRIVE_SEEDS + k, length=settings.drive_length)))
-    for k in range(settings.validation_drives):
-        seed = _VALIDATION_SEEDS + 900 + k
-        jobs.append(_procedural('validation_drive', replace(look, seed=seed, length=settings.drive_length)))
     return jobs
 
 
