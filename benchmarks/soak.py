@@ -76,8 +76,8 @@ def soak(bag: Path, minutes: float, rate: float, log: Path) -> Soak:
             player = BagPlayer(node, reader)
             rig = bag_rig(reader).rig
             # A queue of images as deep as the rate is high: what the middleware drops, the node cannot count.
-            parameters = {'image_depth': 200, 'imu_depth': 5000, 'max_wait': 3.0}
-            with spinning(node, context), node_process(reader, rig, parameters, log, rate) as process:
+            parameters = {'image_depth': 200, 'queue_limit': 5}
+            with spinning(node, context), node_process(reader, rig, parameters, log) as process:
                 if not player.wait_for_subscribers(60.0, lambda: process.poll() is None):
                     raise SystemExit(f'The node did not start. See {log}.')
                 memory, rounds, played_s = [], 0, 0.0

@@ -14,6 +14,7 @@ from node_process import REPOSITORY, fresh_environment, release
 from samples.road_bags import write_road
 
 from atvio_ros.bags.reader import BagReader
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
 
 FRAMES = 12
@@ -38,12 +39,12 @@ def assert_same_odometry(offline: Path, online: Path) -> None:
     np.testing.assert_allclose(replay.poses, run.poses, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize('estimator', ['road', 'network'])
-def test_node_and_offline_run_agree_frame_by_frame(estimator, tmp_path):
+@pytest.mark.parametrize(('estimator', 'rate'), [('road', 0), ('network', 0), ('road', 200)])
+def test_node_and_offline_run_agree_frame_by_frame_at_every_rate(estimator, rate, tmp_path):
     bag = write_road(tmp_path / 'drive', FRAMES, colour=True)
     options = '--json', '--device', 'cpu', '--estimator', estimator
     offline = atvio('run', bag, '--out', tmp_path / 'run', *options)
-    online = atvio('replay', bag, '--out', tmp_path / 'replay', *options, '--rate', '0')
+    online = atvio('replay', bag, '--out', tmp_path / 'replay', *options, '--rate', rate)
     assert (offline.returncode, online.returncode) == (0, 0), offline.stderr + online.stderr
     assert_same_odometry(tmp_path / 'run', tmp_path / 'replay')
 
@@ -88,3 +89,28 @@ def test_real_kitti_clips_give_one_odometry_message_per_frame_after_the_first(cl
         stamps_ns = [image.stamp_ns for image in source.images()]
         np.testing.assert_array_equal(recorded.trajectory('/odometry').stamps_ns, stamps_ns[1:])
         assert len(stamps_ns) == frames
+
+
+def with_late_readings(source: Path, path: Path, late_ns: int) -> Path:
+    """The bag with its IMU readings recorded so much later, as a driver that batches them does."""
+    with BagReader(source) as bag, BagWriter(path) as copy:
+        for message in bag.raw_messages():
+            late = late_ns if message.topic == bag.topics.imu else 0
+            copy.write_raw(
+                message.topic,
+                message.type_name,
+                message.log_stamp_ns + late,
+                message.cdr,
+                latched=message.transient_local,
+            )
+    return path
+
+
+@pytest.mark.parametrize('rate', [0, 50])
+def test_readings_that_were_recorded_a_second_late_are_waited_for(rate, tmp_path):
+    bag = with_late_readings(write_road(tmp_path / 'drive', 30), tmp_path / 'late', 1_500_000_000)
+    offline = atvio('run', bag, '--out', tmp_path / 'run', '--json')
+    online = atvio('replay', bag, '--out', tmp_path / 'replay', '--json', '--rate', rate)
+    assert (offline.returncode, online.returncode) == (0, 0), offline.stderr + online.stderr
+    assert json.loads(online.stdout)['dropped'] == {'first_image': 1}
+    assert_same_odometry(tmp_path / 'run', tmp_path / 'replay')

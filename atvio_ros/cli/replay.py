@@ -8,13 +8,18 @@ from pathlib import Path
 
 from atvio_ros.cli import common
 
+WAITED_S = 1.0  # that nobody needs to hear about
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
     parser.add_argument(
-        '--rate', type=float, default=1.0, help='speed; 1 is real time, 0 as fast as the node answers (default: 1)'
+        '--rate',
+        type=float,
+        default=1.0,
+        help='speed; 1 is real time, 0 as fast as the node answers; it waits for the node at any (default: 1)',
     )
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
@@ -65,6 +70,11 @@ def run(arguments: argparse.Namespace) -> None:
     counts = status.images_received, status.imu_received
     notes = run_notes(arguments.bag, estimator, robot, *counts, done.recording.dropped)
     lines = [*robot.reports, summary_line(notes)]
+    if arguments.rate and done.waited_s > WAITED_S:
+        lines.append(
+            f'The player waited {done.waited_s:.1f} s for the node, which does not keep up with --rate '
+            f'{arguments.rate:g} on this machine.'
+        )
     common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, lines)
 
 

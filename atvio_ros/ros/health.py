@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from std_msgs.msg import Header
 
+from atvio_ros.odometry.arrivals import Arrivals, lost_words, turns_words
 from atvio_ros.odometry.ledger import Ledger
 from atvio_ros.types import FramePair
 from atvio_ros.words import shortened
@@ -26,6 +27,7 @@ class Report:
     missing: str  # which inputs, and why; empty when none is
     images_per_s: float
     imu_per_s: float
+    warnings: tuple[str, ...] = ()  # what is wrong with how inputs arrive, a sentence each
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Input:
     type_name: str  # 'sensor_msgs/msg/Imu'
     reliability: str  # 'reliable' or 'best_effort'
     parameter: str  # that sets it
+    depth: int = 0  # messages that the middleware keeps for us
 
 
 class Health:
@@ -45,6 +48,7 @@ class Health:
         self._node = node
         self._ledger = ledger
         self._inputs = {'images': images, 'IMU': imu}
+        self.arrivals = {'images': Arrivals(), 'IMU': Arrivals()}
         self._received = {'images': 0, 'IMU': 0}
         self._ticked_s = time.monotonic()
         self._imu_per_pair: deque[int] = deque(maxlen=WINDOW)
@@ -69,7 +73,8 @@ class Health:
         rates = {name: (totals[name] - self._received[name]) / elapsed_s for name in totals}
         self._received, self._ticked_s = totals, now_s
         missing = '; '.join(self._absence(name) for name, rate in rates.items() if rate == 0.0)
-        return Report(missing, rates['images'], rates['IMU'])
+        warnings = tuple(text for name in self._inputs for text in self._arrival(name, elapsed_s) if text)
+        return Report(missing, rates['images'], rates['IMU'], warnings)
 
     def values(self, report: Report) -> dict[str, str]:
         """What /diagnostics tells in figures."""
@@ -82,8 +87,21 @@ class Health:
             'end-to-end p50 / p99 [ms]': _percentiles_ms(self._latency_s),
             'images received': str(counts.images_received),
             'IMU readings received': str(counts.imu_received),
+            'images lost on their way': str(self.arrivals['images'].lost),
+            'IMU readings lost on their way': str(self.arrivals['IMU'].lost),
             **{f'dropped: {reason.value}': str(count) for reason, count in counts.dropped.items()},
         }
+
+    def _arrival(self, name: str, elapsed_s: float) -> tuple[str, str]:
+        """Words about losses, and about several sources on the topic; '' where there is nothing to say."""
+        given, arrived = self._inputs[name], self.arrivals[name].ask()
+        what = 'IMU readings' if name == 'IMU' else name
+        lost = lost_words(what, given.topic, arrived, elapsed_s, given.parameter.partition('_')[0], given.depth)
+        if not arrived.publishers:
+            return lost, ''
+        publishers = self._node.get_publishers_info_by_topic(given.topic)
+        nodes = {f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in publishers}
+        return lost, turns_words(what, given.topic, arrived, tuple(sorted(nodes)))
 
     def _absence(self, name: str) -> str:
         given = self._inputs[name]

@@ -30,6 +30,7 @@ from tf2_msgs.msg import TFMessage
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
+from atvio_ros.bags.topics import Topics
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import NodeError
 from atvio_ros.message_decoding import header_stamp_ns, pose
@@ -40,9 +41,12 @@ from atvio_ros.ros.player import BagPlayer
 from atvio_ros.types import Trajectory
 
 START_LIMIT_S = 60.0  # importing PyTorch and loading a model takes seconds, on a busy machine many
-ANSWER_LIMIT_S = 20.0  # longest silence of the node before it is given up
+ANSWER_LIMIT_S = 60.0  # longest silence of the node before it is given up
 STOP_LIMIT_S = 10.0
-IN_FLIGHT = 4  # images that may be on their way when playing as fast as the node answers
+PATIENCE_S = 3.0  # that the node waits for the IMU
+IMAGE_DEPTH = 50
+LARGEST_LAG_NS = 250_000_000  # of an IMU's filters, and its clock's offset
+IN_FLIGHT = 4  # images that may be on their way, or in the node, without an answer
 
 RECORDED = {
     '/odometry': ('nav_msgs/msg/Odometry', Odometry),
@@ -116,6 +120,7 @@ class Replay:
 
     recording: Recording
     image_stamps_ns: list[int]  # of the images sent, by log time
+    waited_s: float = 0.0  # that the player was late for, because it waited for the node
 
     @property
     def trajectory(self) -> Trajectory:
@@ -133,8 +138,9 @@ def replay(
 ) -> Replay:
     """Play `reader`'s bag to a node of our own and record what it publishes.
 
-    The node gets the robot whole, as `rig`, in a file. `rate` 1 is real time; 0 goes as fast as the node answers, so
-    that nothing is dropped. `parameters` are set on the node beyond those that the bag and lossless transport ask for;
+    The node gets the robot whole, as `rig`, in a file. `rate` 1 is real time; 0 goes as fast as the node answers. At
+    every rate the player waits while more than a few images are without an answer, so that nothing is dropped and the
+    odometry is the same. `parameters` are set on the node beyond those that the bag and lossless transport ask for;
     its log goes to the file `log`. Raises NodeError when the node does not start, stops answering or publishes nothing.
     """
     context = Context()
@@ -144,66 +150,81 @@ def replay(
         recording = Recording()
         recording.subscribe(player_node)
         player = BagPlayer(player_node, reader)
-        with spinning(player_node, context), node_process(reader, rig, parameters, log, rate) as process:
+        with spinning(player_node, context), node_process(reader, rig, parameters, log) as process:
             if not player.wait_for_subscribers(START_LIMIT_S, lambda: process.poll() is None):
                 raise NodeError(_why_not_started(process, log))
-            pacer = _Pacer(recording, reader.topics.image or '', process, log, rate, on_progress)
+            pacer = _Pacer(recording, reader.topics, process, log, on_progress)
             player.play(rate, pacer.before)
-            pacer.wait_until_answered(len(pacer.image_stamps_ns))
+            pacer.wait_until_all_is_answered()
         if not recording.odometry:
             raise NodeError(f'The node published no odometry: {recording.dropped or "no image reached it"}. See {log}.')
-        return Replay(recording, pacer.image_stamps_ns)
+        return Replay(recording, pacer.image_stamps_ns, pacer.waited_s)
     finally:
         rclpy.try_shutdown(context=context)
 
 
 class _Pacer:
-    """Counts what is sent, holds the player back when it is to wait for answers, and notices a silent node."""
+    """Counts what is sent, holds the player back where the node does not keep up, and notices a silent node.
+
+    Only images that the IMU has passed are waited for: where readings were recorded late, images wait in the node.
+    """
 
     def __init__(
         self,
         recording: Recording,
-        image_topic: str,
+        topics: Topics,
         process: subprocess.Popen[bytes],
         log: Path,
-        rate: float,
         on_progress: Callable[[int], None],
     ) -> None:
         self.image_stamps_ns: list[int] = []
+        self.waited_s = 0.0
         self._recording = recording
-        self._image_topic = image_topic
+        self._topics = topics
         self._process = process
         self._log = log
-        self._limit = IN_FLIGHT if rate == 0.0 else 0
         self._on_progress = on_progress
+        self._imu_ns = -(1 << 62)  # the newest reading sent
+        self._passed = 0  # images sent that the IMU has passed
 
     def before(self, message: RawMessage) -> None:
         """To be called ahead of each message played."""
-        if message.topic != self._image_topic:
+        if message.topic == self._topics.imu:
+            self._imu_ns = max(self._imu_ns, _header_stamp_ns(message.cdr) - LARGEST_LAG_NS)
+        if message.topic != self._topics.image:
             return
-        if self._limit:
-            self.wait_until_answered(len(self.image_stamps_ns) - self._limit)
-        elif self._process.poll() is not None:
-            raise NodeError(_why_ended(self._process, self._log))
-        self._on_progress(self._recording.images_accounted_for)
-        self.image_stamps_ns.append(_header_stamp_ns(message.cdr))
+        stamps_ns, started_s = self.image_stamps_ns, time.monotonic()
+        while self._passed < len(stamps_ns) and stamps_ns[self._passed] <= self._imu_ns:
+            self._passed += 1
+        recording = self._recording
+        self._wait(lambda: recording.images_accounted_for, self._passed - IN_FLIGHT, 'accounted for')
+        self._wait(lambda: int(recording.status.images_received), len(stamps_ns) - IMAGE_DEPTH // 2, 'received')
+        self.waited_s += time.monotonic() - started_s
+        self._on_progress(recording.images_accounted_for)
+        stamps_ns.append(_header_stamp_ns(message.cdr))
 
-    def wait_until_answered(self, images: int) -> None:
-        """Wait until the node has accounted for that many images."""
-        answered, since_s = -1, time.monotonic()
-        while self._recording.images_accounted_for < images:
+    def wait_until_all_is_answered(self) -> None:
+        """Wait until the node has accounted for all images."""
+        self._wait(lambda: self._recording.images_accounted_for, len(self.image_stamps_ns), 'accounted for')
+        self._on_progress(self._recording.images_accounted_for)
+
+    def _wait(self, count: Callable[[], int], images: int, what: str) -> None:
+        """Wait until the node has done `what` with that many images; raise NodeError when it does no more."""
+        seen, since_s = -1, time.monotonic()
+        if self._process.poll() is not None:
+            raise NodeError(_why_ended(self._process, self._log))
+        while (now := count()) < images:
             if self._process.poll() is not None:
                 raise NodeError(_why_ended(self._process, self._log))
-            if self._recording.images_accounted_for > answered:
-                answered, since_s = self._recording.images_accounted_for, time.monotonic()
+            if now > seen:
+                seen, since_s = now, time.monotonic()
             elif time.monotonic() - since_s > ANSWER_LIMIT_S:
                 said = self._recording.status.message or 'nothing'
                 raise NodeError(
-                    f'The node accounted for {answered} of {images} images and then for no more in '
-                    f'{ANSWER_LIMIT_S:.0f} s. Its status: {said}. See {self._log}.'
+                    f'The node {what} {seen} of {images} images and then no more in {ANSWER_LIMIT_S:.0f} s. '
+                    f'Its status: {said}. See {self._log}.'
                 )
             time.sleep(0.002)
-        self._on_progress(self._recording.images_accounted_for)
 
 
 @contextmanager
@@ -227,16 +248,17 @@ def spinning(node: Node, context: Context) -> Iterator[None]:
 
 @contextmanager
 def node_process(
-    reader: BagReader, rig: Rig, parameters: dict[str, Any], log: Path, rate: float
+    reader: BagReader, rig: Rig, parameters: dict[str, Any], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """atvio_node, set up for the bag of `reader` and its robot, until the block ends. Its output goes to `log`."""
-    patient = {'queue_limit': 10 * IN_FLIGHT, 'max_wait': 3.0} if rate == 0.0 else {}
     settings = {
         'image_reliability': 'reliable',
         'imu_reliability': 'reliable',
-        'image_depth': 50,
+        'image_depth': IMAGE_DEPTH,
+        'imu_depth': 5000,  # all that comes with so many images
+        'queue_limit': 10 * IN_FLIGHT,
+        'max_wait': PATIENCE_S,
         'compressed_image': 'CompressedImage' in reader.types({reader.topics.image or ''}).popitem()[1],
-        **patient,
         **parameters,
     }
     log.parent.mkdir(parents=True, exist_ok=True)

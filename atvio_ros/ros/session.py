@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from message_filters import Subscriber
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -24,6 +23,7 @@ from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.start import Start
 from atvio_ros.odometry.travel import seen_direction
 from atvio_ros.rig.rig import DirectionOfTravel
+from atvio_ros.ros.counted_subscriber import subscribe
 from atvio_ros.ros.debug_image import DebugImage
 from atvio_ros.ros.health import Health, Input, Report
 from atvio_ros.ros.late_odometry import LateOdometry
@@ -89,10 +89,10 @@ class Session:
         """Subscribe. Odometry goes on from where it was."""
         node, parameters = self._node, self._parameters
         image_type = CompressedImage if parameters.compressed_image else Image
-        images = Subscriber(
-            node, image_type, 'image', qos_profile=_qos(parameters.image_reliability, parameters.image_depth)
-        )
-        imu = Subscriber(node, Imu, 'imu', qos_profile=_qos(parameters.imu_reliability, parameters.imu_depth))
+        image_qos = _qos(parameters.image_reliability, parameters.image_depth)
+        imu_qos = _qos(parameters.imu_reliability, parameters.imu_depth)
+        images = subscribe(node, image_type, 'image', image_qos, self._health.arrivals['images'])
+        imu = subscribe(node, Imu, 'imu', imu_qos, self._health.arrivals['IMU'])
         synchronizer = FramePairSynchronizer(images, imu, self._odometry)
         synchronizer.registerCallback(self._on_pair)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still; waiting must end
@@ -149,6 +149,8 @@ class Session:
         self._odometry.compare()
         self._watch_camera()
         report = self._health.tick()
+        for text in report.warnings:
+            self._on_warning(text)
         values = {
             'model': self._estimator.name,
             'device': str(self._estimator.device),
@@ -285,8 +287,8 @@ def _inputs(node: Node, parameters: NodeParameters) -> tuple[Input, Input]:
     image_type = 'sensor_msgs/msg/CompressedImage' if parameters.compressed_image else 'sensor_msgs/msg/Image'
     image_topic, imu_topic = node.resolve_topic_name('image'), node.resolve_topic_name('imu')
     return (
-        Input(image_topic, image_type, parameters.image_reliability, 'image_reliability'),
-        Input(imu_topic, 'sensor_msgs/msg/Imu', parameters.imu_reliability, 'imu_reliability'),
+        Input(image_topic, image_type, parameters.image_reliability, 'image_reliability', parameters.image_depth),
+        Input(imu_topic, 'sensor_msgs/msg/Imu', parameters.imu_reliability, 'imu_reliability', parameters.imu_depth),
     )
 
 

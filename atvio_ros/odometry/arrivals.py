@@ -1,0 +1,116 @@
+"""How the messages of one topic arrive: how many are lost on the way, and whether several sources share the topic.
+
+The middleware numbers what a publisher sends, and most tell the number with each message: then losses are counted
+exactly. Without numbers the larger of what the middleware reports as lost and what the stamps show as missing is taken.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from atvio_ros.types import NANOSECONDS
+
+_REMEMBERED = 40  # messages that turns are looked for in
+_FEWEST_TURNS, _FEWEST_EACH = 6, 3  # a driver that restarts under another name takes over once
+_INTERVALS = 100  # that the usual one is taken from
+_LONGEST_GAP_NS = 60 * NANOSECONDS  # beyond, stamps tell of another time, not of losses
+_MOST_PUBLISHERS = 32
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What came since the last time somebody asked."""
+
+    received: int = 0
+    lost: int = 0  # on their way here
+    frames: tuple[str, ...] = ()  # frame_ids that take turns; empty where there is one source
+    publishers: int = 0  # that take turns; 0 where there is one source
+
+
+@dataclass
+class Arrivals:
+    """Counts messages as they come. Depends on what it is told alone."""
+
+    lost: int = 0  # since the beginning
+    _numbers: dict[Hashable, int] = field(default_factory=dict)  # publisher -> the newest of its messages
+    _numbered: bool = False
+    _reported: int = 0  # as lost by the middleware
+    _missing: int = 0  # by the stamps
+    _told: int = 0  # of `lost`, when somebody asked
+    _received: int = 0
+    _last_ns: int | None = None
+    _intervals_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_INTERVALS))
+    _newest: deque[tuple[str, Hashable]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    def take(self, frame_id: str, stamp_ns: int, publisher: Hashable = None, number: int | None = None) -> None:
+        """The next message; `number` is its place among all that its publisher has sent, None where nobody tells."""
+        self._received += 1
+        self._newest.append((frame_id, publisher))
+        if number is None:
+            self._take_stamp(stamp_ns)
+            return
+        self._numbered = True
+        before = self._numbers.pop(publisher, None)
+        if before is not None and number > before:
+            self.lost += number - before - 1
+        self._numbers[publisher] = number if before is None else max(number, before)
+        if len(self._numbers) > _MOST_PUBLISHERS:
+            del self._numbers[next(iter(self._numbers))]  # the one that was silent for longest
+
+    def report_lost(self, count: int) -> None:
+        """What the middleware says it has lost."""
+        self._reported += count
+
+    def ask(self) -> Arrived:
+        """What came since the last call; losses are entered into `lost`."""
+        unnumbered = 0 if self._numbered else max(self._reported, self._missing)
+        self._reported = self._missing = 0
+        self.lost += unnumbered
+        lost, received = self.lost - self._told, self._received
+        self._told, self._received = self.lost, 0
+        return Arrived(received, lost, *(self._turns() if received else ((), 0)))
+
+    def _turns(self) -> tuple[tuple[str, ...], int]:
+        """Frames and number of publishers of which messages come by turns."""
+        if sum(one != other for one, other in pairwise(self._newest)) < _FEWEST_TURNS:
+            return (), 0
+        often = [source for source, count in Counter(self._newest).items() if count >= _FEWEST_EACH]
+        if len(often) < 2:
+            return (), 0
+        return tuple(sorted({frame for frame, _ in often})), len({publisher for _, publisher in often})
+
+    def _take_stamp(self, stamp_ns: int) -> None:
+        before, self._last_ns = self._last_ns, stamp_ns
+        if before is None or not 0 < stamp_ns - before < _LONGEST_GAP_NS:
+            return
+        interval_ns = stamp_ns - before
+        if len(self._intervals_ns) >= 10:
+            usual_ns = statistics.median(self._intervals_ns)
+            self._missing += max(0, round(interval_ns / usual_ns) - 1)
+        self._intervals_ns.append(interval_ns)
+
+
+def lost_words(what: str, topic: str, arrived: Arrived, time_s: float, parameters: str, depth: int) -> str:
+    """What to say of losses; '' without any. `parameters`: image or imu, as the node's parameters begin."""
+    if not arrived.lost:
+        return ''
+    return (
+        f'{arrived.lost} of {arrived.lost + arrived.received} {what} on {topic} were lost on their way in the last '
+        f'{time_s:.0f} s: raise {parameters}_depth ({depth}), set {parameters}_reliability to reliable, or lower the '
+        'rate'
+    )
+
+
+def turns_words(what: str, topic: str, arrived: Arrived, nodes: tuple[str, ...]) -> str:
+    """What to say of sources that take turns on one topic; '' where there is one. `nodes`: who publishes there."""
+    if not arrived.publishers:
+        return ''
+    frames = ', '.join(frame or 'without frame_id' for frame in arrived.frames)
+    return (
+        f'{what} on {topic} come by turns from {max(len(arrived.frames), arrived.publishers)} sources (frame_id: '
+        f'{frames}; nodes: {", ".join(nodes) or "unknown"}): the odometry needs one. Remap to the topic of one'
+    )
