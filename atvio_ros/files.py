@@ -24,6 +24,7 @@ from atvio_ros.errors import FileError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux: linux/fcntl.h, linux/fs.h
 _ASIDE = '.moved-aside'
+MOST_BYTES = 1 << 28  # that are read at once: 15 hours of IMU readings as text
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)  # the disk's fault, wherever it comes up
 
 
@@ -31,6 +32,21 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all. Raises FileError if it cannot be written."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Content of a file or pipe. Raises OSError, also where it is longer than `most`: a device may be endless."""
+    with path.open('rb') as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f'it is longer than {most / 1e6:.3g} MB', str(path))
+    return content
+
+
+def read_text(path: Path, most: int = MOST_BYTES, encoding: str = 'utf-8') -> str:
+    """Text of a file or pipe, its line ends as Python has them. Raises OSError (read_bytes) and UnicodeDecodeError."""
+    text = read_bytes(path, most).decode(encoding)
+    return text.replace('\r\n', '\n').replace('\r', '\n')
 
 
 @contextmanager

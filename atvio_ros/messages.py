@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from atvio_ros.errors import ImageError
+from atvio_ros.errors import ImageError, MessageError
 from atvio_ros.geometry import quaternion
 from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample, OdometryEstimate
 
@@ -40,8 +40,16 @@ class MessageFactory(Protocol):
 
 def time(make: MessageFactory, stamp_ns: int) -> Any:
     """builtin_interfaces/Time."""
-    sec, nanosec = divmod(int(stamp_ns), NANOSECONDS)
+    sec, nanosec = seconds_of(stamp_ns)
     return make('builtin_interfaces/msg/Time', sec=sec, nanosec=nanosec)
+
+
+def seconds_of(stamp_ns: int) -> tuple[int, int]:
+    """Seconds and nanoseconds. Raises MessageError beyond the 32 bits of a stamp, which would wrap round."""
+    sec, nanosec = divmod(int(stamp_ns), NANOSECONDS)
+    if not -(1 << 31) <= sec < 1 << 31:
+        raise MessageError(f'A stamp of {sec} s is beyond what ROS 2 has: 32 bits of seconds, from 1901 to 2038.')
+    return sec, nanosec
 
 
 def header(make: MessageFactory, stamp_ns: int, frame_id: str) -> Any:

@@ -17,8 +17,11 @@ from typing import Any, TypeVar
 import yaml
 
 from atvio_ros.errors import SettingsError
+from atvio_ros.files import read_text
 
 Settings = TypeVar('Settings')
+MOST_BYTES = 1 << 20  # of a file of settings
+MOST_VALUES = 100_000  # in it, references followed: a few lines of these can stand for billions
 
 
 def setting(
@@ -92,7 +95,7 @@ def check(value: Any, expected: Any, metadata: Mapping[str, Any], name: str) -> 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings (safe loader: data, never code). Raises SettingsError naming the file."""
     try:
-        text = path.read_text(encoding='utf-8')
+        text = read_text(path, MOST_BYTES)
     except FileNotFoundError:
         raise SettingsError(f'There is no settings file {path}.') from None
     except (OSError, ValueError) as error:  # ValueError: no UTF-8
@@ -108,9 +111,22 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
         raise SettingsError(f'{where} cannot be read as YAML: {" ".join(str(error).split())}') from error
     if values is None:
         return {}
+    if _size(values, {}) > MOST_VALUES:
+        raise SettingsError(f'{where} holds over {MOST_VALUES} values: its references stand for more than is written.')
     if not isinstance(values, dict):
         raise SettingsError(f'{where} must hold `key: value` settings, not a {type(values).__name__}.')
     return values
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Number of values in groups and lists, with those that are referred to counted each time."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST_VALUES  # for as long as it is being counted: it may hold itself
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = min(1 + sum(_size(each, known) for each in inner), 2 * MOST_VALUES)
+    return known[id(value)]
 
 
 def _flat(value: Any) -> list[Any]:

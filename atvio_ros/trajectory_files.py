@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import TrajectoryError
-from atvio_ros.files import write_text
+from atvio_ros.files import read_text, write_text
 from atvio_ros.geometry import quaternion
 from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
 
@@ -107,7 +107,7 @@ def write_tum(path: Path, trajectory: Trajectory) -> None:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number (from 1) and words of each line that holds data; at least one."""
     try:
-        text = path.read_text(encoding='utf-8-sig')  # -sig: some editors begin a file with a byte order mark
+        text = read_text(path, encoding='utf-8-sig')  # -sig: some editors begin a file with a byte order mark
     except FileNotFoundError:
         raise TrajectoryError(f'There is no trajectory file {path}.') from None
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ import lz4.frame  # type: ignore[import-untyped]
 import yaml
 
 from atvio_ros.errors import BagError
+from atvio_ros.files import read_text
 
 if TYPE_CHECKING:
     from rosbags.rosbag2.storage_mcap import ChunkInfo
@@ -223,7 +224,7 @@ def _check_metadata(file: Path) -> None:
     if file.stat().st_size > MAX_METADATA_BYTES:
         raise BagError(f'{file} has {file.stat().st_size} bytes; at most {MAX_METADATA_BYTES} are accepted.')
     try:
-        for event in yaml.parse(file.read_text(encoding='utf-8'), Loader=yaml.SafeLoader):
+        for event in yaml.parse(read_text(file, MAX_METADATA_BYTES), Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise BagError(
                     f'{file} holds YAML references (*{event.anchor:.40}); `ros2 bag reindex` writes a plain one.'

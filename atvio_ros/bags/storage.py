@@ -62,6 +62,7 @@ SAME_IN_ROS1 = (
     messages.PATH,
     messages.TF_MESSAGE,
 )
+STAMPED = frozenset(SAME_IN_ROS1) - {messages.TF_MESSAGE}  # whose header comes first
 FORMS = 'a ROS 1 .bag file, a rosbag2 folder (mcap or sqlite3), or a single .mcap or .db3 file'
 
 
@@ -145,6 +146,11 @@ class BagStorage:
             if self.is_ros1:
                 with self._damage_reported():
                     raw = TYPESTORE.ros1_to_cdr(raw, connection.msgtype).tobytes()
+                if connection.msgtype in STAMPED and int.from_bytes(raw[4:8], 'little', signed=True) < 0:
+                    raise BagError(
+                        f'{self.path}: message {found[connection.topic]} on {connection.topic} is stamped after 2038, '
+                        'which ROS 2 has no stamps for. Set the clock of the recorder.'
+                    )
             yield connection, stamp_ns, raw
         for topic, count in promised.items():
             if found[topic] < count:

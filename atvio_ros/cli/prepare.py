@@ -52,7 +52,10 @@ def run(arguments: argparse.Namespace) -> None:
     console = common.note_console()
     width_px, height_px = common.size(arguments.size)
     exclusions = load_exclusions(arguments.exclude) if arguments.exclude else {}
-    names = [bag.stem for bag in arguments.bags]
+    names = [bag.stem if bag.name not in ('', '..') else bag.resolve().stem for bag in arguments.bags]
+    hidden = next((name for name in names if name.startswith('.') or not name), None)
+    if hidden is not None:
+        raise DatasetError(f'A sequence named {hidden!r} would be hidden, and never trained on. Rename the bag.')
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise DatasetError(f'Two bags are named {twice}; their sequences would overwrite each other. Rename one.')

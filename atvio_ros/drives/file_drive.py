@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from atvio_ros.drives.imu_readings import ImuReadings
 from atvio_ros.errors import DatasetError, ImageError
+from atvio_ros.files import read_bytes
 from atvio_ros.image_decoding import decode_compressed
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImageArray, Trajectory
@@ -53,7 +54,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 def _read_image(path: Path) -> ImageArray:
     try:
-        return decode_compressed(path.suffix, path.read_bytes())
+        return decode_compressed(path.suffix, read_bytes(path))
     except ImageError as error:
         raise DatasetError(f'{path}: {error}') from error
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from atvio_ros.errors import DatasetError
+from atvio_ros.files import read_bytes
 from atvio_ros.types import FloatArray
 
 MAX_BYTES = 1 << 28  # of the file and of one unpacked variable: 15 hours of readings
@@ -30,9 +31,7 @@ def read_matrix(path: Path, key: str) -> FloatArray:
     another version or too large, or has no such matrix.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DatasetError(f'{path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are accepted.')
-        content = memoryview(path.read_bytes())
+        content = memoryview(read_bytes(path, MAX_BYTES))
     except FileNotFoundError:
         raise DatasetError(f'There is no IMU file {path}.') from None
     except OSError as error:

@@ -18,6 +18,7 @@ import json
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atvio_ros.errors import DatasetError, SettingsError
-from atvio_ros.files import Draft, moved_aside, reporting, write_text
+from atvio_ros.files import Draft, moved_aside, read_text, reporting, write_text
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, scale_image
 from atvio_ros.rig.rig_yaml import RigSettings
 from atvio_ros.settings import from_mapping, setting
@@ -99,8 +100,8 @@ class PreparedSequence:
     def _load(self, name: str, kind: type, shape: tuple[int, ...] | None, mapped: bool = False) -> Any:
         path = self.folder / f'{name}.npy'
         try:
-            array = np.load(path, mmap_mode='r', allow_pickle=False)  # mapped first: its header may claim any size
-        except (OSError, ValueError, EOFError) as error:
+            array = np.lib.format.open_memmap(path, mode='r')  # mapped first: its header may claim any size
+        except (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError, TokenError) as error:
             raise DatasetError(f'{path} cannot be read ({error}). Prepare the sequence again.') from error
         if array.dtype != kind or (shape is not None and array.shape != shape):
             raise DatasetError(
@@ -256,7 +257,7 @@ def read_meta(folder: Path) -> SequenceMeta:
     """meta.json of a prepared sequence. Raises DatasetError."""
     path = folder / META_FILE
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(read_text(path))
         if not isinstance(values, dict):
             raise ValueError('it is not a JSON object')
         meta = from_mapping(SequenceMeta, values, META_FILE)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from atvio_ros import files
 from atvio_ros.errors import DatasetError
 
 
 def read_text(path: Path, what: str) -> str:
     """Text of a file. Raises DatasetError that says `what` the file should be."""
     try:
-        return path.read_text(encoding='utf-8')
+        return files.read_text(path)
     except FileNotFoundError:
         raise DatasetError(f'There is no {path} ({what}).') from None
     except UnicodeDecodeError:

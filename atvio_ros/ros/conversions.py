@@ -12,7 +12,8 @@ from builtin_interfaces.msg import Time
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.geometry import from_quaternion, transform
-from atvio_ros.types import NANOSECONDS, FloatArray
+from atvio_ros.messages import seconds_of
+from atvio_ros.types import FloatArray
 
 
 def make_message(type_name: str, /, **fields: Any) -> Any:
@@ -28,8 +29,8 @@ def message_class(type_name: str) -> Any:
 
 
 def stamp_from_ns(nanoseconds: int) -> Time:
-    """Int nanoseconds as builtin_interfaces/Time."""
-    sec, nanosec = divmod(nanoseconds, NANOSECONDS)
+    """Int nanoseconds as builtin_interfaces/Time. Raises MessageError beyond its 32 bits of seconds."""
+    sec, nanosec = seconds_of(nanoseconds)
     return Time(sec=sec, nanosec=nanosec)
 
 
