@@ -46,7 +46,12 @@ def _same(pixels: ImageArray) -> ImageArray:
 
 
 def _colour(code: int) -> Convert:
-    return lambda pixels: np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
+    def convert(pixels: ImageArray) -> ImageArray:
+        if pixels.shape[:2] == (1, 1):  # OpenCV 4.5 refuses a single pixel of several channels
+            return convert(np.repeat(pixels, 2, axis=0))[:1]
+        return np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
+
+    return convert
 
 
 def _known_encodings() -> dict[str, _Encoding]:

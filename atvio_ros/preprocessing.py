@@ -19,6 +19,8 @@ def scale_image(image: ImageArray, height_px: int = IMAGE_HEIGHT_PX, width_px: i
     The whole image is kept and the aspect ratio is not: the focal length in pixels scales per axis with it.
     """
     if image.shape[:2] != (height_px, width_px):
+        if image.shape[:2] == (1, 1):
+            image = np.repeat(image, 2, axis=0)  # OpenCV 4.5 refuses a single pixel of three channels
         image = np.asarray(cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None])
 

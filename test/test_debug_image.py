@@ -68,7 +68,7 @@ def test_the_level_view_shows_the_image_at_the_horizon_of_its_camera(seen):
         cv2.INTER_LINEAR,
     )
     shown = level[round(v[0, 0]) : round(v[-1, 0]) + 1, 50 : LEVEL.width - 50, 0]
-    assert np.corrcoef(shown.ravel(), expected.ravel())[0, 1] > 0.8
+    assert np.corrcoef(shown.ravel(), expected.ravel())[0, 1] > 0.77  # a row beside: 0.67 to 0.76, by OpenCV's version
 
 
 def test_without_a_calibrated_view_it_is_what_the_network_sees():

@@ -131,7 +131,7 @@ def test_from_lost_it_comes_back_through_degraded(monitor):
     monitor.on_estimate(dataclasses.replace(GOOD, gap_s=10.1), now_s)
     found, words = monitor.state(now_s)
     assert found is TrackingState.DEGRADED
-    assert '10.10 s' in words
+    assert '10.1 s' in words
     now_s = follow(monitor, now_s, 2.2)
     assert monitor.state(now_s) == (TrackingState.TRACKING, '')
 
@@ -152,3 +152,12 @@ def test_a_flood_of_drops_takes_bounded_memory_and_few_words(monitor):
     assert found is TrackingState.DEGRADED
     assert len(words) < 500
     assert '19999 rad/s' in words
+
+
+def test_a_machine_that_stalls_makes_odometry_late_and_not_less_certain(monitor):
+    now_s = 100.0
+    monitor.on_estimate(GOOD, now_s)
+    now_s += 1.5 * monitor.limits.lost_after_s
+    assert monitor.state(now_s)[0] is TrackingState.LOST
+    monitor.on_estimate(GOOD, now_s)  # whose stamp follows the one before: no image is missing
+    assert monitor.state(now_s) == (TrackingState.TRACKING, '')

@@ -115,7 +115,7 @@ def test_a_transition_that_the_state_does_not_have_is_refused(unconfigured):
 def test_what_configuring_reads_is_refused_while_configured_with_the_way_to_change_it(unconfigured):
     assert unconfigured.change_state('configure')
     reason = unconfigured.set_parameter('queue_limit', 7)
-    assert 'queue_limit is read when the node is configured' in reason
+    assert 'queue_limit is fixed while the node is configured' in reason
     assert 'ros2 lifecycle set' in reason
     assert unconfigured.change_state('cleanup')
     assert unconfigured.set_parameter('queue_limit', 7) == ''

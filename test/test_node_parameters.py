@@ -24,7 +24,7 @@ def test_every_parameter_explains_itself(node):
         metadata = NodeParameters.__dataclass_fields__[name].metadata
         assert described.description == metadata['description']
         assert bool(described.integer_range or described.floating_point_range) == (metadata['minimum'] is not None)
-        assert ('read when the node is configured' in described.additional_constraints) == metadata['read_only']
+        assert ('fixed while configured' in described.additional_constraints) == metadata['read_only']
         assert described.read_only == (name == 'autostart')
 
 
@@ -34,12 +34,16 @@ def test_every_parameter_explains_itself(node):
         ('path_length', 0, 'range'),
         ('path_length', 'many', 'type'),
         ('publish_tf', 1, 'type'),
-        ('odom_frame', 'map', 'odom_frame is read when the node is configured'),
+        ('odom_frame', 'map', 'odom_frame is fixed while the node is configured'),
         ('autostart', False, 'read-only'),
     ],
 )
 def test_a_bad_change_is_refused_with_a_reason(node, name, value, part):
     assert part in node.set_parameter(name, value)
+
+
+def test_a_whole_number_is_taken_for_a_decimal(node):
+    assert 'fixed while the node is configured' in node.set_parameter('max_image_gap', 7)  # not: of the wrong type
 
 
 def test_a_change_to_what_it_is_already_is_taken(node):

@@ -38,3 +38,14 @@ def test_what_cannot_work_is_refused_at_start_in_one_line(parameter, value, mess
     assert len(lines) == 1
     assert message in lines[0]
     assert 'Traceback' not in process.output
+
+
+def test_a_start_and_a_reset_are_nothing_to_warn_of(running_node):
+    running_node.begin()
+    running_node.drive(0, 3)
+    running_node.wait_for_odometry(2)
+    said = len(running_node.process.lines)
+    running_node.begin()
+    ticks = len(running_node.ticks)
+    running_node.wait_for(lambda: len(running_node.ticks) > ticks, 'no diagnostics')
+    assert [line for line in running_node.process.lines[said:] if 'WARN' in line] == []

@@ -15,13 +15,14 @@ pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets 
 
 import rclpy
 from message_filters import SimpleFilter
-from node_process import REPOSITORY, fresh_environment
+from node_process import REPOSITORY, NodeProcess, fresh_environment
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from atvio_ros.errors import AtvioError
 from atvio_ros.message_decoding import image_pixels
+from atvio_ros.ros.given_parameters import misspelt
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
 
 TF_HASH = 'RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087'  # of ROS 2's own tf2_msgs
@@ -196,3 +197,52 @@ def test_what_is_not_said_of_the_robot_has_no_value_and_can_be_said_later(make_n
     assert not answer.successful
     assert 'it must be 1' in answer.reason
     assert same is parameters
+
+
+def test_whole_numbers_are_taken_for_decimals(make_node):
+    given = [Parameter('max_image_gap', value=5), Parameter('base_to_imu', value=[0, 0, 0, 0, 0, 0, 1])]
+    node = make_node(*given)
+    parameters = declare_parameters(node)
+    assert parameters.max_image_gap == 5.0
+    assert node.get_parameter('max_image_gap').type_ == Parameter.Type.DOUBLE
+    np.testing.assert_array_equal(parameters.robot.T_base_imu, np.eye(4))
+    if hasattr(node, 'add_pre_set_parameters_callback'):  # not on Humble, where rclpy refuses them while running
+        assert node.set_parameters([Parameter('max_image_gap', value=7)])[0].successful
+        assert node.get_parameter('max_image_gap').value == 7.0
+
+
+def test_what_was_given_and_is_no_parameter_is_named_with_the_one_that_was_meant():
+    declared = ['use_sim_time', *NodeParameters.__dataclass_fields__]
+    assert misspelt(['max_image_gap', 'use_sim_time', 'qos_overrides./tf.publisher.depth'], declared) == ''
+    words = misspelt(['max_imgae_gap', 'colour', 'device'], declared)
+    assert words.endswith('they do nothing: colour, max_imgae_gap (did you mean max_image_gap?)')
+
+
+def test_a_misspelt_parameter_is_in_the_log_of_the_node():
+    with NodeProcess({'max_imgae_gap': 1.0, 'autostart': False}) as process:
+        process.wait_for_line('max_imgae_gap (did you mean max_image_gap?)')
+        assert process.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [(None, 'there is no parameter file'), ('/**:\n  ros__parameters:\n    a: [1, x]\n', "Couldn't parse params file")],
+)
+@pytest.mark.parametrize('program', ['node', 'player'])
+def test_a_parameter_file_that_cannot_be_used_is_one_line_and_status_1(program, text, words, tmp_path):
+    file = tmp_path / 'my.yaml'
+    if text is not None:
+        file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, '-m', f'atvio_ros.ros.{program}', '--ros-args', '--params-file', str(file)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]  # rcl has one of its own
+    assert 'Traceback' not in done.stderr
+    assert line.startswith(f'atvio_{program}: ')
+    assert words in line
+    assert 'my.yaml' in line

@@ -40,13 +40,15 @@ class ImageRotation:
         if tracks is None:
             return None
         try:
-            E, inliers = cv2.findEssentialMat(*tracks, self._K, cv2.USAC_ACCURATE, 0.9999, _INLIER_PX)
+            E, _ = cv2.findEssentialMat(*tracks, self._K, cv2.USAC_ACCURATE, 0.9999, _INLIER_PX)
             if E is None or E.shape != (3, 3):
                 return None
-            _, R_current_previous, _, _ = cv2.recoverPose(E, *tracks, self._K, mask=inliers)
+            turns = cv2.decomposeEssentialMat(E)[:2]
         except cv2.error:  # degenerate corners: this pair tells nothing
             return None
-        R: FloatArray = np.asarray(R_current_previous, dtype=np.float64).T
+        # Of the two rotations one is half a turn beyond the other. Which points lie ahead does not tell them apart
+        # where the camera only turned: cv2.recoverPose finds none then, and that of OpenCV 4.5 takes the wrong one.
+        R: FloatArray = max((np.asarray(turn, dtype=np.float64).T for turn in turns), key=np.trace)
         return R if np.trace(R) > 1.0 + 2.0 * np.cos(MAX_ANGLE_RAD) else None
 
     def _without_lens(self, before_px: FloatArray, after_px: FloatArray) -> tuple[FloatArray, FloatArray] | None:

@@ -160,6 +160,8 @@ def progress_bar() -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = note_console()
+    if not console.is_terminal:
+        console.is_interactive = True  # or rich 11 ends even a bar that is disabled with an empty line
     return Progress(
         TextColumn('{task.description}'),
         BarColumn(),

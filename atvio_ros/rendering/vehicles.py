@@ -116,7 +116,7 @@ def _wheels(length: float, width: float, axles: tuple[float, ...], radius: float
             hub[:, [0, 2]] = (ring[:, [0, 2]] - (axle * length, radius)) * 0.55 + (axle * length, radius)
             hub[:, 1] += side * 0.01
             for points, tint in ((ring, RUBBER), (hub, (0.4, 0.4, 0.42))):
-                faces = points[[[0, 1, 2, 3], [0, 3, 4, 7], [4, 5, 6, 7]]]
+                faces = points[np.array([[0, 1, 2, 3], [0, 3, 4, 7], [4, 5, 6, 7]])]
                 parts.append(quads(faces if side < 0 else faces[:, ::-1], rectangle_uv(), tint, 0))
     return parts
 

@@ -65,6 +65,11 @@ class LateOdometry:
         return missing.text if missing else ''
 
     @property
+    def in_grace(self) -> bool:
+        """Whether what describes the robot may still be on its way: then nothing is wrong if it is missing."""
+        return self._odometry is None and self._source.in_grace
+
+    @property
     def waiting(self) -> int:
         """Number of images that wait for the IMU."""
         return self._odometry.pairer.waiting if self._odometry else 0

@@ -6,7 +6,6 @@ PyTorch is imported by configuring, if at all: until then the node is small, and
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from atvio_ros.errors import AtvioError, NodeError
+from atvio_ros.ros import starting
 from atvio_ros.ros.health import diagnostic_array
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
 
@@ -161,9 +161,7 @@ class _Told(AbstractContextManager[None]):
 
 def main(load: Callable[[NodeParameters], Estimator] = load_estimator) -> None:
     """Run the node until SIGINT or SIGTERM; exit status 1 and one line if it cannot start."""
-    # One way out: rclpy's own handlers shut the context down. Python's would raise KeyboardInterrupt anywhere as well.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init()
+    starting.init('atvio_node')
     threading.Thread(target=_leave_in_time, name='leave in time', daemon=True).start()
     try:
         _spin(AtvioNode(load))

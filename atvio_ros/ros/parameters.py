@@ -27,6 +27,7 @@ from atvio_ros.errors import AtvioError, SettingsError
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.rig.rig import RigPart
 from atvio_ros.rig.rig_yaml import RigSettings
+from atvio_ros.ros.given_parameters import as_decimal, given_parameters, misspelt, take_whole_numbers
 from atvio_ros.settings import check, setting
 from atvio_ros.types import NANOSECONDS
 
@@ -178,17 +179,27 @@ def declare_parameters(node: Node) -> NodeParameters:
     Raises SettingsError or CalibrationError naming the parameter and the fix.
     """
     types = typing.get_type_hints(NodeParameters)
-    values = {}
+    given = given_parameters(node)
+    decimals, values = {}, {}
     for field in dataclasses.fields(NodeParameters):
         descriptor = _descriptor(field, types[field.name])
+        kind = Parameter.Type(descriptor.type)
         unset = field.default is None or field.default == ()
-        default = Parameter.Type(descriptor.type) if unset else field.default  # a type declares it without a value
+        default = kind if unset else field.default  # a type declares it without a value
+        decimals[field.name] = kind
+        override = as_decimal(given.get(field.name), kind)
         try:
-            given = node.declare_parameter(field.name, default, descriptor).value
+            if override is not None and override.type_ == kind:
+                value = node.declare_parameter(field.name, override.value, descriptor, ignore_override=True).value
+            else:
+                value = node.declare_parameter(field.name, default, descriptor).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise SettingsError(f'Parameter {field.name}: {" ".join(str(error).split())}') from error
-        if given is not None:
-            values[field.name] = check(_plain(given, field), types[field.name], field.metadata, field.name)
+        if value is not None:
+            values[field.name] = check(_plain(value, field), types[field.name], field.metadata, field.name)
+    take_whole_numbers(node, decimals)
+    if words := misspelt(given, [name for name in (*decimals, *given) if node.has_parameter(name)]):
+        node.get_logger().warning(words)
     return NodeParameters(**values)
 
 
@@ -207,7 +218,7 @@ def updated(
             value = check(_plain(change.value, field), types[field.name], field.metadata, field.name)
             if configured and field.metadata['read_only'] and value != getattr(parameters, field.name):
                 raise SettingsError(
-                    f'{field.name} is read when the node is configured. `ros2 lifecycle set NODE deactivate`, then '
+                    f'{field.name} is fixed while the node is configured. `ros2 lifecycle set NODE deactivate`, then '
                     '`cleanup`, set it and configure again; or give it at start.'
                 )
             checked[field.name] = value
@@ -226,7 +237,7 @@ def _descriptor(field: dataclasses.Field[Any], expected: Any) -> ParameterDescri
     choices = metadata['choices']
     constraints = [f'one of: {", ".join(choices)}'] if choices else []
     if metadata['read_only']:
-        constraints.append('read when the node is configured')
+        constraints.append('fixed while configured')
     if field.default is None or field.default == ():
         constraints.append('no default')
     descriptor = ParameterDescriptor(

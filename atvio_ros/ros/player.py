@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
 from atvio_ros.bags.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, RIG_TOPIC, STATIC_TRANSFORM_TOPIC, Topics
 from atvio_ros.errors import AtvioError, NodeError
+from atvio_ros.ros import starting
 from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
 from atvio_ros.types import NANOSECONDS
 
@@ -103,9 +103,7 @@ class BagPlayer:
 
 def main() -> None:
     """`ros2 run atvio_ros atvio_player --ros-args -p bag:=BAG -p rate:=1.0 -p loop:=false`."""
-    # One way out, however often it is asked for: rclpy's handler ends the context, and everything here looks at that.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init()
+    starting.init('atvio_player')
     node = Node('atvio_player')
     try:
         with contextlib.suppress(ExternalShutdownException):

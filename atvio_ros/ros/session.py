@@ -46,6 +46,7 @@ EXPECTED = {Reason.FIRST_IMAGE, Reason.PAUSED, Reason.RESET, Reason.INACTIVE}  #
 STATUS_PERIOD_S = 1.0
 EXPIRY_PERIOD_S = 0.1
 WARNING_PERIOD_S = 5.0
+SOON_S = 2.5  # after a start or a reset: no odometry yet is nothing to warn of
 
 
 class Session:
@@ -68,6 +69,7 @@ class Session:
         self._travel = ''  # the newest direction of travel in words, for people
         self._speed = 0.0
         self._published_s = 0.0
+        self._began_s = time.monotonic()  # to wait for odometry
         self._paused = False
         self._remarks: tuple[str, ...] = ()  # why the robot is not to be trusted
         self._camera_warned = False
@@ -167,8 +169,10 @@ class Session:
             return DiagnosticStatus.WARN, 'inactive; activate the node to have odometry', values
         state, level, text = self._judge(report)
         self._watch_rivals()
-        if state in (OdometryStatus.STATE_WAITING, OdometryStatus.STATE_LOST):
-            self._warn('waiting' if state == OdometryStatus.STATE_WAITING else 'lost', text)
+        if state == OdometryStatus.STATE_LOST:
+            self._warn('lost', text)
+        elif state == OdometryStatus.STATE_WAITING and time.monotonic() - self._began_s > SOON_S:
+            self._warn('waiting', text)
         if time.monotonic() - self._published_s > STATUS_PERIOD_S:
             self._outputs.publish_status(state, text, self._ledger.counts, self._newest)
         if self._rivalry:
@@ -249,7 +253,8 @@ class Session:
     def _on_drop(self, reason: Reason, detail: str) -> None:
         with self._monitor_lock:
             self._monitor.on_drop(reason, time.monotonic(), detail)
-        if reason not in EXPECTED:
+        on_its_way = reason in (Reason.NO_TRANSFORM, Reason.NO_CALIBRATION) and self._odometry.in_grace
+        if reason not in EXPECTED and not on_its_way:
             self._warn(reason.value, detail)
 
     def _on_warning(self, text: str) -> None:
@@ -265,6 +270,7 @@ class Session:
             self._node.get_logger().warning(f'{kind}: {shortened(text)}')
 
     def _forget_state(self) -> None:
+        self._began_s = time.monotonic()
         with self._monitor_lock:
             self._monitor.reset()
 

@@ -6,11 +6,10 @@ import dataclasses
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.calibration.gyro_fit import fit_gyro
 from atvio_ros.calibration.gyro_recording import GyroRecording, RecordedGyro, RotationPairs
-from atvio_ros.geometry import inverse
+from atvio_ros.geometry import inverse, rotation_vectors
 from atvio_ros.network.config import AtvioConfig, Matrix3
 from atvio_ros.training.dataset import Split
 from atvio_ros.training.pairs import SequencePairs
@@ -48,7 +47,7 @@ def _recording(sequence: SequencePairs, chosen: NDArray[np.bool_]) -> GyroRecord
     pairs = RotationPairs(
         prepared.image_stamps_ns[first],
         prepared.image_stamps_ns[first + 1],
-        Rotation.from_matrix(relative[:, :3, :3]).as_rotvec().reshape(-1, 3),
+        rotation_vectors(relative[:, :3, :3]),
     )
     rig = prepared.meta.rig
     gyro = (prepared.imu[:, :3] - np.array(rig.gyro_bias or (0.0, 0.0, 0.0))) @ np.array(prepared.meta.R_base_imu).T
