@@ -12,6 +12,7 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
+import pytest
 import setuptools
 import yaml
 from packaging.requirements import Requirement
@@ -199,3 +200,13 @@ def test_the_lower_bounds_of_apts_libraries_are_the_versions_that_make_test_olde
         (bound,) = DECLARED[name].specifier
         assert bound.operator == '>='
         assert pin.version.startswith(bound.version) or name == 'pyyaml', name
+
+
+def test_the_changelog_that_ros_reads_has_the_released_versions_of_the_one_that_people_read():
+    changelog = pytest.importorskip('catkin_pkg.changelog', reason='catkin_pkg comes with ROS, or with `make setup`')
+    script = runpy.run_path(str(ROOT / 'scripts' / 'changelog_rst.py'))
+    markdown = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
+    assert (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8') == script['as_rst'](markdown), 'run the script'
+    read = changelog.get_changelog_from_path(str(ROOT / 'CHANGELOG.rst'), 'atvio_ros')
+    released = re.findall(r'^## \[(\d[^\]]*)\]', markdown, re.MULTILINE)
+    assert [version for version, _, _ in read.foreach_version(reverse=True)] == released[::-1]
