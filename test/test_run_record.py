@@ -44,11 +44,11 @@ def test_the_notes_tell_what_became_of_the_input(tmp_path):
 def test_the_record_is_a_bag_with_what_the_node_would_have_published(tmp_path):
     with BagReader(write_drive(tmp_path / 'drive')) as reader:
         done = run_bag(reader, OneMetreForward(), bag_rig(reader).rig)
-        record(tmp_path / 'out' / 'odometry.mcap', reader, done)
+        record(tmp_path / 'out' / 'odometry.mcap', reader, done, bag_rig(reader).rig)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['odometry.mcap']
     with BagReader(tmp_path / 'out' / 'odometry.mcap') as recorded:
         counts = {topic: recorded.count(topic) for topic in ('/odometry', '/tf', '/path', '/tf_static')}
-        assert counts == {'/odometry': 2, '/tf': 2, '/path': 1, '/tf_static': 1}
+        assert counts == {'/odometry': 2, '/tf': 2, '/path': 2, '/tf_static': 1}
         odometry, truth = recorded.trajectory('/odometry'), recorded.ground_truth()
     np.testing.assert_array_equal(odometry.stamps_ns, done.trajectory.stamps_ns[1:])
     np.testing.assert_allclose(odometry.poses, done.trajectory.poses[1:], atol=1e-12)
@@ -65,7 +65,7 @@ def test_ground_truth_that_was_recorded_on_odometry_is_not_mixed_with_ours(tmp_p
             bag.write_raw('/odometry', message.__msgtype__, stamp_ns, MAKE.serialize(message))
     with BagReader(tmp_path / 'bag', Topics(ground_truth='/odometry')) as reader:
         done = run_bag(reader, OneMetreForward(), Rig())
-        record(tmp_path / 'odometry.mcap', reader, done)
+        record(tmp_path / 'odometry.mcap', reader, done, Rig())
     with BagReader(tmp_path / 'odometry.mcap') as recorded:
         assert recorded.count('/odometry') == 2
         np.testing.assert_array_equal(recorded.ground_truth().poses[:, 0, 3], [100.0, 101.0, 102.0])

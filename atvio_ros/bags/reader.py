@@ -92,9 +92,12 @@ class BagReader:
         kinds = (*IMAGE_KIND.types, *IMU_KIND.types)
         return self._decoded((image, imu), kinds, _event, on_bad_message)
 
-    def images(self, on_bad_message: OnBadMessage | None = None) -> Iterator[BagImage]:
-        """The images alone; see events."""
-        return self._decoded((self._need(IMAGE_KIND, self.topics.image),), IMAGE_KIND.types, _image, on_bad_message)
+    def images(
+        self, on_bad_message: OnBadMessage | None = None, wanted: Callable[[int], bool] = lambda log_stamp_ns: True
+    ) -> Iterator[BagImage]:
+        """The images alone; see events. Those that are not `wanted`, by their log stamp, are not decoded."""
+        topics = (self._need(IMAGE_KIND, self.topics.image),)
+        return self._decoded(topics, IMAGE_KIND.types, _image, on_bad_message, wanted)
 
     def imu(self, on_bad_message: OnBadMessage | None = None) -> Iterator[ImuSample]:
         """The IMU readings alone; see events."""
@@ -166,11 +169,14 @@ class BagReader:
         types: tuple[str, ...],
         decode: Callable[[Any, str], Value],
         on_bad_message: OnBadMessage | None = None,
+        wanted: Callable[[int], bool] = lambda log_stamp_ns: True,
     ) -> Iterator[Value]:
         connections = [c for c in self._storage.connections if c.topic in topics and c.msgtype in types]
         seen: Counter[str] = Counter()
-        for connection, _, cdr in self._storage.messages(connections):
+        for connection, log_stamp_ns, cdr in self._storage.messages(connections):
             seen[connection.topic] += 1
+            if not wanted(log_stamp_ns):
+                continue
             try:
                 value = decode(self._storage.deserialize(connection, cdr), connection.msgtype)
             except (ImageError, MessageError, *DAMAGE) as error:

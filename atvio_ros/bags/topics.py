@@ -19,6 +19,9 @@ STATIC_TRANSFORM_TOPIC = '/tf_static'
 TRANSFORM_TOPIC = '/tf'
 ODOMETRY_TOPIC = '/odometry'
 PATH_TOPIC = '/path'
+POSE_TOPIC = '/odometry/pose'  # the poses of /odometry once more, for viewers that do not draw that
+TRUTH_PATH_TOPIC = '/ground_truth/path'
+DEBUG_IMAGE_TOPIC = '/atvio_node/debug_image'
 RIG_TOPIC = '/rig'  # what camera_info and /tf_static cannot say of the robot, as the text of a rig.yaml
 
 ODOM_FRAME = 'odom'

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 from rosbags.typesys import TypesysError, get_types_from_msg
 
 from atvio_ros import messages
@@ -24,9 +24,11 @@ from atvio_ros.bags.topics import (
     ODOM_FRAME,
     ODOMETRY_TOPIC,
     PATH_TOPIC,
+    POSE_TOPIC,
     RIG_TOPIC,
     STATIC_TRANSFORM_TOPIC,
     TRANSFORM_TOPIC,
+    TRUTH_PATH_TOPIC,
 )
 from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages, standard_types
 from atvio_ros.errors import BagError
@@ -60,6 +62,7 @@ TOPIC_QOS = {
     TRANSFORM_TOPIC: reliable(depth=100),
     STATIC_TRANSFORM_TOPIC: LATCHED_QOS,
     RIG_TOPIC: LATCHED_QOS,
+    TRUTH_PATH_TOPIC: LATCHED_QOS,
 }
 
 
@@ -90,6 +93,8 @@ class BagWriter:
                 self._folder = draft.path.with_name(f'{draft.path.name}.bag') if self._single_file else draft.path
                 # Made by hand, not by its own context manager: on an exception there must be no bag at all.
                 self._writer = Writer(self._folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+                if self._single_file:  # which is made to be looked at: its paths repeat themselves
+                    self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
                 self._writer.open()
             self._stack = stack.pop_all()
         return self
@@ -108,9 +113,11 @@ class BagWriter:
                     next(self._folder.glob('*.mcap')).rename(self._draft.path)
             self._draft.publish(replace=self._single_file)
 
-    def write_image(self, stamp_ns: int, image: ImageArray, frame_id: str = CAMERA_FRAME) -> None:
+    def write_image(
+        self, stamp_ns: int, image: ImageArray, frame_id: str = CAMERA_FRAME, *, topic: str = IMAGE_TOPIC
+    ) -> None:
         """An image (H, W), written as mono8, or (H, W, 3) in RGB order, written as rgb8."""
-        self._write(IMAGE_TOPIC, stamp_ns, messages.image(self._make, stamp_ns, frame_id, image))
+        self._write(topic, stamp_ns, messages.image(self._make, stamp_ns, frame_id, image))
 
     def write_camera_info(
         self,
@@ -157,14 +164,25 @@ class BagWriter:
         )
         self._write(TRANSFORM_TOPIC, estimate.stamp_ns, messages.tf_message(self._make, [stamped]))
 
-    def write_path(self, trajectory: Trajectory, frame_id: str = ODOM_FRAME) -> None:
-        """A whole trajectory as one nav_msgs/Path on /path, at its last stamp."""
+    def write_pose(self, stamp_ns: int, T_odom_base: FloatArray, frame_id: str = ODOM_FRAME) -> None:
+        """A pose (4, 4) of base_link as geometry_msgs/PoseStamped on /odometry/pose."""
+        self._write(POSE_TOPIC, stamp_ns, messages.pose_stamped(self._make, stamp_ns, frame_id, T_odom_base))
+
+    def write_path(
+        self,
+        trajectory: Trajectory,
+        frame_id: str = ODOM_FRAME,
+        *,
+        stamp_ns: int | None = None,
+        topic: str = PATH_TOPIC,
+    ) -> None:
+        """A trajectory as one nav_msgs/Path, at its last stamp where no other is given."""
         poses = [
             messages.pose_stamped(self._make, int(stamp_ns), frame_id, T)
             for stamp_ns, T in zip(trajectory.stamps_ns, trajectory.poses, strict=True)
         ]
-        stamp_ns = int(trajectory.stamps_ns[-1])
-        self._write(PATH_TOPIC, stamp_ns, messages.path(self._make, stamp_ns, frame_id, poses))
+        stamp_ns = int(trajectory.stamps_ns[-1]) if stamp_ns is None else stamp_ns
+        self._write(topic, stamp_ns, messages.path(self._make, stamp_ns, frame_id, poses))
 
     def write_raw(
         self,

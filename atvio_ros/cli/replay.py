@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.drives.bag_drive import bag_rig, bag_truth
     from atvio_ros.errors import NodeError
     from atvio_ros.evaluation.run import copy_reference, run_notes, summary_line
+    from atvio_ros.evaluation.scene import DebugPictures, write_scene
     from atvio_ros.odometry.pipeline import assemble
 
     if arguments.rate < 0.0:
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         common.make_output_folder(arguments.out, arguments.bag)
         model = str(arguments.model.absolute()) if arguments.model else ''
         parameters = {'estimator': estimator.kind, 'model': model, 'device': arguments.device}
+        pictures = DebugPictures()
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')
             done = replay(
@@ -62,10 +64,12 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.out / 'node.log',
                 arguments.rate,
                 lambda answered: progress.update(task, completed=answered),
+                pictures,
             )
         with BagWriter(arguments.out / 'odometry.mcap', single_file=True) as writer:
             copy_reference(reader, writer)
             done.recording.write(writer)
+            write_scene(writer, reader, robot.rig, done.trajectory, pictures)
     status = done.recording.status
     counts = status.images_received, status.imu_received
     notes = run_notes(arguments.bag, estimator, robot, *counts, done.recording.dropped)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
+
+if TYPE_CHECKING:
+    from atvio_ros.odometry.sight import Sight
+    from atvio_ros.types import FramePair, OdometryEstimate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.drives.bag_drive import bag_rig, bag_truth
     from atvio_ros.evaluation.debug_images import DebugImages
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
+    from atvio_ros.evaluation.scene import DebugPictures
 
     console = common.note_console()
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
@@ -35,7 +41,14 @@ def run(arguments: argparse.Namespace) -> None:
         truth = bag_truth(reader)
         estimator = common.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
+        shown = DebugPictures(estimator.name)
         pictures = DebugImages(arguments.debug_images, estimator.name) if arguments.debug_images else None
+
+        def draw(pair: FramePair, estimate: OdometryEstimate, sight: Sight | None) -> None:
+            shown.draw(pair, estimate, sight)
+            if pictures:
+                pictures.write(pair, estimate, sight)
+
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
             done = run_bag(
@@ -45,9 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
                 standstill=arguments.standstill,
                 on_progress=lambda: progress.advance(task),
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
-                on_estimate=pictures.write if pictures else None,
+                on_estimate=draw,
             )
-        record(arguments.out / 'odometry.mcap', reader, done)
+        record(arguments.out / 'odometry.mcap', reader, done, robot.rig, shown)
     counts = done.counts
     notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
     lines = [*robot.reports, summary_line(notes), *done.remarks()]

@@ -15,6 +15,7 @@ from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.bags.topics import GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImageError
+from atvio_ros.evaluation.scene import DebugPictures, write_scene
 from atvio_ros.evaluation.ways import ways
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
@@ -157,13 +158,13 @@ def summary_line(notes: Mapping[str, Any]) -> str:
     )
 
 
-def record(path: Path, reader: BagReader, done: BagRun) -> None:
-    """Write what the node would have published as one .mcap file, with the bag's ground truth and static transforms."""
+def record(path: Path, reader: BagReader, done: BagRun, rig: Rig, pictures: DebugPictures | None = None) -> None:
+    """Write what the node would have published as one .mcap file, with what it takes to see the drive in it."""
     with BagWriter(path, single_file=True) as writer:
         copy_reference(reader, writer)
         for estimate in done.estimates:
             writer.write_odometry(estimate)
-        writer.write_path(done.trajectory)
+        write_scene(writer, reader, rig, done.trajectory, pictures)
 
 
 def copy_reference(reader: BagReader, writer: BagWriter) -> None:

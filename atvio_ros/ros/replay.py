@@ -14,31 +14,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import rclpy
 import yaml
 from nav_msgs.msg import Odometry
-from nav_msgs.msg import Path as PathMessage
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
-from atvio_ros.bags.topics import Topics
+from atvio_ros.bags.topics import DEBUG_IMAGE_TOPIC, Topics
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import NodeError
-from atvio_ros.message_decoding import header_stamp_ns, pose
+from atvio_ros.message_decoding import header_stamp_ns, image_pixels, pose
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.rig.rig import Rig
 from atvio_ros.rig.rig_yaml import write_rig
 from atvio_ros.ros.player import BagPlayer
-from atvio_ros.types import Trajectory
+from atvio_ros.types import ImageArray, Trajectory
 
 START_LIMIT_S = 60.0  # importing PyTorch and loading a model takes seconds, on a busy machine many
 ANSWER_LIMIT_S = 60.0  # longest silence of the node before it is given up
@@ -51,18 +51,28 @@ IN_FLIGHT = 4  # images that may be on their way, or in the node, without an ans
 RECORDED = {
     '/odometry': ('nav_msgs/msg/Odometry', Odometry),
     '/tf': ('tf2_msgs/msg/TFMessage', TFMessage),
-    '/path': ('nav_msgs/msg/Path', PathMessage),
+    DEBUG_IMAGE_TOPIC: ('sensor_msgs/msg/Image', Image),
     '/status': ('atvio_ros/msg/OdometryStatus', OdometryStatus),
 }
 
 
+class Pictures(Protocol):
+    """Keeps some of the debug images."""
+
+    def wants(self, stamp_ns: int) -> bool:
+        """Whether a picture of this stamp would be kept."""
+
+    def add(self, stamp_ns: int, bgr: ImageArray) -> None:
+        """Keep a picture (H, W, 3), if it is wanted."""
+
+
 @dataclass
 class Recording:
-    """What the node published. Messages are kept as the bytes that came over DDS."""
+    """What the node published. Messages are kept as the bytes that came over DDS; debug images go to `pictures`."""
 
     odometry: list[tuple[int, bytes]] = field(default_factory=list)  # header stamp [ns], CDR
     transforms: list[bytes] = field(default_factory=list)
-    path: bytes | None = None  # the newest: each holds all poses before
+    pictures: Pictures | None = None
     status: OdometryStatus = field(default_factory=OdometryStatus)
 
     def subscribe(self, node: Node) -> None:
@@ -70,7 +80,7 @@ class Recording:
         handlers: dict[str, Callable[[bytes], None]] = {
             '/odometry': self._on_odometry,
             '/tf': self.transforms.append,
-            '/path': self._on_path,
+            **({DEBUG_IMAGE_TOPIC: self._on_picture} if self.pictures else {}),
             '/status': self._on_status,
         }
         for topic, handler in handlers.items():
@@ -97,8 +107,9 @@ class Recording:
     def _on_odometry(self, cdr: bytes) -> None:
         self.odometry.append((_header_stamp_ns(cdr), cdr))
 
-    def _on_path(self, cdr: bytes) -> None:
-        self.path = cdr
+    def _on_picture(self, cdr: bytes) -> None:
+        if self.pictures and self.pictures.wants(stamp := _header_stamp_ns(cdr)):
+            self.pictures.add(stamp, image_pixels(deserialize_message(cdr, Image))[..., ::-1])  # kept as it is drawn
 
     def _on_status(self, cdr: bytes) -> None:
         self.status = deserialize_message(cdr, OdometryStatus)
@@ -110,8 +121,6 @@ class Recording:
         for cdr in self.transforms:
             stamp = header_stamp_ns(deserialize_message(cdr, TFMessage).transforms[0])
             writer.write_raw('/tf', RECORDED['/tf'][0], stamp, cdr)
-        if self.path is not None:
-            writer.write_raw('/path', RECORDED['/path'][0], self.odometry[-1][0], self.path)
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,7 @@ def replay(
     log: Path,
     rate: float = 1.0,
     on_progress: Callable[[int], None] = lambda processed: None,
+    pictures: Pictures | None = None,
 ) -> Replay:
     """Play `reader`'s bag to a node of our own and record what it publishes.
 
@@ -147,7 +157,7 @@ def replay(
     rclpy.init(context=context)
     try:
         player_node = Node('atvio_replay', context=context)
-        recording = Recording()
+        recording = Recording(pictures=pictures)
         recording.subscribe(player_node)
         player = BagPlayer(player_node, reader)
         with spinning(player_node, context), node_process(reader, rig, parameters, log) as process:
