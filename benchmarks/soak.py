@@ -89,7 +89,7 @@ def soak(bag: Path, minutes: float, rate: float, log: Path) -> Soak:
                     first_ns, last_ns = first_ns or message.log_stamp_ns, message.log_stamp_ns
                     if last_ns - sampled_ns >= SAMPLE_PERIOD_NS:
                         sampled_ns = last_ns
-                        memory.append(_resident_mb(process.pid))
+                        memory.append(resident_mb(process.pid))
 
                 while played_s < 60.0 * minutes:
                     first_ns = sampled_ns = 0
@@ -124,7 +124,8 @@ def _wait_for_answers(recording: Recording, images: int, imu: int) -> None:
         time.sleep(0.1)
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process."""
     for line in Path(f'/proc/{pid}/status').read_text().splitlines():
         if line.startswith('VmRSS:'):
             return int(line.split()[1]) / 1024.0

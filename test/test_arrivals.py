@@ -35,6 +35,14 @@ def test_each_publisher_has_numbers_of_its_own_and_a_new_one_begins_anew():
     assert arrivals.ask().lost == 0
 
 
+def test_what_is_sent_while_nobody_listens_is_not_lost():
+    arrivals = Arrivals()
+    feed(arrivals, [1, 2, 3])
+    arrivals.restart()
+    feed(arrivals, [100, 101])
+    assert arrivals.ask().lost == 0
+
+
 def test_numbers_out_of_order_and_repeated_are_no_losses():
     arrivals = Arrivals()
     feed(arrivals, [1, 2, 2, 3, 1, 4])

@@ -61,6 +61,12 @@ class Arrivals:
         if len(self._numbers) > _MOST_PUBLISHERS:
             del self._numbers[next(iter(self._numbers))]  # the one that was silent for longest
 
+    def restart(self) -> None:
+        """Somebody listens again: what was sent meanwhile is not lost."""
+        self._numbers.clear()
+        self._newest.clear()
+        self._last_ns = None
+
     def report_lost(self, count: int) -> None:
         """What the middleware says it has lost."""
         self._reported += count
