@@ -122,3 +122,15 @@ def test_a_bag_that_gives_no_odometry_is_an_error_that_says_why(tmp_path):
         run(write_bag(tmp_path / 'early imu', [(START_NS - 10**9, still(START_NS - 10**9)), *[
             event for event in drive(3) if isinstance(event[1], int)
         ]]))  # fmt: skip
+
+
+def test_two_cameras_in_one_topic_of_a_bag_are_said_with_their_frames(tmp_path):
+    events = [(log_ns, grainy(event) if isinstance(event, int) else event) for log_ns, event in drive(20)]
+    other = [START_NS + k * 100_000_000 + 50_000_000 for k in range(19)]
+    events += [
+        (at_ns, messages.image(MAKE, at_ns, 'right', np.full((32, 64), k, np.uint8))) for k, at_ns in enumerate(other)
+    ]
+    done = run(write_bag(tmp_path / 'two', sorted(events, key=lambda event: event[0])))
+    assert any('images on /camera/image_raw come by turns from 2 sources (frame_id: camera, right)' in text
+               for text in done.warnings)  # fmt: skip
+    assert not any('by turns' in text for text in run(write_bag(tmp_path / 'one', drive(20))).warnings)

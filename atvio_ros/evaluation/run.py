@@ -17,6 +17,7 @@ from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImageError
 from atvio_ros.evaluation.scene import DebugPictures, write_scene
 from atvio_ros.evaluation.ways import ways
+from atvio_ros.odometry.arrivals import Arrivals, turns_words
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Counts, Reason
@@ -70,7 +71,7 @@ def run_bag(
     odometry = assemble(
         estimator, rig, standstill=standstill, limits=limits, on_warning=lambda text: warnings.update((text,))
     )
-    check_size = SizeCheck()
+    check_size, arrivals = SizeCheck(), Arrivals()
 
     ledger = odometry.pairer.ledger
 
@@ -82,7 +83,9 @@ def run_bag(
         for event in reader.events(on_bad_message):
             if isinstance(event, BagImage):
                 on_progress()
-                warnings.update(filter(None, (check_size.update(*event.image.shape[:2]),)))
+                arrivals.take(event.frame_id, event.stamp_ns)
+                turns = turns_words('images', reader.topics.image or '', arrivals.ask(), ())
+                warnings.update(filter(None, (check_size.update(*event.image.shape[:2]), turns)))
                 try:
                     frame = odometry.intake.frame(event.stamp_ns, event.image)
                 except ImageError as error:

@@ -112,11 +112,13 @@ def lost_words(what: str, topic: str, arrived: Arrived, time_s: float, parameter
 
 
 def turns_words(what: str, topic: str, arrived: Arrived, nodes: tuple[str, ...]) -> str:
-    """What to say of sources that take turns on one topic; '' where there is one. `nodes`: who publishes there."""
+    """What to say of sources that take turns on one topic; '' where there is one. `nodes`: who publishes there, as far
+    as that is known."""
     if not arrived.publishers:
         return ''
     frames = ', '.join(frame or 'without frame_id' for frame in arrived.frames)
+    who = f'; nodes: {", ".join(nodes)}' if nodes else ''
     return (
         f'{what} on {topic} come by turns from {max(len(arrived.frames), arrived.publishers)} sources (frame_id: '
-        f'{frames}; nodes: {", ".join(nodes) or "unknown"}): the odometry needs one. Remap to the topic of one'
+        f'{frames}{who}): the odometry needs one. Remap to the topic of one'
     )
