@@ -28,15 +28,14 @@ class Textures:
         """The materials with the road's contrast as the conditions have it."""
         if conditions.texture == 1.0:
             return self
-        images = self.images.astype(np.float32)
-        for name in ('asphalt', 'patches', 'line'):
-            for layer in self.layers[name]:
-                mean = images[layer].mean(axis=(0, 1))
-                images[layer] = mean + (images[layer] - mean) * conditions.texture
-        dither = np.random.default_rng(0).random(images.shape[1:3], dtype=np.float32)[
-            ..., None
-        ]  # contrast below a grey
-        return Textures(np.clip(images + dither, 0.0, 255.0).astype(np.uint8), self.layers)
+        images = self.images.copy()
+        dither = np.random.default_rng(0).random(images.shape[1:3], dtype=np.float32)[..., None]  # below a grey
+        for layer in (layer for name in ('asphalt', 'patches', 'line') for layer in self.layers[name]):
+            pixels = images[layer].astype(np.float32)
+            mean = pixels.mean(axis=(0, 1))
+            pixels = mean + (pixels - mean) * np.float32(conditions.texture)
+            images[layer] = np.clip(pixels + dither, 0.0, 255.0).astype(np.uint8)
+        return Textures(images, self.layers)
 
 
 def make_textures(rng: np.random.Generator) -> Textures:
