@@ -80,6 +80,10 @@ class Optics(Protocol):
     def height(self) -> int:
         """Rows of the camera's image."""
 
+    @property
+    def supersampling(self) -> float:
+        """Drawn pixels per image pixel, each way."""
+
     def rows(self, face: int, first: int, last: int) -> tuple[int, int]:
         """The rows of a face from which the image's rows from `first` up to `last` are made; the same: none."""
 
@@ -95,6 +99,7 @@ class Straight:
         size = (round(camera.width * supersampling), round(camera.height * supersampling))
         self.faces = (Face(FORWARD, camera, size),)
         self.height = camera.height
+        self.supersampling = supersampling
 
     def rows(self, face: int, first: int, last: int) -> tuple[int, int]:
         """See Optics. Whole rows where `first` and `last` times the supersampling are."""
@@ -117,6 +122,7 @@ class Lens:
         self._camera = camera
         self.height = camera.height
         self._samples = samples = max(2, int(np.ceil(supersampling)))  # a pixel, each way
+        self.supersampling = supersampling
         _check_size(camera.width * samples, camera.height * samples)
         rays = _rays(camera, samples)
         seen = np.asarray(np.isfinite(rays).all(axis=-1))

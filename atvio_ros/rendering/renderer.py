@@ -23,6 +23,7 @@ NEAR_M = 0.3
 AHEAD_M, BEHIND_M, DETAIL_AHEAD_M = 260.0, 64.0, 110.0
 SHADOW_ROWS = 2048  # of the strip around the camera that the GPU holds, as a ring
 MOVING_QUADS = 8192
+FINE_SUPERSAMPLING = 2.0
 AMBIENT, STREET_LAMPS, LAMP_HEIGHT_M = 0.03, 0.8, 0.65  # at night, in daylight; of headlights
 
 
@@ -42,6 +43,10 @@ class Renderer:
         self._targets = [gl.framebuffer([gl.texture(size, 4)], gl.depth_renderbuffer(size)) for size in sizes]
         self._pixels = [np.empty((height, width, 4), np.uint8) for width, height in sizes]
         self._textures = _texture_array(gl, world.textures)
+        self._ground_sampler = _sampler(gl, moderngl.LINEAR_MIPMAP_LINEAR)
+        # With many samples a pixel nobody sees where one mipmap level ends: a sixth of the time is saved.
+        fine = optics.supersampling >= FINE_SUPERSAMPLING
+        self._things_sampler = _sampler(gl, moderngl.LINEAR_MIPMAP_NEAREST) if fine else self._ground_sampler
         self._panorama = gl.texture(world.panorama.shape[1::-1], 3, world.panorama.tobytes())
         self._panorama.repeat_y = False
         self._panorama.build_mipmaps()
@@ -143,12 +148,15 @@ class Renderer:
         far[:2, 3] = far[3, 3] = 0.0  # the sky is as far away in the mirror, too
         self._set_matrix(('sky',), far)
         self._gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)  # back faces cost a third of the time
+        self._things_sampler.use(0)
         self._draw(self._solid, world.solid, way_m, AHEAD_M)
         self._draw(self._detail, world.detail, way_m, DETAIL_AHEAD_M)
         if moving is not None and len(moving):
             self._moving.render(vertices=6 * min(len(moving), MOVING_QUADS))
         if ground:
+            self._ground_sampler.use(0)
             self._draw(self._ground, world.ground, way_m, AHEAD_M)
+            self._things_sampler.use(0)
         self._gl.disable(moderngl.CULL_FACE)  # leaves have two sides
         self._draw(self._leaves, world.leaves, way_m, AHEAD_M)
         self._sky.render(vertices=6 * self._sky_quads)
@@ -281,6 +289,13 @@ def _texture_array(gl: Any, images: ImageArray) -> Any:
     texture.build_mipmaps()
     texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
     return texture
+
+
+def _sampler(gl: Any, between: int) -> Any:
+    """How textures are read: `between` pixels of a mipmap level, or of two."""
+    sampler = gl.sampler()
+    sampler.filter = (between, moderngl.LINEAR)
+    return sampler
 
 
 def _padding(form: str) -> str:

@@ -6,11 +6,13 @@ see motion rather than scenery needs many sceneries. Held-out stretches become v
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +74,8 @@ class Job:
         """The source as recorded in meta.json; a sequence with the same source is not made again."""
         drive = self.drive
         if drive.most_images is not None:
-            recipe = hashlib.sha256(repr(drive).encode()).hexdigest()[:12]
+            changed = _changed(dataclasses.asdict(drive), dataclasses.asdict(DriveSettings()))
+            recipe = hashlib.sha256(repr(changed).encode()).hexdigest()[:12]
             return f'atvio synthesize-set --robots: random_robot({drive.seed}, {drive.most_images}), recipe {recipe}'
         if drive.poses is None:
             return f'atvio synthesize --seed {drive.seed} --length {drive.length:g}'
@@ -167,6 +170,15 @@ def render(job: Job, out: Path, settings: SetSettings) -> int:
         pass
     meta = SequenceMeta(source=job.source, excluded=job.excluded)
     return len(prepare(synthesize(job.drive), folder, meta, size_px=size_px, view=settings.view))
+
+
+def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults: settings that are new one day do not make an old sequence another."""
+    return {
+        name: _changed(value, usual[name]) if isinstance(value, dict) else value
+        for name, value in sorted(values.items())
+        if value != usual[name]
+    }
 
 
 def _seen_only(seed: int) -> Conditions:
