@@ -6,6 +6,7 @@ import argparse
 import time
 
 from atvio_ros.rendering import DriveSettings, synthesize
+from atvio_ros.rendering.conditions import named_conditions
 
 
 def main() -> None:
@@ -14,9 +15,22 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--length', type=float, default=1000.0, help='metres')
     parser.add_argument('--images', type=int, default=400)
+    parser.add_argument('--width', type=int, default=416)
+    parser.add_argument('--height', type=int, default=128)
+    parser.add_argument('--supersampling', type=float, default=1.5)
+    parser.add_argument('--conditions', default='', metavar='NAME[,NAME...]', help='of rendering/conditions.py')
     args = parser.parse_args()
     start = time.perf_counter()
-    drive = synthesize(DriveSettings(seed=args.seed, length=args.length))
+    conditions = named_conditions(args.conditions.split(',') if args.conditions else ())
+    settings = DriveSettings(
+        seed=args.seed,
+        length=args.length,
+        width=args.width,
+        height=args.height,
+        supersampling=args.supersampling,
+        conditions=conditions,
+    )
+    drive = synthesize(settings)
     world = drive.world
     print(f'set-up: {time.perf_counter() - start:.1f} s for {drive.length_m:.0f} m, {len(world.items)} things')
     images = drive.images(0, args.images + 10)

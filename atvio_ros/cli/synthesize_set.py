@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from atvio_ros.cli import common
@@ -72,7 +74,9 @@ def run(arguments: argparse.Namespace) -> None:
     jobs = plan_set(settings, arguments.kitti, held_out, excluded)
     images = 0
     with (
-        ProcessPoolExecutor(arguments.processes, mp_context=get_context('spawn')) as processes,
+        ProcessPoolExecutor(
+            arguments.processes, mp_context=get_context('spawn'), initializer=_end_with_parent
+        ) as processes,
         common.progress_bar() as progress,
     ):
         task = progress.add_task('rendering', total=len(jobs), unit='sequences')
@@ -85,3 +89,10 @@ def run(arguments: argparse.Namespace) -> None:
             processes.shutdown(cancel_futures=True)
             raise
     print(f'{len(jobs)} sequences with {images} images are in {arguments.out}')
+
+
+def _end_with_parent() -> None:
+    """A process that renders ends when the one that asked for it was killed; it would go on with what is queued."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
