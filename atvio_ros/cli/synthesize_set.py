@@ -93,6 +93,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _end_with_parent() -> None:
     """A process that renders ends when the one that asked for it was killed; it would go on with what is queued."""
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
