@@ -146,8 +146,8 @@ class Stream:
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
 
     def is_connected(self) -> bool:
-        """Whether the node hears both streams."""
-        return all(self._publishers[name].get_subscription_count() for name in ('image', 'imu'))
+        """Whether the node hears images, IMU and camera_info."""
+        return all(self._publishers[name].get_subscription_count() for name in ('image', 'imu', 'camera_info'))
 
     def play_at(self, number: int, at_ns: int) -> int:
         """When event `number` is due [ns since the start]; it is sent where `at_ns` has reached that."""

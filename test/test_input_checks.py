@@ -214,3 +214,11 @@ def test_a_change_of_image_size_is_said_once_each_time():
     texts = [check.update(*size) for size in sizes]
     assert [text is not None for text in texts] == [False, False, False, True, False, False, True]
     assert '640x480 now, 1241x376 before' in (texts[3] or '')
+
+
+@pytest.mark.filterwarnings('error')
+def test_forces_that_no_unit_explains_are_no_gravity_and_overflow_nothing():
+    check = GravityCheck()
+    for i in range(400):
+        force = (0.0, 1e300 if i % 3 else 0.0, 9.81)
+        assert check.update(reading(START_NS + 10 * i * MS, force=force)) is None

@@ -18,6 +18,7 @@ from node_process import NodeProcess
             '[0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]',
             'the quaternion (qx qy qz qw) has length 2.000, it must be 1',
         ),
+        ('base_to_camera', '[1.0e160, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]', 'is 1e+160 m away'),
         ('base_to_imu', '[0.0, 0.0, 0.0, .nan, 0.0, 0.0, 1.0]', 'NaN'),
         ('camera_height', 0.0, 'camera_height'),
         ('camera_height', 50.0, 'camera_height'),

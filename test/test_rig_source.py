@@ -23,7 +23,7 @@ from atvio_ros.errors import AtvioError
 from atvio_ros.odometry.ledger import Reason
 from atvio_ros.ros.camera_watch import CameraWatch
 from atvio_ros.ros.parameters import NodeParameters
-from atvio_ros.ros.rig_source import GRACE_S, RigSource
+from atvio_ros.ros.rig_source import COMPLAINT_PERIOD_S, GRACE_S, RigSource
 
 INFO = CameraInfo(width=WIDTH, height=HEIGHT, distortion_model='plumb_bob', d=[0.0] * 5, k=K)
 POSES = {'base_to_camera': (0.0, 0.0, 0.0, *LOOKING_FORWARD), 'base_to_imu': (0.0,) * 6 + (1.0,)}
@@ -137,6 +137,18 @@ def test_the_topic_rig_comes_before_transforms_and_a_bad_one_is_left_out(node):
     each.source._on_rig(String(data='camera_height: 2.0\ngyro_lag: 0.05'))
     assert each.sources['camera_height'] == each.sources['gyro_lag'] == '/rig'
     assert each.source.combination().rig.camera_height == 2.0
+
+
+def test_a_flood_of_bad_messages_on_rig_is_told_every_few_seconds_and_a_long_one_is_not_read(node, monkeypatch):
+    each = Listener(node)
+    said: list[str] = []
+    monkeypatch.setattr(node.get_logger(), 'error', said.append)
+    for _ in range(20):
+        each.source._on_rig(String(data='camera_hight: 2.0'))
+    assert len(said) == 1
+    each.now_s += COMPLAINT_PERIOD_S
+    each.source._on_rig(String(data='[' * 100_000))
+    assert 'has 100000 characters; a description of a robot has at most' in said[1]
 
 
 def test_a_file_of_kalibr_ties_the_imu_to_the_camera(node, tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from atvio_ros.types import NANOSECONDS
+from atvio_ros.words import listed
 
 _REMEMBERED = 40  # messages that turns are looked for in
 _FEWEST_TURNS, _FEWEST_EACH = 6, 3  # a driver that restarts under another name takes over once
@@ -116,8 +117,8 @@ def turns_words(what: str, topic: str, arrived: Arrived, nodes: tuple[str, ...])
     as that is known."""
     if not arrived.publishers:
         return ''
-    frames = ', '.join(frame or 'without frame_id' for frame in arrived.frames)
-    who = f'; nodes: {", ".join(nodes)}' if nodes else ''
+    frames = listed([frame or 'without frame_id' for frame in arrived.frames])
+    who = f'; nodes: {listed(nodes)}' if nodes else ''
     return (
         f'{what} on {topic} come by turns from {max(len(arrived.frames), arrived.publishers)} sources (frame_id: '
         f'{frames}{who}): the odometry needs one. Remap to the topic of one'

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from atvio_ros.errors import CalibrationError
+from atvio_ros.errors import CalibrationError, SettingsError
 from atvio_ros.files import write_text
 from atvio_ros.geometry import quaternion
 from atvio_ros.rig.camera import CameraModel
@@ -19,6 +19,8 @@ from atvio_ros.rig.kalibr import is_kalibr, kalibr_part
 from atvio_ros.rig.rig import NOMINAL_PITCH_SIGMA, NOMINAL_YAW_SIGMA, DirectionOfTravel, Rig, RigPart
 from atvio_ros.settings import from_mapping, load_yaml, parse_yaml, setting
 from atvio_ros.types import FloatArray
+
+LONGEST_TEXT = 50_000  # of a message: reading YAML is slow, and readings wait
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ def read_rig(path: Path, rectified: bool = False, camera: str = '', image_topic:
 
 def rig_part(text: str, source: str, rectified: bool = False) -> RigPart:
     """What the text of a rig file says; see read_rig. Raises SettingsError, CalibrationError."""
+    if len(text) > LONGEST_TEXT:
+        raise SettingsError(
+            f'{source} has {len(text)} characters; a description of a robot has at most {LONGEST_TEXT}.'
+        )
     return from_mapping(RigSettings, parse_yaml(text, source), source).part(source, rectified)
 
 

@@ -28,6 +28,7 @@ from atvio_ros.words import listed, shortened
 
 STATIC_TRANSFORMS = '/tf_static'
 ON_RIG_TOPIC = ('imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias')  # what no other topic tells
+COMPLAINT_PERIOD_S = 5.0
 GRACE_S = 2.0  # after the first image: what is latched has come by then
 
 
@@ -66,6 +67,7 @@ class RigSource:
         self._camera_info: RigPart | None = None
         self._errors: dict[str, str] = {}  # topic -> why what it says is impossible
         self._refused = ''  # a transform that is none
+        self._complained_s = -COMPLAINT_PERIOD_S + clock()  # about the topic rig
         self._subscriptions = self._subscribe()
 
     @property
@@ -160,7 +162,9 @@ class RigSource:
             self._on_topic = rig_part(message.data, topic, self._rectified)
         except AtvioError as error:
             self._on_topic = RigPart(topic)
-            self._node.get_logger().error(f'the message on {topic} is not used: {shortened(str(error))}')
+            if self._clock() - self._complained_s >= COMPLAINT_PERIOD_S:
+                self._complained_s = self._clock()
+                self._node.get_logger().error(f'the message on {topic} is not used: {shortened(str(error))}')
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         topic, self._newest_camera_info = self._topic('camera_info'), message
