@@ -9,8 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from atvio_ros.errors import MessageError
 from atvio_ros.geometry import inverse
 from atvio_ros.types import FloatArray
+
+MOST_FRAMES = 50_000  # of a robot with a thousand bodies, and some
 
 
 class TransformTree:
@@ -27,8 +30,11 @@ class TransformTree:
         return sorted({*self._parents, *(parent for parent, _ in self._parents.values())})
 
     def add(self, parent: str, child: str, T_parent_child: FloatArray) -> None:
-        """Take the pose (4, 4) of `child` in `parent`."""
-        self._parents[frame_name(child)] = frame_name(parent), T_parent_child
+        """Take the pose (4, 4) of `child` in `parent`. Raises MessageError when there are too many frames."""
+        child = frame_name(child)
+        if len(self._parents) >= MOST_FRAMES and child not in self._parents:
+            raise MessageError(f'There are more than {MOST_FRAMES} frames. Which node publishes so many?')
+        self._parents[child] = frame_name(parent), T_parent_child
 
     def lookup(self, target: str, source: str) -> FloatArray | None:
         """T_target_source (4, 4), through their common ancestor; None while a link is missing."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.errors import MessageError
 from atvio_ros.geometry import inverse, transform, translation
-from atvio_ros.transform_tree import TransformTree, lookup
+from atvio_ros.transform_tree import MOST_FRAMES, TransformTree, lookup
 
 TURNED_LEFT = Rotation.from_euler('z', 90, degrees=True).as_matrix()
 
@@ -55,3 +56,13 @@ def test_transforms_kept_in_a_dictionary_are_looked_up_in_the_same_way():
     transforms = {('base_link', 'mast'): translation(0.0, 0.0, 1.0), ('mast', 'camera'): translation(1.0, 0.0, 0.0)}
     np.testing.assert_array_equal(lookup(transforms, 'camera', 'base_link'), translation(-1.0, 0.0, -1.0))
     assert lookup(transforms, 'base_link', 'lidar') is None
+
+
+def test_frames_without_end_are_refused_and_those_that_are_known_still_move():
+    tree = TransformTree()
+    for i in range(MOST_FRAMES):
+        tree.add('base_link', f'frame_{i}', np.eye(4))
+    with pytest.raises(MessageError, match='more than 50000 frames'):
+        tree.add('base_link', 'one more', np.eye(4))
+    tree.add('base_link', 'frame_7', translation(1.0, 0.0, 0.0))
+    assert tree.lookup('base_link', 'frame_7')[0, 3] == 1.0

@@ -60,9 +60,10 @@ def read_calibration(folder: Path, camera: str) -> Calibration:
     width, height = _matrix(table, cam_to_cam, f'S_rect_{camera}', (2,))
     check_image_size(width, height, DatasetError, f'{cam_to_cam}: S_rect_{camera}', drawn=True)
     size = int(width), int(height)
-    if np.abs(P).max() > LARGEST_ENTRY or min(P[0, 0], P[1, 1]) < 1.0 or P[2, 2] != 1.0:
+    if np.abs(P).max() > LARGEST_ENTRY or min(P[0, 0], P[1, 1]) < 1.0 or P[2, 2] != 1.0 or np.tril(P[:, :3], -1).any():
         raise DatasetError(
-            f'{cam_to_cam}: P_rect_{camera} is no projection: fx and fy must be over 1 px, its last row 0 0 1 z.'
+            f'{cam_to_cam}: P_rect_{camera} is no projection: fx and fy must be over 1 px, '
+            'what is below them 0, and its last row 0 0 1 z.'
         )
     # P = K [I | t] maps the rectified camera 0 to pixels of this one, so t is camera 0 seen from it.
     T_camera_camera0 = translation(*np.linalg.solve(P[:, :3], P[:, 3]))
