@@ -62,7 +62,8 @@ def header_frame(message: Any) -> str:
 
 def imu_sample(message: Any) -> ImuSample:
     """sensor_msgs/Imu, in its own frame; its orientation is not used."""
-    return ImuSample(header_stamp_ns(message), _xyz(message.angular_velocity), _xyz(message.linear_acceleration))
+    w, a = _xyz(message.angular_velocity), _xyz(message.linear_acceleration)
+    return ImuSample(header_stamp_ns(message), w, a, header_frame(message))
 
 
 def image_pixels(message: Any) -> ImageArray:

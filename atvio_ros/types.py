@@ -20,6 +20,7 @@ class ImuSample:
     stamp_ns: int
     angular_velocity: FloatArray  # (3,) rad/s
     linear_acceleration: FloatArray  # (3,) m/s^2, gravity included
+    frame_id: str = ''  # of its message, to tell two IMUs apart
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from samples.bags import image as picture
 from samples.offline import OneMetreForward, drive, grainy, run, still, write_bag
 
 from atvio_ros import messages
+from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImuError
 from atvio_ros.types import FramePair, ImuSample, RelativeMotion
 
@@ -124,13 +125,22 @@ def test_a_bag_that_gives_no_odometry_is_an_error_that_says_why(tmp_path):
         ]]))  # fmt: skip
 
 
-def test_two_cameras_in_one_topic_of_a_bag_are_said_with_their_frames(tmp_path):
+def test_two_sources_in_one_topic_of_a_bag_are_said_with_their_frames(tmp_path):
     events = [(log_ns, grainy(event) if isinstance(event, int) else event) for log_ns, event in drive(20)]
-    other = [START_NS + k * 100_000_000 + 50_000_000 for k in range(19)]
-    events += [
-        (at_ns, messages.image(MAKE, at_ns, 'right', np.full((32, 64), k, np.uint8))) for k, at_ns in enumerate(other)
-    ]
-    done = run(write_bag(tmp_path / 'two', sorted(events, key=lambda event: event[0])))
-    assert any('images on /camera/image_raw come by turns from 2 sources (frame_id: camera, right)' in text
-               for text in done.warnings)  # fmt: skip
+    for k in range(19):
+        at_ns = START_NS + k * 100_000_000 + 50_000_000
+        events.append((at_ns, messages.image(MAKE, at_ns, 'right', np.full((32, 64), k, np.uint8))))
+    path = write_bag(tmp_path / 'two', sorted(events, key=lambda event: event[0]))
+    said = 'images on /camera/image_raw come by turns from 2 sources (frame_id: camera, right)'
+    assert any(said in text for text in run(path).warnings)
+
+    with BagWriter(tmp_path / 'imus') as bag:
+        for log_ns, event in drive(20):
+            if isinstance(event, int):
+                bag.write_image(event, np.full((32, 64), event % 251, np.uint8))
+                continue
+            for frame, later_ns in (('imu_link', 0), ('imu_rear', 5_000_000)):
+                bag.write_imu(still(log_ns + later_ns), frame)
+    said = 'IMU readings on /imu/data_raw come by turns from 2 sources (frame_id: imu_link, imu_rear)'
+    assert any(said in text for text in run(tmp_path / 'imus').warnings)
     assert not any('by turns' in text for text in run(write_bag(tmp_path / 'one', drive(20))).warnings)

@@ -71,7 +71,9 @@ def run_bag(
     odometry = assemble(
         estimator, rig, standstill=standstill, limits=limits, on_warning=lambda text: warnings.update((text,))
     )
-    check_size, arrivals = SizeCheck(), Arrivals()
+    check_size = SizeCheck()
+    arrivals = {'images': Arrivals(), 'IMU readings': Arrivals()}
+    names = {'images': reader.topics.image or '', 'IMU readings': reader.topics.imu or ''}
 
     ledger = odometry.pairer.ledger
 
@@ -83,9 +85,9 @@ def run_bag(
         for event in reader.events(on_bad_message):
             if isinstance(event, BagImage):
                 on_progress()
-                arrivals.take(event.frame_id, event.stamp_ns)
-                turns = turns_words('images', reader.topics.image or '', arrivals.ask(), ())
-                warnings.update(filter(None, (check_size.update(*event.image.shape[:2]), turns)))
+                arrivals['images'].take(event.frame_id, event.stamp_ns)
+                turns = (turns_words(what, names[what], each.ask()) for what, each in arrivals.items())
+                warnings.update(filter(None, (check_size.update(*event.image.shape[:2]), *turns)))
                 try:
                     frame = odometry.intake.frame(event.stamp_ns, event.image)
                 except ImageError as error:
@@ -93,6 +95,7 @@ def run_bag(
                 else:
                     yield frame
             else:
+                arrivals['IMU readings'].take(event.frame_id, event.stamp_ns)
                 yield event
 
     starts: list[int] = []

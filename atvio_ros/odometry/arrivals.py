@@ -17,7 +17,7 @@ from atvio_ros.words import listed
 
 _REMEMBERED = 40  # messages that turns are looked for in
 _FEWEST_TURNS, _FEWEST_EACH = 6, 3  # a driver that restarts under another name takes over once
-_INTERVALS = 100  # that the usual one is taken from
+_INTERVALS, _OFTEN = 100, 10  # that the usual one is taken from, and after how many it is taken anew
 _LONGEST_GAP_NS = 60 * NANOSECONDS  # beyond, stamps tell of another time, not of losses
 _MOST_PUBLISHERS = 32
 
@@ -45,6 +45,8 @@ class Arrivals:
     _received: int = 0
     _last_ns: int | None = None
     _intervals_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_INTERVALS))
+    _usual_ns: float = 0.0  # interval, as of a few messages ago
+    _until_next: int = 10
     _newest: deque[tuple[str, Hashable]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def take(self, frame_id: str, stamp_ns: int, publisher: Hashable = None, number: int | None = None) -> None:
@@ -95,10 +97,12 @@ class Arrivals:
         if before is None or not 0 < stamp_ns - before < _LONGEST_GAP_NS:
             return
         interval_ns = stamp_ns - before
-        if len(self._intervals_ns) >= 10:
-            usual_ns = statistics.median(self._intervals_ns)
-            self._missing += max(0, round(interval_ns / usual_ns) - 1)
+        if self._usual_ns:
+            self._missing += max(0, round(interval_ns / self._usual_ns) - 1)
         self._intervals_ns.append(interval_ns)
+        self._until_next -= 1
+        if self._until_next <= 0:
+            self._usual_ns, self._until_next = statistics.median(self._intervals_ns), _OFTEN
 
 
 def lost_words(what: str, topic: str, arrived: Arrived, time_s: float, parameters: str, depth: int) -> str:
@@ -112,7 +116,7 @@ def lost_words(what: str, topic: str, arrived: Arrived, time_s: float, parameter
     )
 
 
-def turns_words(what: str, topic: str, arrived: Arrived, nodes: tuple[str, ...]) -> str:
+def turns_words(what: str, topic: str, arrived: Arrived, nodes: tuple[str, ...] = ()) -> str:
     """What to say of sources that take turns on one topic; '' where there is one. `nodes`: who publishes there, as far
     as that is known."""
     if not arrived.publishers:
