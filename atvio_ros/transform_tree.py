@@ -29,6 +29,10 @@ class TransformTree:
         """All frames that are known, by name."""
         return sorted({*self._parents, *(parent for parent, _ in self._parents.values())})
 
+    def parent(self, frame: str) -> str:
+        """The frame that another is fixed to; '' where there is none."""
+        return self._parents[frame_name(frame)][0] if frame_name(frame) in self._parents else ''
+
     def add(self, parent: str, child: str, T_parent_child: FloatArray) -> None:
         """Take the pose (4, 4) of `child` in `parent`. Raises MessageError when there are too many frames."""
         child = frame_name(child)

@@ -56,6 +56,12 @@ ARGUMENTS = (
         description='false: wait for lifecycle transitions from outside; empty: as in params_file (true by default).',
     ),
     DeclareLaunchArgument(
+        'publish_tf',
+        default_value='',
+        choices=['', 'true', 'false'],
+        description='Broadcast odom -> base_link; empty: as in params_file (true by default).',
+    ),
+    DeclareLaunchArgument(
         'use_sim_time',
         default_value='false',
         choices=BOOLEAN,
@@ -124,8 +130,9 @@ def odometry_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     overrides: dict[str, str | bool | float] = {name: value for name, value in given.items() if value}
     if height := LaunchConfiguration('camera_height').perform(context):
         overrides['camera_height'] = float(height)
-    if autostart := LaunchConfiguration('autostart').perform(context):
-        overrides['autostart'] = autostart == 'true'
+    for name in ('autostart', 'publish_tf'):
+        if words := LaunchConfiguration(name).perform(context):
+            overrides[name] = words == 'true'
     profile = LaunchConfiguration('fastdds_profile').perform(context)
     sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
     return [

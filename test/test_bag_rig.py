@@ -61,8 +61,10 @@ def test_a_bag_also_says_what_only_a_calibration_knows(tmp_path):
         assert [line.partition(':')[0] for line in text.splitlines()] == [
             *('imu_time_offset', 'gyro_lag', 'gyro_bias', 'direction_of_travel', 'direction_of_travel_sigma')
         ]
-        T = reader.static_transforms()['base_footprint', 'base_link']
-    np.testing.assert_allclose(T, translation(0.0, 0.0, 0.9 - RIG.T_base_camera[2, 3]), atol=1e-12)
+        transforms = reader.static_transforms()
+    T = transforms['base_link', 'base_footprint']
+    np.testing.assert_allclose(T, translation(0.0, 0.0, RIG.T_base_camera[2, 3] - 0.9), atol=1e-12)
+    assert 'base_link' not in [child for _, child in transforms]  # whose parent is odom: a frame has one
 
 
 def test_what_is_given_wins_over_the_bag_and_is_reported(tmp_path):

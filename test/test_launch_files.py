@@ -5,14 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
 from ament_index_python.packages import PackageNotFoundError
 from samples import launch_fakes
-from samples.launch_fakes import context
+from samples.launch_fakes import LAUNCH_FILES, context
 
-from atvio_ros.errors import SettingsError
+from atvio_ros.errors import NodeError, SettingsError
+from atvio_ros.rig.camera_info import is_rectified_topic
 from atvio_ros.ros import launching
 
 
@@ -120,6 +122,48 @@ def test_a_replay_passes_on_arguments_that_both_files_have(atvio, replay):
     (entities,) = replay.generate_launch_description().given
     (include,) = [each for each in entities if each.kind == 'IncludeLaunchDescription']
     assert [name for name, _ in include['launch_arguments']] == list(replay.PASSED_ON)
+
+
+@pytest.mark.parametrize('name', ['fusion.launch.py', 'rectified.launch.py'])
+def test_launch_files_for_other_packages_are_refused_without_them(name, monkeypatch):
+    file = launch_fakes.load(name, monkeypatch)
+    monkeypatch.setattr(launching, 'missing_package', lambda name: f'{name} is not installed')
+    with pytest.raises(NodeError, match='is not installed'):
+        file.check(context(file))
+    (entities,) = file.generate_launch_description().given
+    steps = [each for each in entities if each.kind != 'DeclareLaunchArgument']
+    assert steps[0]['function'] is file.check
+
+
+@pytest.mark.parametrize(('tf', 'of_node', 'of_filter'), [('filter', 'false', True), ('atvio', 'true', False)])
+def test_with_a_filter_one_of_the_two_broadcasts_the_transform(tf, of_node, of_filter, monkeypatch):
+    fusion = launch_fakes.load('fusion.launch.py', monkeypatch)
+    (include,) = fusion.odometry(context(fusion, tf=tf))
+    assert dict(include['launch_arguments'])['publish_tf'] == of_node
+    (ekf,) = fusion.filters(context(fusion, tf=tf))
+    assert ekf['parameters'][1]['publish_tf'] is of_filter
+
+
+def test_with_gps_there_is_a_second_filter_that_the_fixes_go_to(monkeypatch):
+    fusion = launch_fakes.load('fusion.launch.py', monkeypatch)
+    nodes = {node['name']: node for node in fusion.filters(context(fusion, gps='true'))}
+    assert list(nodes) == ['ekf_filter_node_odom', 'ekf_filter_node_map', 'navsat_transform_node']
+    settings = yaml.safe_load((LAUNCH_FILES.parent / 'config' / 'robot_localization.yaml').read_text())
+    assert settings.keys() == nodes.keys()
+    smooth, jumping = (settings[name]['ros__parameters'] for name in list(nodes)[:2])
+    assert (smooth['world_frame'], jumping['world_frame']) == ('odom', 'map')
+    assert any(jumping['odom2_config'][:2])  # positions of GPS
+    for parameters in (smooth, jumping):  # of odometry the velocities: its poses drift
+        for source in ('odom0', 'odom1'):
+            config = parameters[f'{source}_config']
+            assert len(config) == 15
+            assert not any(config[:6])
+            assert config[6]
+
+
+def test_rectified_images_are_known_as_such_by_their_topic(monkeypatch):
+    rectified = launch_fakes.load('rectified.launch.py', monkeypatch)
+    assert is_rectified_topic(context(rectified).values['rectified_topic'])
 
 
 @pytest.mark.parametrize(

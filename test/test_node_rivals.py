@@ -139,3 +139,12 @@ def test_the_node_says_it_in_its_log_and_in_diagnostics(running_node: Graph):
     running_node.node.destroy_publisher(intruder)
     running_node.wait_for(lambda: 'also published' not in running_node.diagnostics.get('', ''), 'it goes on')
     assert running_node.process.output.count('is also published by') == 1
+
+
+def test_a_parent_of_our_child_on_tf_static_is_told_with_the_frame_to_set(pair):
+    assert pair.rivals.static_parent('base_footprint') == ''  # as long as nothing is broadcast
+    pair.broadcast(EPOCH_NS)
+    assert pair.rivals.static_parent('') == pair.rivals.static_parent('odom') == ''
+    words = pair.rivals.static_parent('base_footprint')
+    assert 'base_link has a parent on /tf_static, base_footprint' in words
+    assert 'set base_frame to base_footprint' in words

@@ -98,11 +98,11 @@ def unsaid(rig: Rig) -> RigPart:
 
 
 def _write_robot(bag: BagWriter, rig: Rig, stamp_ns: int) -> None:
-    """base_footprint is on the ground straight below base_link."""
+    """base_footprint is on the ground straight below base_link, and its child: odom is the parent of that."""
     transforms = {(BASE_FRAME, IMU_FRAME): rig.T_base_imu, (BASE_FRAME, CAMERA_FRAME): rig.T_base_camera}
     if rig.camera_height is not None:
         base_height_m = rig.camera_height - float(rig.T_base_camera[2, 3])
-        transforms[BASE_FOOTPRINT, BASE_FRAME] = translation(0.0, 0.0, base_height_m)
+        transforms[BASE_FRAME, BASE_FOOTPRINT] = translation(0.0, 0.0, -base_height_m)
     bag.write_static_transforms(stamp_ns, transforms)
     if text := rig_text(unsaid(rig)):
         bag.write_rig(stamp_ns, text)

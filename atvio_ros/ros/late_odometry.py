@@ -70,6 +70,11 @@ class LateOdometry:
         return self._odometry is None and self._source.in_grace
 
     @property
+    def parent_of_base(self) -> str:
+        """See RigSource."""
+        return self._source.parent_of_base
+
+    @property
     def waiting(self) -> int:
         """Number of images that wait for the IMU."""
         return self._odometry.pairer.waiting if self._odometry else 0

@@ -75,6 +75,11 @@ class RigSource:
         """Whether an image has come, so lately that latched messages may still be on their way."""
         return self._first_image_s is not None and self._clock() - self._first_image_s < GRACE_S
 
+    @property
+    def parent_of_base(self) -> str:
+        """The frame above base_frame on /tf_static; '' where there is none."""
+        return self._tree.parent(self._parameters.base_frame)
+
     def found(self, combination: Combination) -> dict[str, str]:
         """What the odometry stands on, for /diagnostics: each fact of the robot, and who said it."""
         rig, sources = combination.rig, combination.sources

@@ -73,6 +73,15 @@ class Rivals:
         who = ', '.join(sorted(set(others)))
         return f'{self._odometry} is also published by {who}: stop it, or remap one of the two'
 
+    def static_parent(self, parent: str) -> str:
+        """What is wrong where /tf_static has `parent` above the frame that we broadcast; '' where that is none."""
+        if parent in ('', self._parent) or not self._child:
+            return ''
+        return (
+            f'{self._child} has a parent on /tf_static, {parent}, and a frame has one: set base_frame to {parent}, '
+            f'publish_tf to false, or publish {self._child} -> {parent} instead'
+        )
+
     def _listen(self, broadcasts: bool) -> None:
         """Subscribe to /tf for a while whenever there are publishers that were not there before."""
         others = frozenset(self._others(TRANSFORMS)) if broadcasts and self._child else frozenset()

@@ -214,7 +214,9 @@ class Session:
             self._node.get_logger().warning(changed)
 
     def _watch_rivals(self) -> None:
-        words = self._outputs.rivals.words(self._parameters.publish_tf)
+        parameters, rivals = self._parameters, self._outputs.rivals
+        above = self._odometry.parent_of_base if parameters.publish_tf and not parameters.invert_tf else ''
+        words = '; '.join(filter(None, (rivals.words(parameters.publish_tf), rivals.static_parent(above))))
         if words and words != self._rivalry:
             self._node.get_logger().warning(words)
         self._rivalry = words
