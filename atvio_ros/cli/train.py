@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, with a bar for the whole run and a line for each validation."""
+    from atvio_ros.training.road_settings import is_road
+
+    if is_road(arguments.config):
+        _run_road(arguments)
+        return
     from atvio_ros.training.quiet import quiet_lightning
 
     quiet_lightning()
@@ -60,6 +65,27 @@ def run(arguments: argparse.Namespace) -> None:
     if result.interrupted:
         common.note_console().print(f'Stopped at step {result.steps}; go on with --resume.')
     print(f'Model and card are {result.model} and {result.card.name}, logs and checkpoints in {out}')
+
+
+def _run_road(arguments: argparse.Namespace) -> None:
+    """Train the network `road`: on one CPU, with a line for each validation."""
+    from atvio_ros.errors import SettingsError
+    from atvio_ros.training.road_settings import load_road_settings
+    from atvio_ros.training.road_train import train_road
+
+    if arguments.accelerator == 'gpu' or arguments.devices != 1 or arguments.num_nodes != 1:
+        raise SettingsError('The network road is small and trains on one CPU. Leave out --accelerator and --devices.')
+    changes: dict[str, Any] = {'data': {'folder': str(arguments.data)}} if arguments.data else {}
+    if arguments.seed is not None:
+        changes['seed'] = arguments.seed
+    out = arguments.out or Path('runs') / arguments.config.stem
+    console = common.note_console()
+    settings = load_road_settings(arguments.config, changes)
+    model, stopped = train_road(settings, out, resume=arguments.resume, say=console.print)
+    if stopped:
+        console.print('Stopped; go on with --resume.')
+        return
+    print(f'Model and card are {model} and {model.with_suffix(".md").name}; checkpoint and settings in {out}')
 
 
 def shower(bar: Bar) -> Callable[[Progress], None]:

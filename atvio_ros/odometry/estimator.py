@@ -15,7 +15,9 @@ from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio, LstmState
 from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
 from atvio_ros.network.image_input import images_to_tensor
+from atvio_ros.network.road_file import is_road_file, load_road, road_hash
 from atvio_ros.odometry.readiness import training_remark
+from atvio_ros.odometry.road_network import RoadNetworkEstimator
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.rig.rig import Rig
@@ -144,7 +146,9 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def load_estimator(model: Path | None = None, device: str = 'auto', threads: int = 1) -> NetworkEstimator:
+def load_estimator(
+    model: Path | None = None, device: str = 'auto', threads: int = 1
+) -> NetworkEstimator | RoadNetworkEstimator:
     """The estimator of a model file; None: the shipped default, or, where none is shipped, untrained weights.
 
     `threads` is how many CPU threads PyTorch takes, in this whole process. One is enough for a frame pair, and with
@@ -155,5 +159,8 @@ def load_estimator(model: Path | None = None, device: str = 'auto', threads: int
     path = model or default_model_path()
     if path is None:
         return NetworkEstimator(untrained_model('ca_a'), chosen, 'ca_a', trained=False)
+    if is_road_file(path):
+        road, card = load_road(path)
+        return RoadNetworkEstimator(road, f'{road.config.name} ({road_hash(road)})', card.trained, card.noise)
     network, card = load_model(path)
     return NetworkEstimator(network, chosen, network.config.name, card.trained, card.noise)

@@ -1,0 +1,115 @@
+"""The network `road` as a motion estimator: any calibrated forward camera whose height is known."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+
+from atvio_ros.geometry import transform
+from atvio_ros.motion_noise import MotionNoise
+from atvio_ros.network.lstm import LstmState
+from atvio_ros.network.road_network import RoadNetwork, RoadOutput
+from atvio_ros.odometry.road_front import RoadFront, RoadStep, as_inputs
+from atvio_ros.odometry.sight import Sight
+from atvio_ros.rig.rig import Rig
+from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion
+from atvio_ros.view.virtual_camera import KITTI_VIEW, VirtualCamera
+
+UNSEEN_S = 1.0
+DOUBTFUL = 0.1  # sigma of the way, as a share of it
+
+
+class RoadNetworkEstimator:
+    """A trained network `road`, before it is put on a robot."""
+
+    kind = 'network'
+    view: VirtualCamera | None = KITTI_VIEW
+    image_size_px = (0, 0)  # it takes no scaled images
+    undoes_lags = True
+
+    def __init__(self, model: RoadNetwork, name: str, trained: bool, noise: MotionNoise | None = None) -> None:
+        self.model = model.eval()
+        self.name = name if trained else f'{name}, UNTRAINED random weights'
+        self.trained = trained
+        self.noise = noise or MotionNoise()
+        self.device = torch.device('cpu')
+
+    def warm_up(self) -> None:
+        """Run once on blank input, so that the first real pair does not pay for allocation."""
+        config = self.model.config
+        with torch.inference_mode():
+            self.model.matcher(blank_views(config.rows, config.columns))
+
+    def remark(self, rig: Rig) -> str | None:
+        """See pipeline.Estimator: it was trained for no robot in particular."""
+        return None
+
+    def on_robot(self, rig: Rig, sight: Sight | None) -> RoadNetworkOdometry:
+        """See pipeline.Estimator."""
+        assert sight is not None  # assemble makes one for every estimator with a view
+        return RoadNetworkOdometry(copy.deepcopy(self.model), sight)
+
+
+class RoadNetworkOdometry:
+    """The network on one robot. Rotation is the gyro's, corrected by its bias as far as images show it."""
+
+    def __init__(self, model: RoadNetwork, sight: Sight) -> None:
+        self._model = model
+        self._sight = sight
+        self._front = RoadFront(sight, model.matcher)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the pairs before."""
+        self._front.reset()
+        self._state: LstmState | None = None
+        self._unseen_s = 0.0
+
+    @torch.inference_mode()
+    def predict(self, pair: FramePair) -> RelativeMotion:
+        """Motion of the images' axes over one pair, whose geometry must be known."""
+        geometry = pair.geometry
+        assert geometry is not None  # the engine has a tracker for every estimator with a view
+        step = self._front.step(pair)
+        output = self._model(as_inputs([step]), self._state)
+        self._state = output.state
+        self._unseen_s = 0.0 if step.seen else self._unseen_s + pair.interval_s
+        return self._motion(output, geometry, step)
+
+    def _motion(self, output: RoadOutput, geometry: PairGeometry, step: RoadStep) -> RelativeMotion:
+        height, config = self._sight.camera_height, self._model.config
+        t_level = height * output.motion[0, 0].numpy().astype(np.float64)  # (3,) m
+        sigma = height * np.exp(output.log_sigma[0, 0].numpy().astype(np.float64)) * config.sigma_scale
+        R_previous_level = geometry.R_previous_current @ geometry.R_image_level
+        covariance = np.zeros((6, 6))
+        covariance[:3, :3] = R_previous_level @ np.diag(config.errors_last * sigma**2) @ R_previous_level.T
+        attention = output.attention[0, 0].numpy()  # of road, perspective, inertial, direction
+        return RelativeMotion(
+            transform(geometry.R_previous_current, R_previous_level @ t_level),
+            attention_visual=float(np.nanmean(attention[:2])) if np.isfinite(attention[:2]).any() else float('nan'),
+            attention_inertial=float(attention[2]),
+            covariance=covariance,
+            warnings=self._warnings(t_level, sigma),
+        )
+
+    def _warnings(self, t_level: FloatArray, sigma: FloatArray) -> tuple[str, ...]:
+        words = []
+        if self._unseen_s > UNSEEN_S:
+            words.append(
+                'the road near the robot is not seen, so the speed is what the IMU and the view ahead say: check the '
+                'pitch of the camera, its height (camera_height), and what stands before it'
+            )
+        elif sigma[2] > DOUBTFUL * max(abs(t_level[2]), 0.05):
+            words.append('the speed over the road is not clear: it has little texture, or the view is blocked')
+        return tuple(words)
+
+
+def blank_views(rows: int, columns: int):  # type: ignore[no-untyped-def]
+    """Views of nothing, for warming up."""
+    from atvio_ros.network.road_config import BANDS
+    from atvio_ros.network.road_matching import RoadViews
+
+    blank, count = torch.zeros(1, rows, columns), len(BANDS)
+    return RoadViews(blank, blank, blank, torch.ones(1, count, rows), torch.ones(1, count), torch.full((1,), 0.02))

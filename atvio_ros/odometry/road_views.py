@@ -1,0 +1,110 @@
+"""The two views of the road of a frame pair, as the network `road` takes them: drawn, band-passed, masked."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from atvio_ros.network.road_config import BANDS, RoadConfig
+from atvio_ros.odometry.road_estimator import FARTHEST_H, NEAREST_H, nearest_seen
+from atvio_ros.odometry.sight import Sight
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, ImageArray
+from atvio_ros.view.road import RoadView
+
+Values = NDArray[np.float32]
+
+WANTED_SHIFT_H = 0.3  # slower robots are compared with an older image, so that the road moves by this much
+MOST_SPAN_S = 0.6
+REMEMBERED = 12  # images
+_FINE, _COARSE = (0.8, 1.5), (6.0, 12.0)  # deviations in cells (across, along) of the band-pass
+_EDGE = np.ones((7, 5), np.uint8)  # around what is not seen, where the band-pass shows its edge
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """Views (Z, X) of one pair, rows far to near."""
+
+    older: Values  # band-passed grey levels, 0 where nothing is seen
+    newer: Values
+    seen: Values  # 1 where the newer view shows something
+
+
+class RoadDrawer:
+    """Draws views of the road on one robot. Where the road begins follows from what its stored images show."""
+
+    def __init__(self, sight: Sight, config: RoadConfig) -> None:
+        self._stored, self._R = sight.stored, sight.R_camera_stored
+        near = float(np.clip(nearest_seen(self._stored.mask, self._stored.virtual), NEAREST_H, FARTHEST_H))
+        self.cell = config.cell_length(near)  # camera heights
+        half = 0.5 * config.columns * config.cell_across
+        self.road = RoadView(near, near + config.rows * self.cell, half, self.cell, config.cell_across)
+        self.depth: FloatArray = near * np.array([0.5 * (first + last) for first, last in BANDS])  # (B,)
+        z = near + self.cell * (config.rows - 1 - np.arange(config.rows))
+        inside = [(z >= first * near - 1e-9) & (z <= last * near) for first, last in BANDS]
+        self.bands: Values = np.array(inside, dtype=np.float32)  # (B, Z)
+
+    def draw(
+        self, older: ImageArray, newer: ImageArray, R_older_newer: FloatArray, R_image_level: FloatArray
+    ) -> DrawnPair:
+        """Views of two stored images (H, W, 1) in the level axes of the newer one."""
+        before = self._R @ R_older_newer @ R_image_level
+        now = self._R @ R_image_level
+        seen = self._seen(now)
+        return DrawnPair(
+            band_pass(self._view(older, before)) * self._seen(before), band_pass(self._view(newer, now)) * seen, seen
+        )
+
+    def _view(self, image: ImageArray, R_camera_level: FloatArray) -> ImageArray:
+        return self._stored.road(image, self.road, R_camera_level)[:, :, 0]
+
+    def _seen(self, R_camera_level: FloatArray) -> Values:
+        seen = self._stored.road_seen(self.road, R_camera_level)
+        if seen.all():
+            return np.ones(seen.shape, np.float32)
+        return cv2.erode(seen.astype(np.uint8), _EDGE, borderValue=1).astype(np.float32)
+
+
+class OlderImages:
+    """The last images of a robot, each with the rotation from it to the newest one."""
+
+    def __init__(self) -> None:
+        self._older: deque[tuple[CameraFrame, FloatArray]] = deque(maxlen=REMEMBERED)
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._older.clear()
+
+    def add(self, previous: CameraFrame, R_previous_current: FloatArray) -> None:
+        """Take the older image of the next pair."""
+        turned = [(frame, R_older_previous @ R_previous_current) for frame, R_older_previous in self._older]
+        self._older = deque(turned, maxlen=REMEMBERED)
+        self._older.append((previous, R_previous_current))
+
+    def to_compare(self, newest_ns: int, speed_h: float | None, backward_h: float) -> tuple[CameraFrame, FloatArray]:
+        """Image and R_older_newest: the previous one, or an older one where a slow robot has moved too little.
+
+        `speed_h` in camera heights a second; `backward_h` is the largest backward shift that is looked for.
+        """
+        best = self._older[-1]
+        if speed_h is None:
+            return best
+        wanted = WANTED_SHIFT_H if speed_h >= 0.0 else 0.5 * backward_h
+        for frame, R in reversed(self._older):
+            span_s = (newest_ns - frame.stamp_ns) / NANOSECONDS
+            if span_s > MOST_SPAN_S:
+                break
+            best = frame, R
+            if abs(speed_h) * span_s >= wanted:
+                break
+        return best
+
+
+def band_pass(view: ImageArray) -> Values:
+    """A view (Z, X) without what is finer or coarser than the texture of a road [grey levels]."""
+    values = view.astype(np.float32)
+    fine = cv2.GaussianBlur(values, (0, 0), _FINE[0], sigmaY=_FINE[1])
+    return np.asarray(fine - cv2.GaussianBlur(values, (0, 0), _COARSE[0], sigmaY=_COARSE[1]), dtype=np.float32)

@@ -1,0 +1,154 @@
+"""From the trained network `road` to its model file and card: sigmas calibrated on validation drives, figures, data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from atvio_ros import __version__
+from atvio_ros.files import write_text
+from atvio_ros.motion_noise import MotionNoise
+from atvio_ros.network.checkpoint import ModelCard
+from atvio_ros.network.road_file import load_road, save_road
+from atvio_ros.network.road_network import RoadNetwork
+from atvio_ros.odometry.road_estimator import NOISE
+from atvio_ros.training.model_card import source_commit
+from atvio_ros.training.road_drives import RoadDrive
+from atvio_ros.training.road_settings import RoadTrainSettings, as_yaml
+from atvio_ros.training.road_windows import RecordedDrive, run_drive
+from atvio_ros.types import FloatArray
+
+_SPANS_M = (10.0, 20.0, 50.0)
+_MOST_SIGMAS = 5.0  # an error of more counts as so many
+_LASTING = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
+_SCALES = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.02, 0.03)
+
+
+def export_road(
+    out: Path,
+    network: RoadNetwork,
+    settings: RoadTrainSettings,
+    validation: Sequence[RecordedDrive],
+    drives: Sequence[RoadDrive],
+    figures: Mapping[str, float],
+) -> Path:
+    """Write OUT/road.safetensors and OUT/road.md, its sigmas and covariance fitted to the validation drives."""
+    network = network.eval()
+    network.config, noise = calibrated(network, validation)
+    card = ModelCard(
+        trained=True,
+        training_data=settings.data.description or f'{len(drives)} prepared drives in {settings.data.folder}',
+        recipe=as_yaml(settings),
+        seed=settings.seed,
+        commit=source_commit(),
+        figures=tuple((name, float(value)) for name, value in figures.items()),
+        noise=noise,
+    )
+    path = out / f'{network.config.name}.safetensors'
+    save_road(path, network, card, half=settings.half)
+    load_road(path)
+    held = {drive.name for drive in validation}
+    write_text(path.with_suffix('.md'), _text(network, card, drives, held))
+    return path
+
+
+def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]):  # type: ignore[no-untyped-def]
+    """The network's configuration with calibrated sigmas, and the error model beside them."""
+    config, noise = network.config, NOISE
+    runs = [(drive, run_drive(network, drive)) for drive in validation]
+    ratios, ways = [], []
+    for drive, output in runs:
+        known = torch.isfinite(drive.motion).all(dim=1)
+        error = (output.motion[0, known] - drive.motion[known]).numpy()
+        sigma = output.log_sigma[0, known].exp().numpy()
+        ratios.append(np.clip(np.abs(error / sigma), 0.0, _MOST_SIGMAS))
+        ways.append((error[:, 2] * drive.height, sigma[:, 2] * drive.height, drive.motion[known, 2].numpy() * drive.height))
+    scale = np.sqrt(np.mean(np.square(np.concatenate(ratios)), axis=0)).clip(0.2, 5.0)
+    lasting, share = _lasting(ways, float(scale[2]))
+    config = dataclasses.replace(
+        config, sigma_scale=tuple(float(each) for each in scale), errors_last=float(lasting)
+    )
+    noise = dataclasses.replace(
+        noise, translation_share=(0.002,) * 3, scale=(float(share),) * 3, fitted_to='validation drives of its training'
+    )
+    return config, noise
+
+
+def _lasting(ways: Sequence[tuple[FloatArray, FloatArray, FloatArray]], scale: float) -> tuple[float, float]:
+    """How many pairs an error lasts, and the share of the way that goes on being wrong, from ways over some metres."""
+    best = (np.inf, _LASTING[0], _SCALES[0])
+    for lasting in _LASTING:
+        for share in _SCALES:
+            away = 0.0
+            for span_m in _SPANS_M:
+                found = []
+                for error, sigma, way in ways:
+                    for a, b in _stretches(way, span_m):
+                        variance = lasting * float((scale * sigma[a:b]).__pow__(2).sum()) + (share * span_m) ** 2
+                        found.append(min(float(error[a:b].sum()) ** 2 / variance, _MOST_SIGMAS**2))
+                if found:
+                    away += abs(float(np.log(max(np.mean(found), 1e-3))))
+            best = min(best, (away, lasting, share))
+    return best[1], best[2]
+
+
+def _stretches(way: FloatArray, span_m: float) -> list[tuple[int, int]]:
+    """First and after-last pair of stretches of `span_m`, one after the other."""
+    total = np.concatenate(([0.0], np.cumsum(np.abs(way))))
+    edges = np.searchsorted(total, np.arange(0.0, total[-1], span_m))
+    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+
+
+def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], held: set[str]) -> str:
+    count = sum(parameter.numel() for parameter in network.parameters())
+    metres = sum(drive.sequence.meta.length_m for drive in drives)
+    images = sum(len(drive.sequence) for drive in drives)
+    heights = sorted(drive.height for drive in drives)
+    figures = [f'| {name} | {value:.4g} |' for name, value in card.figures]
+    rows = [
+        f'| {drive.name} | {drive.sequence.meta.source} | {len(drive.sequence)} | {drive.sequence.meta.length_m:.0f} '
+        f'| {drive.height:.2f} | {"validation" if drive.name in held else "training"} '
+        f'| `{drive.sequence.meta.content_sha256[:12]}` |'
+        for drive in drives
+    ]
+    config = network.config
+    lines = [
+        f'# {config.name}',
+        '',
+        'Visual-inertial odometry for any calibrated forward camera whose height is known '
+        f'({count} weights), trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed {card.seed}.',
+        '',
+        '## Figures',
+        '',
+        '| on validation drives, when the weights were chosen | |',
+        '|---|---|',
+        *figures,
+        '',
+        f'Sigmas were multiplied by {", ".join(f"{each:.3g}" for each in config.sigma_scale)} (across, down, along) to '
+        f'fit these drives; errors last {config.errors_last:g} pairs.',
+        '',
+        '## Data',
+        '',
+        card.training_data,
+        '',
+        f'{len(drives)} drives, {images} images, {metres:.0f} m; cameras {heights[0]:.2f} to {heights[-1]:.2f} m high.',
+        '',
+        '| drive | source | images | m | camera height m | for | images SHA-256 |',
+        '|---|---|---|---|---|---|---|',
+        *rows,
+        '',
+        '## Recipe',
+        '',
+        '```yaml',
+        card.recipe.rstrip(),
+        '```',
+        '',
+    ]
+    return '\n'.join(lines)
+
+
+

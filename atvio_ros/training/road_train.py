@@ -1,0 +1,309 @@
+"""A training run of the network `road`, from prepared drives to a model file: pairs first, then windows.
+
+Which samples a step sees, and what is drawn at random in it, depend on seed, stage and step alone, so a resumed run
+draws the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from atvio_ros.drives.sequence_store import find_sequences
+from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.files import replacing, write_text
+from atvio_ros.network.road_file import load_road
+from atvio_ros.network.road_network import RoadNetwork
+from atvio_ros.training.road_drives import RoadDrive
+from atvio_ros.training.road_export import export_road
+from atvio_ros.training.road_pairs import RoadPairs, as_views, pair_loss
+from atvio_ros.training.road_settings import PairStage, RoadTrainSettings, WindowStage, as_yaml
+from atvio_ros.training.road_windows import RecordedDrive, Windows, record, run_drive, window_loss
+
+LAST, SETTINGS_FILE = 'last.ckpt', 'settings.yaml'
+STAGES = ('pairs', 'windows')
+_EVERY_S = 300.0  # between checkpoints
+_VALIDATION = 99  # a word of the seed beside those of the stages
+_AT_ONCE = 32
+
+Say = Callable[[str], None]
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM came, and the run was saved."""
+
+
+def train_road(
+    settings: RoadTrainSettings, out: Path, *, resume: bool = False, say: Say = lambda text: None
+) -> tuple[Path, bool]:
+    """Train as `settings` say and leave model, card, checkpoint and settings in `out`; the model, and whether the run
+    was stopped before its end (then there is none yet). Raises SettingsError, DatasetError or ModelError.
+    """
+    run = _Run(settings, out, resume, say)
+    try:
+        with _stopping(run):
+            if run.stage == 0:
+                run.train_pairs()
+            run.train_windows()
+    except Interrupted:
+        return out / 'road.safetensors', True
+    return export_road(out, run.network, settings, run.recorded_validation, run.all_drives, run.figures), False
+
+
+class _Run:
+    def __init__(self, settings: RoadTrainSettings, out: Path, resume: bool, say: Say) -> None:
+        self.settings, self._out, self._say = settings, out, say
+        self.stage = self.step = 0
+        self.stop = False
+        self.figures: dict[str, float] = {}
+        self._best: tuple[float, dict[str, torch.Tensor]] | None = None
+        torch.manual_seed(settings.seed)
+        if settings.initial_model:
+            self.network = load_road(Path(settings.initial_model))[0].train()
+        else:
+            self.network = RoadNetwork(settings.model)
+        self.training, self.validation = _open(settings, out / 'cache', say)
+        self.all_drives = [*self.training, *self.validation]
+        self.recorded_validation: list[RecordedDrive] = []
+        self._saved_at = time.monotonic()
+        self._optimizer_state: dict[str, Any] | None = None
+        if resume:
+            self._restore()
+        elif (out / LAST).exists():
+            raise SettingsError(f'{out} holds a run already. Go on with it (--resume), or choose another --out.')
+        write_text(out / SETTINGS_FILE, as_yaml(settings))
+
+    def train_pairs(self) -> None:
+        """The road branch."""
+        stage, matcher = self.settings.pairs, self.network.matcher
+        samples = RoadPairs(self.training, self.network.config, self.settings.augmentation)
+        held = self._held_out(stage)
+        tilt_sigma = float(np.radians(stage.tilt_sigma_deg))
+        optimizer = self._optimizer(matcher)
+        recent: list[float] = []
+        while self.step < stage.steps:
+            rng = np.random.default_rng((self.settings.seed, 0, self.step))
+            drawn = []
+            while len(drawn) < stage.batch_size:
+                sample = samples.sample(int(rng.integers(0, len(samples))), rng)
+                drawn += [sample] if sample is not None else []
+            shift = torch.tensor([sample.shift for sample in drawn], dtype=torch.float32)
+            loss, _ = pair_loss(matcher, as_views(drawn), shift, tilt_sigma)
+            self._descend(optimizer, matcher, loss, stage)
+            recent.append(float(loss.detach()))
+            if self.step % stage.validate_every == 0 or self.step == stage.steps:
+                score, figures = _validate_pairs(matcher, held, tilt_sigma)
+                self._keep(score, figures, f'loss {np.mean(recent):.3f}')
+                recent = []
+            self._after_step(optimizer)
+        self._next_stage()
+
+    def train_windows(self) -> None:
+        """What comes after the filter."""
+        stage, network = self.settings.windows, self.network
+        network.matcher.requires_grad_(False)
+        self._say('Running the road branch over all drives once.')
+        recorded = [self._record(drive) for drive in self.training]
+        self.recorded_validation = [self._record(drive) for drive in self.validation]
+        windows = Windows(recorded, stage)
+        if stage.steps and not len(windows):
+            raise DatasetError(f'No drive has {stage.window} pairs in a row. Lower windows.window.')
+        optimizer = self._optimizer(network)
+        recent: list[float] = []
+        while self.step < stage.steps:
+            rng = np.random.default_rng((self.settings.seed, 1, self.step))
+            inputs, truth = windows.batch(rng)
+            loss, _ = window_loss(network.train()(inputs), truth, stage)
+            self._descend(optimizer, network, loss, stage)
+            recent.append(float(loss.detach()))
+            if self.step % stage.validate_every == 0 or self.step == stage.steps:
+                score, figures = _validate_windows(network.eval(), self.recorded_validation, stage)
+                self._keep(score, figures, f'loss {np.mean(recent):.3f}')
+                recent = []
+            self._after_step(optimizer)
+        if self._best is not None:
+            network.load_state_dict(self._best[1])
+        network.eval()
+
+    def _held_out(self, stage: PairStage) -> list[Any]:
+        samples = RoadPairs(self.validation, self.network.config, self.settings.augmentation)
+        rng = np.random.default_rng((self.settings.seed, _VALIDATION))
+        chosen = rng.permutation(len(samples))[: stage.validation_pairs]
+        return [sample for i in chosen if (sample := samples.sample(int(i), None)) is not None]
+
+    def _record(self, drive: RoadDrive) -> RecordedDrive:
+        if self.stop:
+            raise self._save_and_stop()
+        return record(drive, self.network.matcher)
+
+    def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
+        weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(weights, lr=1.0, weight_decay=self.settings.weight_decay)
+        if self._optimizer_state is not None:
+            optimizer.load_state_dict(self._optimizer_state)
+            self._optimizer_state = None
+        return optimizer
+
+    def _descend(
+        self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: torch.Tensor, stage: PairStage | WindowStage
+    ) -> None:
+        rising = min(1.0, (self.step + 1) / max(1, stage.warm_up_steps))
+        rate = stage.learning_rate * rising * 0.5 * (1.0 + np.cos(np.pi * self.step / stage.steps))
+        for group in optimizer.param_groups:
+            group['lr'] = rate
+        optimizer.zero_grad()
+        loss.backward()
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(module.parameters(), self.settings.gradient_clip)
+        optimizer.step()
+        self.step += 1
+
+    def _keep(self, score: float, figures: dict[str, float], text: str) -> None:
+        name = STAGES[self.stage]
+        shown = ', '.join(f'{key} {value:.4g}' for key, value in figures.items())
+        self._say(f'{name} {self.step}: {text}; validation {shown}')
+        if self._best is None or score < self._best[0]:
+            self._best = score, {key: tensor.clone() for key, tensor in self.network.state_dict().items()}
+            self.figures = {f'{name}: {key}': value for key, value in figures.items()}
+
+    def _next_stage(self) -> None:
+        if self._best is not None:
+            self.network.load_state_dict(self._best[1])
+        self.stage, self.step, self._best = 1, 0, None
+        self._save(None)
+
+    def _after_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.stop:
+            self._save(optimizer)
+            raise Interrupted
+        if time.monotonic() - self._saved_at > _EVERY_S:
+            self._save(optimizer)
+
+    def _save_and_stop(self) -> Interrupted:
+        self._save(None)
+        return Interrupted()
+
+    def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
+        state = {
+            'settings': json.dumps(dataclasses.asdict(self.settings)),
+            'stage': self.stage,
+            'step': self.step,
+            'network': self.network.state_dict(),
+            'optimizer': None if optimizer is None else optimizer.state_dict(),
+            'best': None if self._best is None else {'score': self._best[0], 'network': self._best[1]},
+            'figures': self.figures,
+        }
+        with replacing(self._out / LAST) as temporary:
+            torch.save(state, temporary)
+        self._saved_at = time.monotonic()
+
+    def _restore(self) -> None:
+        path = self._out / LAST
+        if not path.is_file():
+            raise SettingsError(f'There is no {path} to go on from. Start without --resume.')
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        if json.loads(state['settings']) != json.loads(json.dumps(dataclasses.asdict(self.settings))):
+            raise SettingsError(
+                f'{path} was trained with other settings. Resume with {self._out / SETTINGS_FILE}, or start a new run '
+                'in another --out.'
+            )
+        self.stage, self.step, self.figures = state['stage'], state['step'], state['figures']
+        self.network.load_state_dict(state['network'])
+        self._optimizer_state = state['optimizer']
+        if state['best'] is not None:
+            self._best = state['best']['score'], state['best']['network']
+
+
+@contextmanager
+def _stopping(run: _Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run after the step at hand; a second one ends it at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if run.stop:
+            raise KeyboardInterrupt
+        run.stop = True
+
+    handlers = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _open(settings: RoadTrainSettings, cache: Path, say: Say) -> tuple[list[RoadDrive], list[RoadDrive]]:
+    """The drives to train on and to validate with."""
+    data = settings.data
+    available = {path.name: path for path in find_sequences(Path(data.folder))}
+    held = set(data.validation_sequences)
+    if not held:  # every tenth drive, the first of them included
+        share = data.validation_share
+        names = sorted(available)
+        held = {name for i, name in enumerate(names) if share and i % max(1, round(1.0 / share)) == 0}
+    names = list(data.sequences) or [name for name in available if name not in held]
+    for name in (*names, *held):
+        if name not in available:
+            raise DatasetError(f'{data.folder} has no prepared sequence {name}. It has: {", ".join(available)}.')
+    if not held or not names:
+        raise DatasetError('No drive is left for training or for validation. Prepare more, or name them in data.')
+    say(f'{len(names)} drives to train on, {len(held)} to validate with; finding their directions of travel.')
+    training, validation = ([RoadDrive(available[name], cache) for name in group] for group in (names, sorted(held)))
+    return training, validation
+
+
+@torch.inference_mode()
+def _validate_pairs(matcher: nn.Module, samples: list[Any], tilt_sigma: float) -> tuple[float, dict[str, float]]:
+    losses, errors = [], []
+    for first in range(0, len(samples), _AT_ONCE):
+        part = samples[first : first + _AT_ONCE]
+        shift = torch.tensor([sample.shift for sample in part], dtype=torch.float32)
+        loss, best = pair_loss(matcher, as_views(part), shift, tilt_sigma)  # type: ignore[arg-type]
+        losses.append(float(loss) * len(part))
+        errors.append(((best - shift).abs() / shift.abs().clamp(min=5.0)).numpy())
+    error = np.concatenate(errors)
+    nll = sum(losses) / len(samples)
+    return nll, {
+        'nll': nll,
+        'median error %': 100.0 * float(np.median(error)),
+        'off by more than 10 %': 100.0 * float(np.mean(error > 0.1)),
+    }
+
+
+def _validate_windows(
+    network: RoadNetwork, drives: list[RecordedDrive], stage: WindowStage
+) -> tuple[float, dict[str, float]]:
+    losses, rmse, way_errors, filter_errors, off, silent = [], [], [], [], [], []
+    for drive in drives:
+        output = run_drive(network, drive)
+        known = torch.isfinite(drive.motion).all(dim=1)
+        kept = output._replace(**{name: getattr(output, name)[:, known] for name in output._fields[:5]})
+        truth = drive.motion[known]
+        losses.append(float(window_loss(kept, truth[None], stage)[1]))
+        along, filtered, sigma = kept.motion[0, :, 2], drive.inputs.way[0, known], kept.log_sigma[0, :, 2].exp()
+        error = along - truth[:, 2]
+        size = torch.maximum(truth[:, 2].abs(), 0.5 / drive.height * drive.interval_s[known])
+        rmse.append(float((error * drive.height / drive.interval_s[known]).square().mean().sqrt()))
+        way = truth[:, 2].sum().abs().clamp(min=1.0)
+        way_errors.append(abs(float(error.sum() / way)))
+        filter_errors.append(abs(float((filtered - truth[:, 2]).sum() / way)))
+        off.append((error.abs() > 0.1 * size).float())
+        silent.append(((error.abs() > 0.1 * size) & (sigma < 0.05 * size)).float())
+    score = float(np.mean(losses))
+    return score, {
+        'nll': score,
+        'speed RMSE m/s': float(np.mean(rmse)),
+        'way off by %': 100.0 * float(np.mean(way_errors)),
+        'filter alone %': 100.0 * float(np.mean(filter_errors)),
+        'frames off by more than 10 %': 100.0 * float(torch.cat(off).mean()),
+        'of these silent %': 100.0 * float(torch.cat(silent).mean()),
+    }
