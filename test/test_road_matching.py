@@ -97,7 +97,7 @@ def test_a_tilted_view_is_explained_by_its_tilt():
     curves = (-0.5 * ((index - seen[:, None]) / 1.5).square() * 4.0)[None]
     steps = torch.arange(-10.0, 100.0, 0.5)
     tilts = torch.deg2rad(torch.arange(-1.2, 1.21, 0.2))
-    density = speed_likelihood(curves, depth, CONFIG.backward, steps, tilts, float(np.radians(0.4)))
+    density = speed_likelihood(curves, depth, CONFIG.backward, steps, tilts, float(np.radians(0.4)), torch.zeros(1))
     assert float(steps[density[0].argmax()]) == pytest.approx(shift, abs=1.0)
     assert float((density.exp().sum(dim=1) * 0.5)[0]) == pytest.approx(1.0, abs=1e-4)
 

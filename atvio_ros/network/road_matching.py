@@ -56,12 +56,9 @@ class RoadMatcher(nn.Module):
             nn.ReLU(),
             nn.Conv1d(width, 2, 1),
         )
-        self.between = nn.Sequential(
-            nn.Conv1d(len(BANDS), width, 9, padding=4), nn.ReLU(), nn.Conv1d(width, len(BANDS), 9, padding=4)
-        )
-        for last in (self.patch[-1], self.between[-1]):  # at first the curves are those of correlation alone
-            nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        last = self.patch[-1]  # at first the curves are those of correlation alone
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, views: RoadViews) -> tuple[Tensor, Tensor]:
         """Log-likelihoods (N, B, S) of shifts from -backward to forward cells, and what of them is in view (N, B, S).
@@ -102,7 +99,6 @@ class RoadMatcher(nn.Module):
         whole = (share > 0.99)[..., None]  # a patch that is seen in part shows an edge that moves with us
         gate = softplus(said[..., 0, :] + _inverse_softplus(_START_TRUST))
         curves = ((0.5 * _SAMPLES * says * gate + said[..., 1, :]) * whole).sum(dim=1)  # (N, B, S)
-        curves = curves + self.between(0.2 * curves)
         inside = present.sum(dim=2, keepdim=True).clamp(min=1.0)
         mean = (curves * present).sum(dim=2, keepdim=True) / inside
         return torch.where(present > 0.5, curves, mean), present
@@ -176,14 +172,16 @@ def _inverse_softplus(value: float) -> float:
 
 
 def speed_likelihood(
-    curves: Tensor, depth: Tensor, backward: int, steps: Tensor, tilts: Tensor, tilt_sigma: float
+    curves: Tensor, depth: Tensor, backward: int, steps: Tensor, tilts: Tensor, tilt_sigma: float, tilt: Tensor
 ) -> Tensor:
-    """Log-density (N, V) of shifts `steps` (V,) [cells], all tilts (T,) [rad] that may be left weighed by N(0, sigma).
+    """Log-density (N, V) of shifts `steps` (V,) [cells]. The tilt left in a view is `tilt` (N,) [rad] give or take
+    sigma; `tilts` (T,) are those looked at, relative to it.
 
     A view that is tilted too far by d shows a shift s as s (1 + 2 z d) at depth z [camera heights].
     """
     N, B, S = curves.shape
-    place = steps[:, None] * (1.0 + 2.0 * depth[:, :, None, None] * tilts) + backward  # (N, B, V, T)
+    left = (tilt[:, None] + tilts)[:, None, None, :]  # (N, 1, 1, T)
+    place = steps[:, None] * (1.0 + 2.0 * depth[:, :, None, None] * left) + backward  # (N, B, V, T)
     below = place.floor().clamp(0, S - 2)
     share = (place - below).clamp(0.0, 1.0)
     index = below.long().view(N, B, -1)

@@ -20,7 +20,7 @@ from atvio_ros.settings import setting
 from atvio_ros.training.road_drives import RoadDrive
 
 STEP_CELLS = 0.5  # of the shifts whose likelihood is trained
-TILTS = torch.deg2rad(torch.arange(-1.2, 1.21, 0.2))
+TILTS = torch.deg2rad(torch.arange(-0.4, 0.41, 0.1))  # beside that which is known
 _OUTLIERS = 0.01  # share of pairs that no curve can explain
 
 
@@ -43,6 +43,7 @@ class PairSample(NamedTuple):
     drawn: DrawnPair
     drawer: RoadDrawer
     shift: float  # true, cells
+    tilt: float  # rad, by which the view was tilted too far
 
 
 class RoadPairs:
@@ -68,13 +69,13 @@ class RoadPairs:
         shift = drive.way_h(k, steps) / drawer.cell
         if not -self._config.backward + 1 <= shift <= self._config.forward - 1:
             return None
-        R_level = drive.table.R_image_level[k]
+        R_level, tilt = drive.table.R_image_level[k], 0.0
         if rng is not None:
             turned = np.radians(rng.normal(size=2) * (change.pitch_deg, change.yaw_deg))
-            R_level = R_level @ Rotation.from_euler('xy', turned).as_matrix()
+            R_level, tilt = R_level @ Rotation.from_euler('xy', turned).as_matrix(), -float(turned[0])
         images = drive.sequence.images
         drawn = drawer.draw(np.asarray(images[older]), np.asarray(images[drive.table.newer[k]]), R, R_level)
-        return PairSample(drawn if rng is None else self._changed(drawn, rng), drawer, shift)
+        return PairSample(drawn if rng is None else self._changed(drawn, rng), drawer, shift, tilt)
 
     def _steps(self, drive: RoadDrive, k: int, rng: np.random.Generator | None) -> int:
         """How many images before the newer one the older one is: as the odometry chooses by its speed, or more."""
@@ -133,12 +134,20 @@ def shift_steps(config: RoadConfig) -> Tensor:
     return torch.arange(-config.backward, config.forward + 0.5 * STEP_CELLS, STEP_CELLS)
 
 
-def pair_loss(matcher: RoadMatcher, views: RoadViews, shift: Tensor, tilt_sigma: float) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of the true shifts (N,) [cells], its mean, and the most likely shifts (N,)."""
+def pair_loss(matcher: RoadMatcher, samples: Sequence[PairSample], tilt_sigma: float) -> tuple[Tensor, Tensor]:
+    """Mean negative log-likelihood of the true shifts of N pairs, and the most likely shifts (N,) less the true ones.
+
+    The tilt that was added to a view is known to the loss. So each band must show what it shows at that tilt: were it
+    left to be found from the bands alone, they would learn to shift against each other, and a filter that takes
+    them for what they are found tilts that are none (distances 4 % short).
+    """
+    views, shift, tilt = as_views(samples), *(
+        torch.tensor([getattr(sample, name) for sample in samples], dtype=torch.float32) for name in ('shift', 'tilt')
+    )
     config = matcher.config
     steps = shift_steps(config)
     curves, _ = matcher(views)
-    density = speed_likelihood(curves, views.depth, config.backward, steps, TILTS, tilt_sigma)  # (N, V)
+    density = speed_likelihood(curves, views.depth, config.backward, steps, TILTS, tilt_sigma, tilt)  # (N, V)
     place = ((shift - steps[0]) / STEP_CELLS).clamp(0, len(steps) - 1.001)
     below = place.floor().long()
     share = place - below
@@ -146,4 +155,4 @@ def pair_loss(matcher: RoadMatcher, views: RoadViews, shift: Tensor, tilt_sigma:
     found = density[rows, below] * (1.0 - share) + density[rows, below + 1] * share  # (N,)
     flat = torch.log(torch.tensor(_OUTLIERS / (len(steps) * STEP_CELLS)))
     loss = -torch.logaddexp(found + torch.log(torch.tensor(1.0 - _OUTLIERS)), flat).mean()
-    return loss, steps[density.detach().argmax(dim=1)]
+    return loss, steps[density.detach().argmax(dim=1)] - shift

@@ -26,7 +26,7 @@ from atvio_ros.network.road_file import load_road
 from atvio_ros.network.road_network import RoadNetwork
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_export import export_road
-from atvio_ros.training.road_pairs import RoadPairs, as_views, pair_loss
+from atvio_ros.training.road_pairs import RoadPairs, pair_loss
 from atvio_ros.training.road_settings import PairStage, RoadTrainSettings, WindowStage, as_yaml
 from atvio_ros.training.road_windows import RecordedDrive, Windows, record, run_drive, window_loss
 
@@ -97,8 +97,7 @@ class _Run:
             while len(drawn) < stage.batch_size:
                 sample = samples.sample(int(rng.integers(0, len(samples))), rng)
                 drawn += [sample] if sample is not None else []
-            shift = torch.tensor([sample.shift for sample in drawn], dtype=torch.float32)
-            loss, _ = pair_loss(matcher, as_views(drawn), shift, tilt_sigma)
+            loss, _ = pair_loss(matcher, drawn, tilt_sigma)
             self._descend(optimizer, matcher, loss, stage)
             recent.append(float(loss.detach()))
             if self.step % stage.validate_every == 0 or self.step == stage.steps:
@@ -173,8 +172,8 @@ class _Run:
         shown = ', '.join(f'{key} {value:.4g}' for key, value in figures.items())
         self._say(f'{name} {self.step}: {text}; validation {shown}')
         if self._best is None or score < self._best[0]:
-            self._best = score, {key: tensor.clone() for key, tensor in self.network.state_dict().items()}
-            self.figures = {f'{name}: {key}': value for key, value in figures.items()}
+            self._best = float(score), {key: tensor.clone() for key, tensor in self.network.state_dict().items()}
+            self.figures = {f'{name}: {key}': float(value) for key, value in figures.items()}
 
     def _next_stage(self) -> None:
         if self._best is not None:
@@ -267,9 +266,9 @@ def _validate_pairs(matcher: nn.Module, samples: list[Any], tilt_sigma: float) -
     for first in range(0, len(samples), _AT_ONCE):
         part = samples[first : first + _AT_ONCE]
         shift = torch.tensor([sample.shift for sample in part], dtype=torch.float32)
-        loss, best = pair_loss(matcher, as_views(part), shift, tilt_sigma)  # type: ignore[arg-type]
+        loss, error = pair_loss(matcher, part, tilt_sigma)  # type: ignore[arg-type]
         losses.append(float(loss) * len(part))
-        errors.append(((best - shift).abs() / shift.abs().clamp(min=5.0)).numpy())
+        errors.append((error.abs() / shift.abs().clamp(min=5.0)).numpy())
     error = np.concatenate(errors)
     nll = sum(losses) / len(samples)
     return nll, {
