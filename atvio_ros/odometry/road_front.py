@@ -81,7 +81,9 @@ class RoadFront:
         if not pair.continues:
             self.reset()
         self._older.add(pair.previous, geometry.R_previous_current)
-        older, R_older_newest = self._older.to_compare(pair.current.stamp_ns, self._speed, config.backward * drawer.cell)
+        older, R_older_newest = self._older.to_compare(
+            pair.current.stamp_ns, self._speed, config.backward * drawer.cell
+        )
         span_s = (pair.current.stamp_ns - older.stamp_ns) / NANOSECONDS
         drawn = drawer.draw(older.image, pair.current.image, R_older_newest, geometry.R_image_level)
         curves = self._matcher(as_batch([drawn], [drawer]))[0][0].numpy()  # (B, S)

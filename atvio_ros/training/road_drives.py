@@ -59,7 +59,11 @@ class RoadDrive:
             )
         self.rig = sequence_rig(self.sequence)
         self.sight = _sight(self.rig, self.sequence)
-        kept = None if cache is None else cache / f'{self.name}_{self.sequence.meta.content_sha256[:12]}_{_TABLE_VERSION}.npz'
+        kept = (
+            None
+            if cache is None
+            else cache / f'{self.name}_{self.sequence.meta.content_sha256[:12]}_{_TABLE_VERSION}.npz'
+        )
         if kept is not None and kept.is_file():
             with np.load(kept, allow_pickle=False) as arrays:
                 self.table = PairTable(**{name: arrays[name] for name in PairTable.__dataclass_fields__})

@@ -66,12 +66,12 @@ def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]):  # ty
         error = (output.motion[0, known] - drive.motion[known]).numpy()
         sigma = output.log_sigma[0, known].exp().numpy()
         ratios.append(np.clip(np.abs(error / sigma), 0.0, _MOST_SIGMAS))
-        ways.append((error[:, 2] * drive.height, sigma[:, 2] * drive.height, drive.motion[known, 2].numpy() * drive.height))
+        ways.append(
+            (error[:, 2] * drive.height, sigma[:, 2] * drive.height, drive.motion[known, 2].numpy() * drive.height)
+        )
     scale = np.sqrt(np.mean(np.square(np.concatenate(ratios)), axis=0)).clip(0.2, 5.0)
     lasting, share = _lasting(ways, float(scale[2]))
-    config = dataclasses.replace(
-        config, sigma_scale=tuple(float(each) for each in scale), errors_last=float(lasting)
-    )
+    config = dataclasses.replace(config, sigma_scale=tuple(float(each) for each in scale), errors_last=float(lasting))
     noise = dataclasses.replace(
         noise, translation_share=(0.002,) * 3, scale=(float(share),) * 3, fitted_to='validation drives of its training'
     )
@@ -149,6 +149,3 @@ def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], he
         '',
     ]
     return '\n'.join(lines)
-
-
-

@@ -60,8 +60,7 @@ class RoadPairs:
         return len(self.index)
 
     def sample(self, which: int, rng: np.random.Generator | None) -> PairSample | None:
-        """Sample `which` of the index, changed at random; without a generator as it is. None: the shift is too large.
-        """
+        """Sample `which` of the index, changed at random; without a generator as it is. None: the shift is too large."""
         d, k = self.index[which]
         drive, drawer, change = self._drives[d], self._drawers[d], self._augmentation
         steps = self._steps(drive, k, rng)
@@ -141,8 +140,12 @@ def pair_loss(matcher: RoadMatcher, samples: Sequence[PairSample], tilt_sigma: f
     left to be found from the bands alone, they would learn to shift against each other, and a filter that takes
     them for what they are found tilts that are none (distances 4 % short).
     """
-    views, shift, tilt = as_views(samples), *(
-        torch.tensor([getattr(sample, name) for sample in samples], dtype=torch.float32) for name in ('shift', 'tilt')
+    views, shift, tilt = (
+        as_views(samples),
+        *(
+            torch.tensor([getattr(sample, name) for sample in samples], dtype=torch.float32)
+            for name in ('shift', 'tilt')
+        ),
     )
     config = matcher.config
     steps = shift_steps(config)

@@ -26,7 +26,9 @@ class PairStage:
     warm_up_steps: int = setting(30, 'Steps over which the learning rate rises.', minimum=0)
     validate_every: int = setting(250, 'Steps between validations.', minimum=1)
     validation_pairs: int = setting(512, 'Pairs that are validated with.', minimum=1)
-    tilt_sigma_deg: float = setting(0.15, 'Deviation of the tilt in a view beside that which was added [deg].', minimum=0.01)
+    tilt_sigma_deg: float = setting(
+        0.15, 'Deviation of the tilt in a view beside that which was added [deg].', minimum=0.01
+    )
 
 
 @dataclass(frozen=True)

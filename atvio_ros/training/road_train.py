@@ -159,7 +159,7 @@ class _Run:
         rising = min(1.0, (self.step + 1) / max(1, stage.warm_up_steps))
         rate = stage.learning_rate * rising * 0.5 * (1.0 + np.cos(np.pi * self.step / stage.steps))
         for group in optimizer.param_groups:
-            group['lr'] = rate
+            group['lr'] = float(rate)
         optimizer.zero_grad()
         loss.backward()
         if self.settings.gradient_clip:
