@@ -1,4 +1,4 @@
-"""The network road on a plane whose motion is known, its file, its memory. Untrained it is the matching it starts as."""
+"""The network road on a plane whose motion is known, its file, its memory. Untrained it is correlation alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from samples.plane import PlaneDrive, believed, robot, way_a_frame
 from safetensors import safe_open
 from safetensors.torch import save_file
+from samples.plane import PlaneDrive, believed, robot, way_a_frame
 
 from atvio_ros.errors import ModelError
 from atvio_ros.motion_noise import MotionNoise

@@ -1,4 +1,4 @@
-"""Training of the network road on drives over a plane: what it learns from, stages, resuming, the file that it leaves."""
+"""Training of the network road on drives over a plane: what it learns from, stages, resuming, the file it leaves."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ def test_a_window_whose_road_is_lost_goes_on_with_its_last_speed(drive):
     recorded = record(drive, untrained_road().matcher)
     windows = Windows([recorded], WindowStage(window=8, batch_size=2))
     inputs, truth = windows.batch(np.random.default_rng(0))
-    assert inputs.way.shape == (2, 8) and truth.shape == (2, 8, 3)
+    assert inputs.way.shape == (2, 8)
+    assert truth.shape == (2, 8, 3)
     one = type(inputs)(*(tensor[:1].clone() for tensor in inputs))
     blinded(one, 3, torch.full((8,), 0.1), 1.0)
     torch.testing.assert_close(one.way[0, 3:], one.way[0, 2].expand(5))
@@ -131,10 +132,12 @@ def test_a_run_leaves_a_model_that_drives_and_says_what_it_is_of(folder, tmp_pat
     path = recipe(folder, tmp_path / 'road.yaml')
     main(['train', '--config', str(path), '--out', str(tmp_path / 'run')])
     model, card = load_road(tmp_path / 'run' / 'road.safetensors')
-    assert card.trained and card.noise.calibrated
+    assert card.trained
+    assert card.noise.calibrated
     assert model.config.features == 2
     text = (tmp_path / 'run' / 'road.md').read_text()
-    assert 'fast' in text and 'slow' in text and 'variant: road' in text
+    for word in ('fast', 'slow', 'variant: road'):
+        assert word in text
     assert load_road_settings(tmp_path / 'run' / 'settings.yaml') == load_road_settings(path)
     found = FAST.run(choose_estimator(model=tmp_path / 'run' / 'road.safetensors'))
     assert way_a_frame(found) == pytest.approx(0.5, rel=0.03)
@@ -154,7 +157,8 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(folder, tmp_path, sto
             os.kill(os.getpid(), signal.SIGINT)
 
     _, stopped = train_road(settings, tmp_path / 'parts', say=stop)
-    assert stopped and not (tmp_path / 'parts' / 'road.safetensors').exists()
+    assert stopped
+    assert not (tmp_path / 'parts' / 'road.safetensors').exists()
     again, stopped = train_road(settings, tmp_path / 'parts', resume=True)
     assert not stopped
     one, other = load_road(whole)[0], load_road(again)[0]
@@ -164,7 +168,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(folder, tmp_path, sto
 
 def test_a_run_is_not_begun_over_another_or_gone_on_with_otherwise(folder, tmp_path):
     settings = load_road_settings(recipe(folder, tmp_path / 'road.yaml', windows={'steps': 0}, pairs={'steps': 0}))
-    with pytest.raises(SettingsError, match='nothing to go on|no .* to go on'):
+    with pytest.raises(SettingsError, match='to go on from'):
         train_road(settings, tmp_path / 'run', resume=True)
     train_road(settings, tmp_path / 'run')
     with pytest.raises(SettingsError, match='holds a run already'):

@@ -21,7 +21,8 @@ _NOISE = 0.5  # grey levels of a band-passed view that are not texture
 _MOST_CORRELATION = 0.97
 _SAMPLES = 25.0  # independent samples of a patch, as in road/shift_curves.py
 _START_TRUST = 0.2
-_PATCH_INPUTS = 9
+_PATCH_INPUTS = 10
+_STILL_CELLS = 1.5  # a shift below may be of something that moves with the robot
 
 
 class RoadViews(NamedTuple):
@@ -66,7 +67,7 @@ class RoadMatcher(nn.Module):
         A curve is constant over shifts at which its band was out of view.
         """
         config = self.config
-        N, Z, X = views.newer.shape
+        N, _, X = views.newer.shape
         P, B, S = config.strips, len(BANDS), config.shifts
         fine, ratio, energy = _likeness(
             _strips(views.newer[:, None], P), _strips(views.older[:, None], P), views.bands, config, 1
@@ -82,11 +83,14 @@ class RoadMatcher(nn.Module):
             return values[..., None].expand(N, P, B, S)
 
         place = torch.linspace(-1.0, 1.0, P, device=fine.device).abs()[None, :, None].expand(N, P, B)
+        shift = torch.arange(-config.backward, config.forward + 1, device=fine.device)
+        still = torch.exp(-0.5 * (shift / _STILL_CELLS).square())  # (S,)
         channels = [
             fine,
             says,
             ratio,
             present[:, None].expand(N, P, B, S),
+            still.expand(N, P, B, S),
             constant(contrast * 0.5),
             constant(share),
             constant(place),
@@ -106,7 +110,6 @@ class RoadMatcher(nn.Module):
     def _coarse(self, views: RoadViews) -> list[Tensor]:
         """Likeness (N, P, B, S) of the learned features, for each shift sideways."""
         config, P = self.config, self.config.strips
-        N, Z, X = views.newer.shape
         both = torch.cat((views.older, views.newer))[:, None]  # (2 N, 1, Z, X)
         spread = views.newer.square().mean(dim=(1, 2)).sqrt() + _NOISE  # (N,): of both views, or they would differ
         maps = self.encoder(both / spread.repeat(2)[:, None, None, None])  # (2 N, C, Z / stride, X / 2)

@@ -25,7 +25,6 @@ from atvio_ros.rig.combine import combine
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample
 
-
 _TABLE_VERSION = 2
 
 

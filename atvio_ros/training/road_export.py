@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import torch
 
 from atvio_ros import __version__
 from atvio_ros.files import write_text
-from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.checkpoint import ModelCard
 from atvio_ros.network.road_file import load_road, save_road
 from atvio_ros.network.road_network import RoadNetwork
@@ -100,7 +100,7 @@ def _stretches(way: FloatArray, span_m: float) -> list[tuple[int, int]]:
     """First and after-last pair of stretches of `span_m`, one after the other."""
     total = np.concatenate(([0.0], np.cumsum(np.abs(way))))
     edges = np.searchsorted(total, np.arange(0.0, total[-1], span_m))
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    return [(int(a), int(b)) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], held: set[str]) -> str:
@@ -120,7 +120,8 @@ def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], he
         f'# {config.name}',
         '',
         'Visual-inertial odometry for any calibrated forward camera whose height is known '
-        f'({count} weights), trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed {card.seed}.',
+        f'({count} weights), trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed '
+        f'{card.seed}.',
         '',
         '## Figures',
         '',

@@ -60,7 +60,7 @@ class RoadPairs:
         return len(self.index)
 
     def sample(self, which: int, rng: np.random.Generator | None) -> PairSample | None:
-        """Sample `which` of the index, changed at random; without a generator as it is. None: the shift is too large."""
+        """Sample `which` of the index, changed at random; without a generator as it is. None: it moves too far."""
         d, k = self.index[which]
         drive, drawer, change = self._drives[d], self._drawers[d], self._augmentation
         steps = self._steps(drive, k, rng)

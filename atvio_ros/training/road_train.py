@@ -39,7 +39,7 @@ _AT_ONCE = 32
 Say = Callable[[str], None]
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """Ctrl-C or SIGTERM came, and the run was saved."""
 
 
@@ -55,7 +55,7 @@ def train_road(
             if run.stage == 0:
                 run.train_pairs()
             run.train_windows()
-    except Interrupted:
+    except StoppedError:
         return out / 'road.safetensors', True
     return export_road(out, run.network, settings, run.recorded_validation, run.all_drives, run.figures), False
 
@@ -184,13 +184,13 @@ class _Run:
     def _after_step(self, optimizer: torch.optim.Optimizer) -> None:
         if self.stop:
             self._save(optimizer)
-            raise Interrupted
+            raise StoppedError
         if time.monotonic() - self._saved_at > _EVERY_S:
             self._save(optimizer)
 
-    def _save_and_stop(self) -> Interrupted:
+    def _save_and_stop(self) -> StoppedError:
         self._save(None)
-        return Interrupted()
+        return StoppedError()
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
         state = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from atvio_ros.network.road_matching import RoadMatcher
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork, RoadOutput
-from atvio_ros.odometry.road_front import RoadFront
+from atvio_ros.odometry.road_front import RoadFront, as_inputs
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_settings import WindowStage
 from atvio_ros.types import CameraFrame, FramePair, ImuWindow, PairGeometry
@@ -53,8 +54,6 @@ def record(drive: RoadDrive, matcher: RoadMatcher) -> RecordedDrive:
         )
         pair = FramePair(previous, current, _NO_READINGS, bool(table.continues[k]), geometry)
         steps.append(front.step_from(pair, geometry, np.array(table.imu[k])))
-    from atvio_ros.odometry.road_front import as_inputs
-
     return RecordedDrive(
         drive.name,
         as_inputs(steps),
@@ -139,7 +138,7 @@ def run_drive(network: RoadNetwork, drive: RecordedDrive) -> RoadOutput:
     edges = [*np.flatnonzero(~drive.continues).tolist(), len(drive.continues)]
     edges = edges if edges[0] == 0 else [0, *edges]
     outputs = []
-    for first, after in zip(edges[:-1], edges[1:], strict=True):
+    for first, after in itertools.pairwise(edges):
         if after > first:
             outputs.append(network(RoadInputs(*(tensor[:, first:after] for tensor in drive.inputs))))
     joined = [torch.cat(parts, dim=1) for parts in zip(*(output[:5] for output in outputs), strict=True)]

@@ -1,4 +1,4 @@
-"""Tiny prepared drives over a textured plane, kept as the odometry keeps images: what the network road is trained on."""
+"""Tiny prepared drives over a textured plane, kept as the odometry keeps images: what the network road learns from."""
 
 from __future__ import annotations
 
