@@ -42,11 +42,12 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.errors import DatasetError
     from atvio_ros.evaluation.consistency import consistency, consistency_lines
     from atvio_ros.network.checkpoint import load_model, save_with_card
-    from atvio_ros.odometry.estimator import load_estimator
+    from atvio_ros.odometry.estimator import NetworkEstimator, load_estimator
 
     console = common.note_console()
     network, card = load_model(arguments.model)
     estimator = load_estimator(arguments.model, arguments.device)
+    assert isinstance(estimator, NetworkEstimator)  # load_model refuses others
     if not estimator.trained:
         console.print(common.UNTRAINED)
     drives: list[MatchedDrive] = []

@@ -19,8 +19,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the description."""
     from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
     from atvio_ros.network.description import PARTS, describe, layers
+    from atvio_ros.network.road_file import is_road_file
 
     path = None if arguments.variant else arguments.model or default_model_path()
+    if arguments.variant == 'road' or (path is not None and is_road_file(path)):
+        _describe_road(path, arguments.json)
+        return
     if path:
         model, card = load_model(path)
         origin = f'{path} ({"trained" if card.trained else "untrained weights"})'
@@ -41,3 +45,22 @@ def run(arguments: argparse.Namespace) -> None:
         print(f'{part:<75}{figures["parameters"][part]:>12,}')
     print(f'{"total, and MACs of one frame pair":<75}{figures["parameters"]["total"]:>12,}{figures["macs"]:>14,}')
     print(f'visual features: {" x ".join(map(str, figures["feature_shape"]))}')
+
+
+def _describe_road(path: Path | None, as_json: bool) -> None:
+    """Print the parts of a network `road`; None: one without weights."""
+    from atvio_ros.network.description import count_parameters
+    from atvio_ros.network.road_file import load_road, untrained_road
+
+    model, card = load_road(path) if path is not None else (untrained_road(), None)
+    parts = {name: count_parameters(part) for name, part in model.named_children()}
+    if as_json:
+        parameters = {'total': count_parameters(model), **parts}
+        print(json.dumps({'variant': model.config.name, 'parameters': parameters}, indent=1))
+        return
+    origin = 'without weights' if card is None else f'{path} ({"trained" if card.trained else "untrained weights"})'
+    print(f'{model.config.name}, {origin}\n')
+    print(f'{"part":<42}{"parameters":>12}')
+    for name, count in parts.items():
+        print(f'{name:<42}{count:>12,}')
+    print(f'{"total":<42}{count_parameters(model):>12,}')

@@ -154,6 +154,11 @@ def _read_metadata(path: Path, metadata: dict[str, str]) -> tuple[AtvioConfig, M
         raise ModelError(f'{path} has {size} characters of metadata; at most {_MAX_METADATA_BYTES} are accepted.')
     if metadata.get('format') != FORMAT:
         raise ModelError(f'{path} is a safetensors file of something else: its metadata lack format: {FORMAT}.')
+    if 'network' in metadata:
+        raise ModelError(
+            f'{path} holds a network {metadata["network"]}, none of the paper: it cannot be used here. It runs in the '
+            'odometry (node, run, replay, evaluate).'
+        )
     version = metadata.get('format_version')
     if version != FORMAT_VERSION:
         raise ModelError(

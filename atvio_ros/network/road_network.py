@@ -136,7 +136,8 @@ class RoadNetwork(nn.Module):
         memory, state = self.lstm(squeezed, state)  # (B, T, H)
         said = self.head(memory)  # (B, T, 7)
         seen = self.way_seen(perspective.flatten(1)).unflatten(0, (B, T))  # (B, T, 2)
-        return RoadOutput(*self._motion(inputs, said, seen), self._means(weights, B, T), state)
+        motion, log_sigma, way_alone, gate = self._motion(inputs, said, seen)
+        return RoadOutput(motion, log_sigma, way_alone, gate, self._means(weights, B, T), state)
 
     def _motion(self, inputs: RoadInputs, said: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = self.config
@@ -153,7 +154,7 @@ class RoadNetwork(nn.Module):
         return motion, log_sigma, perspective, gate
 
     def _means(self, weights: Tensor, B: int, T: int) -> Tensor:
-        means = [part.detach().mean(dim=1) for part in weights.split(self.widths, dim=1)]
+        means = [part.mean(dim=1) for part in torch.split(weights.detach(), list(self.widths), dim=1)]
         nothing = torch.full_like(means[0], float('nan'))
         kept = [nothing if name in self.config.without else m for name, m in zip(SOURCES, means, strict=True)]
         return torch.stack(kept, dim=-1).view(B, T, len(SOURCES))

@@ -89,7 +89,7 @@ class RoadFront:
         curves = self._matcher(as_batch([drawn], [drawer]))[0][0].numpy()  # (B, S)
         texture = float(np.sqrt(np.mean(np.square(drawn.newer))))
         seen = texture > _TEXTURE
-        shifts = drawer.cell * np.arange(-config.backward, config.forward + 1)
+        shifts: FloatArray = np.asarray(drawer.cell * np.arange(-config.backward, config.forward + 1), np.float64)
         ahead, R_base = self._in_base(geometry)
         interval_s = pair.interval_s
         found = self._filter.update(
@@ -128,7 +128,7 @@ class RoadFront:
             np.interp(centre * factor + offsets, index, curve) - curve.max()
             for factor, curve in zip(tilted, curves, strict=True)
         ]
-        return np.maximum(np.array(rows), -20.0).astype(np.float32)
+        return np.asarray(np.maximum(np.array(rows), -20.0), dtype=np.float32)
 
     def _scalars(
         self,
@@ -178,7 +178,7 @@ class RoadFront:
             (self._drawer.road.near - 3.0) * 0.5,
         )
         assert len(values) == SCALARS
-        return np.clip(np.array(values), -5.0, 5.0).astype(np.float32)
+        return np.asarray(np.clip(np.array(values), -5.0, 5.0), dtype=np.float32)
 
     def _level_views(self, pair: FramePair, geometry: PairGeometry) -> ImageArray:
         R = self._sight.R_camera_stored

@@ -10,6 +10,8 @@ import torch
 from atvio_ros.geometry import transform
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.lstm import LstmState
+from atvio_ros.network.road_config import BANDS
+from atvio_ros.network.road_matching import RoadViews
 from atvio_ros.network.road_network import RoadNetwork, RoadOutput
 from atvio_ros.odometry.road_front import RoadFront, RoadStep, as_inputs
 from atvio_ros.odometry.sight import Sight
@@ -106,10 +108,7 @@ class RoadNetworkOdometry:
         return tuple(words)
 
 
-def blank_views(rows: int, columns: int):  # type: ignore[no-untyped-def]
+def blank_views(rows: int, columns: int) -> RoadViews:
     """Views of nothing, for warming up."""
-    from atvio_ros.network.road_config import BANDS
-    from atvio_ros.network.road_matching import RoadViews
-
     blank, count = torch.zeros(1, rows, columns), len(BANDS)
     return RoadViews(blank, blank, blank, torch.ones(1, count, rows), torch.ones(1, count), torch.full((1,), 0.02))

@@ -12,7 +12,9 @@ import torch
 
 from atvio_ros import __version__
 from atvio_ros.files import write_text
+from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.checkpoint import ModelCard
+from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_file import load_road, save_road
 from atvio_ros.network.road_network import RoadNetwork
 from atvio_ros.odometry.road_estimator import NOISE
@@ -56,7 +58,7 @@ def export_road(
     return path
 
 
-def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]):  # type: ignore[no-untyped-def]
+def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]) -> tuple[RoadConfig, MotionNoise]:
     """The network's configuration with calibrated sigmas, and the error model beside them."""
     config, noise = network.config, NOISE
     runs = [(drive, run_drive(network, drive)) for drive in validation]
@@ -71,7 +73,9 @@ def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]):  # ty
         )
     scale = np.sqrt(np.mean(np.square(np.concatenate(ratios)), axis=0)).clip(0.2, 5.0)
     lasting, share = _lasting(ways, float(scale[2]))
-    config = dataclasses.replace(config, sigma_scale=tuple(float(each) for each in scale), errors_last=float(lasting))
+    config = dataclasses.replace(
+        config, sigma_scale=(float(scale[0]), float(scale[1]), float(scale[2])), errors_last=float(lasting)
+    )
     noise = dataclasses.replace(
         noise, translation_share=(0.002,) * 3, scale=(float(share),) * 3, fitted_to='validation drives of its training'
     )
@@ -88,10 +92,10 @@ def _lasting(ways: Sequence[tuple[FloatArray, FloatArray, FloatArray]], scale: f
                 found = []
                 for error, sigma, way in ways:
                     for a, b in _stretches(way, span_m):
-                        variance = lasting * float((scale * sigma[a:b]).__pow__(2).sum()) + (share * span_m) ** 2
+                        variance = lasting * float(np.square(scale * sigma[a:b]).sum()) + (share * span_m) ** 2
                         found.append(min(float(error[a:b].sum()) ** 2 / variance, _MOST_SIGMAS**2))
                 if found:
-                    away += abs(float(np.log(max(np.mean(found), 1e-3))))
+                    away += abs(float(np.log(max(float(np.mean(found)), 1e-3))))
             best = min(best, (away, lasting, share))
     return best[1], best[2]
 

@@ -26,7 +26,7 @@ from atvio_ros.network.road_file import load_road
 from atvio_ros.network.road_network import RoadNetwork
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_export import export_road
-from atvio_ros.training.road_pairs import RoadPairs, pair_loss
+from atvio_ros.training.road_pairs import PairSample, RoadPairs, pair_loss
 from atvio_ros.training.road_settings import PairStage, RoadTrainSettings, WindowStage, as_yaml
 from atvio_ros.training.road_windows import RecordedDrive, Windows, record, run_drive, window_loss
 
@@ -93,7 +93,7 @@ class _Run:
         recent: list[float] = []
         while self.step < stage.steps:
             rng = np.random.default_rng((self.settings.seed, 0, self.step))
-            drawn = []
+            drawn: list[PairSample] = []
             while len(drawn) < stage.batch_size:
                 sample = samples.sample(int(rng.integers(0, len(samples))), rng)
                 drawn += [sample] if sample is not None else []
@@ -161,7 +161,7 @@ class _Run:
         for group in optimizer.param_groups:
             group['lr'] = float(rate)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if self.settings.gradient_clip:
             nn.utils.clip_grad_norm_(module.parameters(), self.settings.gradient_clip)
         optimizer.step()
@@ -266,9 +266,9 @@ def _validate_pairs(matcher: nn.Module, samples: list[Any], tilt_sigma: float) -
     for first in range(0, len(samples), _AT_ONCE):
         part = samples[first : first + _AT_ONCE]
         shift = torch.tensor([sample.shift for sample in part], dtype=torch.float32)
-        loss, error = pair_loss(matcher, part, tilt_sigma)  # type: ignore[arg-type]
+        loss, away = pair_loss(matcher, part, tilt_sigma)  # type: ignore[arg-type]
         losses.append(float(loss) * len(part))
-        errors.append((error.abs() / shift.abs().clamp(min=5.0)).numpy())
+        errors.append((away.abs() / shift.abs().clamp(min=5.0)).numpy())
     error = np.concatenate(errors)
     nll = sum(losses) / len(samples)
     return nll, {

@@ -142,4 +142,4 @@ def run_drive(network: RoadNetwork, drive: RecordedDrive) -> RoadOutput:
         if after > first:
             outputs.append(network(RoadInputs(*(tensor[:, first:after] for tensor in drive.inputs))))
     joined = [torch.cat(parts, dim=1) for parts in zip(*(output[:5] for output in outputs), strict=True)]
-    return RoadOutput(*joined, outputs[-1].state)
+    return RoadOutput(joined[0], joined[1], joined[2], joined[3], joined[4], outputs[-1].state)
