@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.network.road_config import BANDS, RoadConfig
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews, speed_likelihood
+from atvio_ros.network.road_matching import RoadMatcher, RoadViews, joint_likelihood
 
 CONFIG = RoadConfig()
 NEAR = 2.5
@@ -89,17 +89,19 @@ def test_a_batch_gives_what_its_pairs_give_alone(matcher):
 
 
 def test_a_tilted_view_is_explained_by_its_tilt():
-    """Bands that peak at s (1 + 2 z d) agree on s, and the likelihood of s is sharper than that of what each shows."""
+    """Bands that peak at s (1 + 2 z d) agree on one s and d."""
     tilt, shift = np.radians(0.6), 40.0
     depth = torch.tensor([[3.0, 4.0, 5.0, 6.0]])
     index = torch.arange(CONFIG.shifts) - CONFIG.backward
     seen = shift * (1.0 + 2.0 * depth[0] * tilt)
-    curves = (-0.5 * ((index - seen[:, None]) / 1.5).square() * 4.0)[None]
-    steps = torch.arange(-10.0, 100.0, 0.5)
-    tilts = torch.deg2rad(torch.arange(-1.2, 1.21, 0.2))
-    density = speed_likelihood(curves, depth, CONFIG.backward, steps, tilts, float(np.radians(0.4)), torch.zeros(1))
-    assert float(steps[density[0].argmax()]) == pytest.approx(shift, abs=1.0)
-    assert float((density.exp().sum(dim=1) * 0.5)[0]) == pytest.approx(1.0, abs=1e-4)
+    curves = (-2.0 * ((index - seen[:, None]) / 1.5).square())[None]
+    steps, tilts = torch.arange(-10.0, 100.0), torch.deg2rad(torch.arange(-1.2, 1.21, 0.1))
+    joint = joint_likelihood(curves, depth, CONFIG.backward, steps, tilts)
+    assert joint.shape == (1, len(steps), len(tilts))
+    v, t = divmod(int(joint[0].argmax()), len(tilts))
+    assert (float(steps[v]), float(tilts[t])) == (shift, pytest.approx(tilt, abs=np.radians(0.05)))
+    alone = joint_likelihood(curves, depth, CONFIG.backward, torch.tensor([[shift]]), tilts)
+    torch.testing.assert_close(alone[0, 0], joint[0, v])
 
 
 def test_learned_features_have_a_gradient_and_correlation_alone_needs_none():

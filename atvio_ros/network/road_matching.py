@@ -174,22 +174,17 @@ def _inverse_softplus(value: float) -> float:
     return float(torch.log(torch.expm1(torch.tensor(value))))
 
 
-def speed_likelihood(
-    curves: Tensor, depth: Tensor, backward: int, steps: Tensor, tilts: Tensor, tilt_sigma: float, tilt: Tensor
-) -> Tensor:
-    """Log-density (N, V) of shifts `steps` (V,) [cells]. The tilt left in a view is `tilt` (N,) [rad] give or take
-    sigma; `tilts` (T,) are those looked at, relative to it.
+def joint_likelihood(curves: Tensor, depth: Tensor, backward: int, shifts: Tensor, tilts: Tensor) -> Tensor:
+    """Log-likelihood (N, V, T) of shifts (N, V) or (V,) [cells] and tilts (T,) [rad], the sum over the bands.
 
     A view that is tilted too far by d shows a shift s as s (1 + 2 z d) at depth z [camera heights].
     """
     N, B, S = curves.shape
-    left = (tilt[:, None] + tilts)[:, None, None, :]  # (N, 1, 1, T)
-    place = steps[:, None] * (1.0 + 2.0 * depth[:, :, None, None] * left) + backward  # (N, B, V, T)
+    wanted = shifts.expand(N, -1)[:, None, :, None]  # (N, 1, V, 1)
+    place = wanted * (1.0 + 2.0 * depth[:, :, None, None] * tilts) + backward  # (N, B, V, T)
     below = place.floor().clamp(0, S - 2)
     share = (place - below).clamp(0.0, 1.0)
     index = below.long().view(N, B, -1)
     low = torch.gather(curves, 2, index).view_as(place)
     high = torch.gather(curves, 2, index + 1).view_as(place)
-    joint = (low + share * (high - low)).sum(dim=1) - 0.5 * (tilts / tilt_sigma).square()  # (N, V, T)
-    logarithm = torch.logsumexp(joint, dim=2)
-    return torch.log_softmax(logarithm, dim=1) - torch.log(steps[1] - steps[0])
+    return (low + share * (high - low)).sum(dim=1)

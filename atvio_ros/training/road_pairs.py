@@ -13,14 +13,14 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from atvio_ros.network.road_config import RoadConfig
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews, speed_likelihood
+from atvio_ros.network.road_matching import RoadMatcher, RoadViews, joint_likelihood
 from atvio_ros.odometry.road_front import as_batch
 from atvio_ros.odometry.road_views import MOST_SPAN_S, WANTED_SHIFT_H, DrawnPair, RoadDrawer
 from atvio_ros.settings import setting
 from atvio_ros.training.road_drives import RoadDrive
 
-STEP_CELLS = 0.5  # of the shifts whose likelihood is trained
-TILTS = torch.deg2rad(torch.arange(-0.4, 0.41, 0.1))  # beside that which is known
+TILTS = torch.deg2rad(torch.arange(-1.5, 1.51, 0.15))  # whose likelihood is trained
+_TILT_PRIOR = float(np.radians(0.5))
 _OUTLIERS = 0.01  # share of pairs that no curve can explain
 
 
@@ -28,7 +28,7 @@ _OUTLIERS = 0.01  # share of pairs that no curve can explain
 class PairAugmentation:
     """How a pair differs from what the odometry would have drawn."""
 
-    pitch_deg: float = setting(0.3, 'Deviation of the level of a view beside the measured one [deg].', minimum=0.0)
+    pitch_deg: float = setting(0.4, 'Deviation of the level of a view beside the measured one [deg].', minimum=0.0)
     yaw_deg: float = setting(0.3, 'The same of its direction [deg].', minimum=0.0)
     longer: float = setting(0.25, 'Share of pairs compared with an older image than needed.', minimum=0.0, maximum=1.0)
     mirror: bool = setting(True, 'Mirror every other pair left to right.')
@@ -128,34 +128,26 @@ def as_views(samples: Sequence[PairSample]) -> RoadViews:
     return as_batch([sample.drawn for sample in samples], [sample.drawer for sample in samples])
 
 
-def shift_steps(config: RoadConfig) -> Tensor:
-    """The shifts (V,) [cells] whose likelihood is trained."""
-    return torch.arange(-config.backward, config.forward + 0.5 * STEP_CELLS, STEP_CELLS)
-
-
 def pair_loss(matcher: RoadMatcher, samples: Sequence[PairSample], tilt_sigma: float) -> tuple[Tensor, Tensor]:
-    """Mean negative log-likelihood of the true shifts of N pairs, and the most likely shifts (N,) less the true ones.
+    """Mean negative log-likelihood of what is true of N pairs, and the most likely shifts (N,) less the true ones.
 
-    The tilt that was added to a view is known to the loss. So each band must show what it shows at that tilt: were it
-    left to be found from the bands alone, they would learn to shift against each other, and a filter that takes
-    them for what they are found tilts that are none (distances 4 % short).
+    True are a shift and a tilt: that which was added to the view, give or take `tilt_sigma` [rad]. The curves must
+    explain both together, among all shifts and tilts. Trained by the shift alone, bands learn to be off against each
+    other, which a filter that finds the tilt over many pairs takes for a tilt: distances were 2 to 4 % wrong.
     """
-    views, shift, tilt = (
-        as_views(samples),
-        *(
-            torch.tensor([getattr(sample, name) for sample in samples], dtype=torch.float32)
-            for name in ('shift', 'tilt')
-        ),
+    config, views = matcher.config, as_views(samples)
+    shift, tilt = (
+        torch.tensor([getattr(sample, name) for sample in samples], dtype=torch.float32) for name in ('shift', 'tilt')
     )
-    config = matcher.config
-    steps = shift_steps(config)
     curves, _ = matcher(views)
-    density = speed_likelihood(curves, views.depth, config.backward, steps, TILTS, tilt_sigma, tilt)  # (N, V)
-    place = ((shift - steps[0]) / STEP_CELLS).clamp(0, len(steps) - 1.001)
-    below = place.floor().long()
-    share = place - below
-    rows = torch.arange(len(shift))
-    found = density[rows, below] * (1.0 - share) + density[rows, below + 1] * share  # (N,)
-    flat = torch.log(torch.tensor(_OUTLIERS / (len(steps) * STEP_CELLS)))
-    loss = -torch.logaddexp(found + torch.log(torch.tensor(1.0 - _OUTLIERS)), flat).mean()
-    return loss, steps[density.detach().argmax(dim=1)] - shift
+    steps = torch.arange(-config.backward, config.forward + 1, dtype=torch.float32)
+    prior = -0.5 * (TILTS / _TILT_PRIOR).square()
+    everything = joint_likelihood(curves, views.depth, config.backward, steps, TILTS) + prior  # (N, V, T)
+    true = joint_likelihood(curves, views.depth, config.backward, shift[:, None], TILTS)[:, 0] + prior  # (N, T)
+    near = torch.log_softmax(-0.5 * ((TILTS - tilt[:, None]) / tilt_sigma).square(), dim=1)  # (N, T)
+    found = torch.logsumexp(true + near, dim=1) - torch.logsumexp(everything.flatten(1), dim=1)
+    flat = -float(np.log(len(steps) * len(TILTS)))
+    share = float(np.log1p(-_OUTLIERS)), float(np.log(_OUTLIERS))
+    loss = -torch.logaddexp(found + share[0], torch.full_like(found, flat + share[1])).mean()
+    best = steps[torch.logsumexp(everything.detach(), dim=2).argmax(dim=1)]
+    return loss, best - shift
