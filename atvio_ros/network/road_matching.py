@@ -174,6 +174,18 @@ def _inverse_softplus(value: float) -> float:
     return float(torch.log(torch.expm1(torch.tensor(value))))
 
 
+def within_reach(curves: Tensor, present: Tensor, backward: int, needed: Tensor) -> Tensor:
+    """Curves (N, B, S) without those of bands that were out of view before a shift `needed` (N,) [cells].
+
+    Such a band cannot show the shift and would vote for whatever noise it finds nearer by. The nearest always stays.
+    """
+    index = torch.arange(curves.shape[2], device=curves.device)
+    reach = (present * index).amax(dim=2) - backward  # (N, B)
+    kept = reach >= needed[:, None]
+    kept[:, 0] = True
+    return curves * kept[:, :, None]
+
+
 def joint_likelihood(curves: Tensor, depth: Tensor, backward: int, shifts: Tensor, tilts: Tensor) -> Tensor:
     """Log-likelihood (N, V, T) of shifts (N, V) or (V,) [cells] and tilts (T,) [rad], the sum over the bands.
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.network.road_config import RoadConfig
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews
+from atvio_ros.network.road_matching import RoadMatcher, RoadViews, within_reach
 from atvio_ros.network.road_network import AROUND, LEVEL_SIZE, SCALARS, RoadInputs
-from atvio_ros.odometry.road_views import DrawnPair, OlderImages, RoadDrawer
+from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, OlderImages, RoadDrawer
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.road.felt_speed import FeltSettings, FeltSpeed, FeltSpeedFilter
@@ -86,7 +86,9 @@ class RoadFront:
         )
         span_s = (pair.current.stamp_ns - older.stamp_ns) / NANOSECONDS
         drawn = drawer.draw(older.image, pair.current.image, R_older_newest, geometry.R_image_level)
-        curves = self._matcher(as_batch([drawn], [drawer]))[0][0].numpy()  # (B, S)
+        matched, present = self._matcher(as_batch([drawn], [drawer]))
+        expected = config.forward if self._speed is None else (self._speed * span_s + MARGIN_H) / drawer.cell
+        curves = within_reach(matched, present, config.backward, torch.tensor([expected]))[0].numpy()  # (B, S)
         texture = float(np.sqrt(np.mean(np.square(drawn.newer))))
         seen = texture > _TEXTURE
         shifts: FloatArray = np.asarray(drawer.cell * np.arange(-config.backward, config.forward + 1), np.float64)

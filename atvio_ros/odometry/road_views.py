@@ -20,6 +20,7 @@ Values = NDArray[np.float32]
 WANTED_SHIFT_H = 0.3  # slower robots are compared with an older image, so that the road moves by this much
 MOST_SPAN_S = 0.6
 REMEMBERED = 12  # images
+MARGIN_H = 0.35  # of a shift that is only expected
 _FINE, _COARSE = (0.8, 1.5), (6.0, 12.0)  # deviations in cells (across, along) of the band-pass
 _EDGE = np.ones((7, 5), np.uint8)  # around what is not seen, where the band-pass shows its edge
 

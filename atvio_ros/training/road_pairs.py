@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from atvio_ros.network.road_config import RoadConfig
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews, joint_likelihood
+from atvio_ros.network.road_matching import RoadMatcher, RoadViews, joint_likelihood, within_reach
 from atvio_ros.odometry.road_front import as_batch
-from atvio_ros.odometry.road_views import MOST_SPAN_S, WANTED_SHIFT_H, DrawnPair, RoadDrawer
+from atvio_ros.odometry.road_views import MARGIN_H, MOST_SPAN_S, WANTED_SHIFT_H, DrawnPair, RoadDrawer
 from atvio_ros.settings import setting
 from atvio_ros.training.road_drives import RoadDrive
 
@@ -139,7 +139,8 @@ def pair_loss(matcher: RoadMatcher, samples: Sequence[PairSample], tilt_sigma: f
     shift, tilt = (
         torch.tensor([getattr(sample, name) for sample in samples], dtype=torch.float32) for name in ('shift', 'tilt')
     )
-    curves, _ = matcher(views)
+    curves, present = matcher(views)
+    curves = within_reach(curves, present, config.backward, shift + MARGIN_H / views.cell)
     steps = torch.arange(-config.backward, config.forward + 1, dtype=torch.float32)
     prior = -0.5 * (TILTS / _TILT_PRIOR).square()
     everything = joint_likelihood(curves, views.depth, config.backward, steps, TILTS) + prior  # (N, V, T)

@@ -245,7 +245,9 @@ def _open(settings: RoadTrainSettings, cache: Path, say: Say) -> tuple[list[Road
     data = settings.data
     available = {path.name: path for path in find_sequences(Path(data.folder))}
     held = set(data.validation_sequences)
-    if not held:  # every tenth drive, the first of them included
+    if not held:  # those that synthesize-set names so, else every tenth drive, the first of them included
+        held = {name for name in available if name.startswith('validation_')}
+    if not held:
         share = data.validation_share
         names = sorted(available)
         held = {name for i, name in enumerate(names) if share and i % max(1, round(1.0 / share)) == 0}
