@@ -79,6 +79,22 @@ def training_settings() -> str:
     return settings_table(TrainSettings, {AtvioConfig: network})
 
 
+def road_network_settings() -> str:
+    """The configuration of the network road."""
+    from atvio_ros.network.road_config import RoadConfig
+
+    return settings_table(RoadConfig)
+
+
+def road_training_settings() -> str:
+    """What a file with `variant: road` given to `atvio train --config` may hold."""
+    from atvio_ros.network.road_config import RoadConfig
+    from atvio_ros.training.road_settings import RoadTrainSettings
+
+    network = 'Changes to the network: [its settings](road-network.md#settings-of-the-network).'
+    return settings_table(RoadTrainSettings, {RoadConfig: network})
+
+
 def standstill_settings() -> str:
     """What counts as rest."""
     from atvio_ros.odometry.standstill import StandstillSettings
@@ -141,6 +157,8 @@ TABLES: dict[str, Callable[[], str]] = {
     'node-parameters': node_parameters,
     'network-settings': network_settings,
     'training-settings': training_settings,
+    'road-network-settings': road_network_settings,
+    'road-training-settings': road_training_settings,
     'standstill-settings': standstill_settings,
     'imu-errors': imu_errors,
     'conditions': conditions,

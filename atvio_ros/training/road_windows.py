@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import huber_loss
 
 from atvio_ros.network.road_matching import RoadMatcher
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork, RoadOutput
@@ -18,7 +19,7 @@ from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_settings import WindowStage
 from atvio_ros.types import CameraFrame, FramePair, ImuWindow, PairGeometry
 
-_MOST_SIGMAS = 6.0  # an error of more counts as so many: one lost drive must not decide
+_SQUARE_TO = 6.0  # sigmas; an error beyond counts in proportion, not squared: one lost drive must not decide
 _NO_READINGS = ImuWindow(np.empty(0, np.int64), np.empty((0, 6)))
 
 
@@ -119,17 +120,21 @@ def window_loss(output: RoadOutput, truth: Tensor, settings: WindowStage) -> tup
     """Heteroscedastic negative log-likelihood of true motions (B, T, 3) with that of the perspective's way and of the
     way over the whole window; and that of the motions alone."""
     error = (output.motion - truth) / output.log_sigma.exp()
-    bounded = _MOST_SIGMAS * torch.tanh(error / _MOST_SIGMAS)
-    motion = (0.5 * error.square().clamp(max=_MOST_SIGMAS**2) + 0.5 * (error - bounded).abs() + output.log_sigma).mean()
+    motion = (_bounded_square(error) + output.log_sigma).mean()
     along = truth[..., 2]
     moves = (along > 0.02).float()
     log_error = output.perspective[..., 0] - along.clamp(min=0.02).log()
-    seen = 0.5 * (log_error / output.perspective[..., 1].exp()).square().clamp(max=50.0) + output.perspective[..., 1]
+    seen = _bounded_square(log_error / output.perspective[..., 1].exp()) + output.perspective[..., 1]
     perspective = (seen * moves).sum() / moves.sum().clamp(min=1.0)
     way = along.sum(dim=1)
     drift = (output.motion[..., 2].sum(dim=1) - way) / (settings.drift_share * way.abs() + 0.02)
     total = motion + 0.2 * perspective + settings.drift_weight * drift.abs().clamp(max=10.0).mean()
     return total, motion
+
+
+def _bounded_square(error: Tensor) -> Tensor:
+    """Half the square of errors in sigmas, straight on from where it is steep (Huber)."""
+    return huber_loss(error, torch.zeros_like(error), reduction='none', delta=_SQUARE_TO)
 
 
 @torch.inference_mode()
