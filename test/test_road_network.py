@@ -12,9 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from samples.plane import PlaneDrive, believed, robot, way_a_frame
 
+from atvio_ros.cli.main import main
 from atvio_ros.errors import ModelError
 from atvio_ros.motion_noise import MotionNoise
-from atvio_ros.network.checkpoint import ModelCard
+from atvio_ros.network.checkpoint import ModelCard, load_model
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_file import is_road_file, load_road, road_hash, save_road, untrained_road
 from atvio_ros.network.road_network import AROUND, SCALARS, RoadInputs, RoadNetwork
@@ -220,3 +221,20 @@ def test_the_calibration_of_sigma_travels_with_the_file(model, forward):
     network.config = wide
     estimates = DRIVE.run(RoadNetworkEstimator(network, 'road', trained=True))
     assert estimates[-1].motion.covariance[2, 2] == pytest.approx(9.0 * forward[-1].motion.covariance[2, 2], rel=1e-3)
+
+
+def test_describe_says_what_it_is_made_of(tmp_path, model, capsys):
+    path = tmp_path / 'road.safetensors'
+    save_road(path, model, ModelCard(trained=True))
+    main(['describe', '--model', str(path), '--json'])
+    said = json.loads(capsys.readouterr().out)
+    assert said['variant'] == 'road'
+    assert said['parameters']['total'] == sum(weight.numel() for weight in model.parameters())
+    assert sum(count for part, count in said['parameters'].items() if part != 'total') == said['parameters']['total']
+
+
+def test_a_command_for_the_networks_of_the_paper_says_that_it_is_none(tmp_path, model):
+    path = tmp_path / 'road.safetensors'
+    save_road(path, model, ModelCard(trained=True))
+    with pytest.raises(ModelError, match='network road, none of the paper'):
+        load_model(path)
