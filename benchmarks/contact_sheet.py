@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=100, help='of the first row; the others follow')
     parser.add_argument('--length', type=float, default=900.0, help='metres of each drive')
     parser.add_argument('--conditions', nargs='+', metavar='NAME', help='a row for each of them, all in one seed')
+    parser.add_argument('--scale', type=float, default=1.0, help='of the sheet, in that of its images')
     args = parser.parse_args()
     if args.conditions:
         names = list(CONDITIONS) if args.conditions == ['all'] else args.conditions
@@ -35,7 +36,8 @@ def main() -> None:
         ]
     else:
         sheet = [row(args.seed + index, args.columns, args.length, index % 3 != 2) for index in range(args.rows)]
-    cv2.imwrite(str(args.out), cv2.cvtColor(np.vstack(sheet), cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, 82))
+    whole = cv2.resize(np.vstack(sheet), None, fx=args.scale, fy=args.scale, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(args.out), cv2.cvtColor(whole, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, 82))
     print(f'Wrote {len(sheet) * args.columns} images to {args.out}')
 
 

@@ -54,6 +54,16 @@ def test_every_image_is_in_as_many_worlds_as_passes_and_a_held_out_one_only_in_v
     assert sum(job.drive.poses is None for job in jobs) == 2
 
 
+def test_a_share_of_the_stretches_is_spread_evenly(kitti):
+    def firsts(share):
+        few = settings(passes=1, images_per_world=30, drives=0, validation_drives=0, share=share)
+        return [job.drive.images[0] for job in plan_set(few, kitti, {}, {})]
+
+    assert firsts(1.0) == [0, 30, 60]
+    assert firsts(0.34) == [60]
+    assert firsts(0.67) == [30, 60]
+
+
 def test_stretches_can_be_made_to_look_alike(kitti):
     seeds = {job.drive.seed for job in plan_set(settings(appearances=2), kitti, {}, {}) if job.drive.poses}
     assert len(seeds) == 2

@@ -13,7 +13,7 @@ from atvio_ros.cli import common
 
 # Options that are settings of a set under the same name.
 PASSED_ON = (
-    *('passes', 'appearances', 'drives', 'smooth_vertical', 'grey', 'view', 'supersampling', 'varied'),
+    *('passes', 'appearances', 'drives', 'smooth_vertical', 'grey', 'view', 'supersampling', 'varied', 'share'),
     *('robots', 'validation_robots', 'robot_images'),
 )
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--held-out', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to validate on')
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to leave out')
     parser.add_argument('--passes', type=int, default=3, help='worlds each image is seen in (default: %(default)s)')
+    parser.add_argument('--share', type=float, default=1.0, help="of KITTI's stretches, spread evenly (default: all)")
     parser.add_argument(
         '--appearances', type=int, default=0, metavar='N', help='seeds the stretches share (default: each its own)'
     )

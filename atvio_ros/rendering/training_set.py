@@ -54,6 +54,7 @@ class SetSettings:
     robots: int = setting(0, 'Drives of a random robot each to train on.', minimum=0)
     validation_robots: int = setting(0, 'Drives of a random robot each to validate on.', minimum=0)
     robot_images: int = setting(170, 'Images of a random robot.', minimum=SHORTEST_STRETCH)
+    share: float = setting(1.0, "Share of KITTI's stretches to train on, spread evenly.", minimum=0.0, maximum=1.0)
     varied: bool = setting(False, "Conditions of road, light and camera vary on KITTI's motion, too.")
     supersampling: float = setting(1.5, 'Rendered pixels per image pixel, each way.', minimum=1.0, maximum=4.0)
     view: str = setting(
@@ -148,6 +149,8 @@ def _recorded(
             shift = p * settings.images_per_world // settings.passes
             stretches = _stretches(count, kept_out, settings.images_per_world, shift)
             for k, stretch in enumerate(stretches):
+                if int((k + 1) * settings.share) == int(k * settings.share):
+                    continue
                 seed = _PASS_SEEDS * (p + 1) + 100 * s + k
                 if settings.appearances:
                     seed = _PASS_SEEDS + len(jobs) % settings.appearances
