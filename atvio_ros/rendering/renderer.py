@@ -8,10 +8,10 @@ from typing import Any
 import moderngl
 import numpy as np
 
-from atvio_ros.errors import RenderError
 from atvio_ros.rendering import shaders
 from atvio_ros.rendering.mesh import VERTEX, Batch, Quads
 from atvio_ros.rendering.mirror import MIRROR_UNIT, Mirror, RoadPlane
+from atvio_ros.rendering.opengl import context, padding, sampler, texture_array
 from atvio_ros.rendering.optics import Face, Optics
 from atvio_ros.rendering.road import CHUNK_M
 from atvio_ros.rendering.shadows import CELL_M, COLUMNS
@@ -37,16 +37,16 @@ class Renderer:
         self._world = world
         self._optics = optics
         self._near_m = near_m
-        self._gl = gl = _context()
+        self._gl = gl = context()
         gl.front_face = 'cw'  # anticlockwise from outside, mirrored by the image's downward y
         sizes = [face.size for face in optics.faces]
         self._targets = [gl.framebuffer([gl.texture(size, 4)], gl.depth_renderbuffer(size)) for size in sizes]
         self._pixels = [np.empty((height, width, 4), np.uint8) for width, height in sizes]
-        self._textures = _texture_array(gl, world.textures)
-        self._ground_sampler = _sampler(gl, moderngl.LINEAR_MIPMAP_LINEAR)
+        self._textures = texture_array(gl, world.textures)
+        self._ground_sampler = sampler(gl, moderngl.LINEAR_MIPMAP_LINEAR)
         # With many samples a pixel nobody sees where one mipmap level ends: a sixth of the time is saved.
         fine = optics.supersampling >= FINE_SUPERSAMPLING
-        self._things_sampler = _sampler(gl, moderngl.LINEAR_MIPMAP_NEAREST) if fine else self._ground_sampler
+        self._things_sampler = sampler(gl, moderngl.LINEAR_MIPMAP_NEAREST) if fine else self._ground_sampler
         self._panorama = gl.texture(world.panorama.shape[1::-1], 3, world.panorama.tobytes())
         self._panorama.repeat_y = False
         self._panorama.build_mipmaps()
@@ -192,7 +192,7 @@ class Renderer:
     def _vertex_array(self, program: str, buffer: Any) -> Any:
         names = {'position': '3f', 'uv': '2f', 'road': '2f', 'colour': '4f1', 'layer': '4u1'}
         used = self._programs[program]
-        layout = ' '.join(form if name in used else _padding(form) for name, form in names.items())
+        layout = ' '.join(form if name in used else padding(form) for name, form in names.items())
         return self._gl.vertex_array(used, [(buffer, layout, *(name for name in names if name in used))], self._indices)
 
     def _compile(self, gl: Any) -> dict[str, Any]:
@@ -269,35 +269,3 @@ class Renderer:
             self._programs['sky']['exposure'] = AMBIENT * look.exposure
         for unit, texture in enumerate((self._textures, self._shadows, self._panorama)):
             texture.use(unit)
-
-
-def _context() -> Any:
-    """A standalone OpenGL context. Raises RenderError with the package to install."""
-    try:
-        return moderngl.create_context(require=330, standalone=True, backend='egl')  # type: ignore[arg-type]
-    except (ImportError, OSError, ValueError, RuntimeError) as error:
-        reason = ' '.join(str(error).split())
-        raise RenderError(
-            f'Headless OpenGL (EGL) is not available: {reason}. '
-            'On Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri (older: libegl-mesa0).'
-        ) from error
-
-
-def _texture_array(gl: Any, images: ImageArray) -> Any:
-    layers, height, width, _ = images.shape
-    texture = gl.texture_array((width, height, layers), 4, np.ascontiguousarray(images).tobytes())
-    texture.build_mipmaps()
-    texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-    return texture
-
-
-def _sampler(gl: Any, between: int) -> Any:
-    """How textures are read: `between` pixels of a mipmap level, or of two."""
-    sampler = gl.sampler()
-    sampler.filter = (between, moderngl.LINEAR)
-    return sampler
-
-
-def _padding(form: str) -> str:
-    """Bytes to skip for an attribute that a program does not use."""
-    return {'3f': '12x', '2f': '8x', '4f1': '4x', '4u1': '4x'}[form]
