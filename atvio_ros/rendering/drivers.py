@@ -1,4 +1,4 @@
-"""Who drives a procedural drive, and on what roads: cars in districts, robots at a speed, whoever conditions ask for."""
+"""Who drives a procedural drive, and on what roads: cars in districts, robots at a speed, who conditions ask for."""
 
 from __future__ import annotations
 
