@@ -18,6 +18,7 @@ PACKAGE = Path(atvio_ros.__file__).parent
 BASE = {
     'errors',
     'files',
+    'missing',
     'geometry',
     'image_decoding',
     'image_size',

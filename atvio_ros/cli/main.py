@@ -13,6 +13,7 @@ from typing import NoReturn
 import atvio_ros
 from atvio_ros.errors import AtvioError
 from atvio_ros.files import NO_ROOM
+from atvio_ros.missing import missing_package
 
 # name -> one line for `atvio --help`; the module is atvio_ros.cli.<name with underscores>.
 COMMANDS = {
@@ -33,10 +34,6 @@ COMMANDS = {
     'describe': 'show the layers, parameters and MACs of a network',
     'benchmark': 'measure speed, latency and memory of networks side by side',
 }
-
-
-# Packages that some subcommands need beyond those of every installation: module -> name for pip.
-OPTIONAL = {'lightning': 'lightning', 'tensorboard': 'tensorboard', 'moderngl': 'moderngl'}
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,11 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'atvio {parsed.command}: {" ".join(str(error).splitlines())}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        missing = (error.name or '').partition('.')[0]
-        if missing not in OPTIONAL:
+        words = missing_package(error)
+        if not words:
             raise
-        install = f'python3 -m pip install {OPTIONAL[missing]}'
-        print(f'atvio {parsed.command}: the Python package {missing} is missing: {install}', file=sys.stderr)
+        print(f'atvio {parsed.command}: {words}', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         _close_stdout()

@@ -26,6 +26,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from atvio_ros.errors import AtvioError, NodeError
+from atvio_ros.missing import missing_package
 from atvio_ros.ros import starting
 from atvio_ros.ros.health import diagnostic_array
 from atvio_ros.ros.parameters import NodeParameters, declare_parameters, updated
@@ -41,11 +42,16 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 def load_estimator(parameters: NodeParameters) -> Estimator:
-    """The estimator that the parameters name. Raises ModelError."""
+    """The estimator that the parameters name. Raises ModelError, and NodeError where its packages are missing."""
     from atvio_ros.odometry.estimators import choose_estimator
 
     model = Path(parameters.model) if parameters.model else None
-    return choose_estimator(parameters.estimator, model, parameters.device, parameters.inference_threads)
+    try:
+        return choose_estimator(parameters.estimator, model, parameters.device, parameters.inference_threads)
+    except ModuleNotFoundError as error:  # PyTorch comes from pip, and only networks need it
+        if words := missing_package(error):
+            raise NodeError(f'{words}. Or set estimator to road, which needs none.') from error
+        raise
 
 
 class AtvioNode(LifecycleNode):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import signal
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
+
+from atvio_ros.missing import missing_package
 
 
 def init(program: str, arguments: Sequence[str] | None = None) -> None:
@@ -26,6 +29,17 @@ def init(program: str, arguments: Sequence[str] | None = None) -> None:
     except RuntimeError as error:  # what rcl says of arguments that it cannot parse
         said = ' '.join(str(error).split())
         _end(program, said.partition(', at /')[0])
+
+
+def run(program: str, module: str) -> None:
+    """`main` of a module. Ends the process with one line where a package is missing that pip has to install."""
+    try:
+        main = importlib.import_module(module).main
+    except ModuleNotFoundError as error:
+        if words := missing_package(error):
+            _end(program, words)
+        raise
+    main()
 
 
 def _end(program: str, text: str) -> None:
