@@ -68,10 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'atvio {parsed.command}: {" ".join(str(error).splitlines())}', file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        words = missing_package(error)
-        if not words:
+        package = missing_package(error)
+        if not package:
             raise
-        print(f'atvio {parsed.command}: {words}', file=sys.stderr)
+        print(f'atvio {parsed.command}: {package}', file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         _close_stdout()
