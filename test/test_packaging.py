@@ -146,6 +146,25 @@ def test_package_xml_names_what_tests_import():
     assert {'python3-pytest', 'python3-hypothesis', 'launch_testing'} <= left
 
 
+def test_what_is_imported_of_rclpy_is_in_humble_or_has_another_way_there():
+    humble = re.findall(
+        r'\w+',
+        'action callback_groups client clock constants context duration exceptions executors expand_topic_name '
+        'guard_condition impl lifecycle logging node parameter parameter_service publisher qos qos_event '
+        'qos_overriding_options serialization service signals subscription task time time_source timer '
+        'topic_endpoint_info type_support utilities waitable',
+    )
+    newer = []
+    for path in (ROOT / 'atvio_ros').rglob('*.py'):
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+        tried = {id(node) for each in ast.walk(tree) if isinstance(each, ast.Try) for node in ast.walk(each)}
+        for node in ast.walk(tree):
+            parts = (getattr(node, 'module', None) or '').split('.') if isinstance(node, ast.ImportFrom) else []
+            if parts[:1] == ['rclpy'] and parts[1:] and parts[1] not in humble and id(node) not in tried:
+                newer.append(f'{path.relative_to(ROOT)}: {node.module}')
+    assert newer == []
+
+
 def test_package_xml_says_what_comes_from_pip():
     comment = re.search(r'<!-- Not in rosdep(.*?)-->', (ROOT / 'package.xml').read_text(), re.DOTALL).group(1)
     from_pip = {canonicalize_name(word.strip('.,:')) for word in comment.split()}

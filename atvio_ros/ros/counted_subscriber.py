@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from message_filters import Subscriber
-from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ModuleNotFoundError:  # Humble's name for it
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 from atvio_ros.message_decoding import header_frame, header_stamp_ns
 from atvio_ros.odometry.arrivals import Arrivals
