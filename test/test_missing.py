@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from atvio_ros.errors import NodeError
 from atvio_ros.missing import FROM_PIP, missing_package
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,3 +80,14 @@ def test_what_reads_bags_asks_for_rosbags_in_one_line(code, program):
 def test_other_modules_are_not_ours_to_judge():
     assert missing_package(ModuleNotFoundError("No module named 'numpy'", name='numpy')) == ''
     assert 'pip install torch' in missing_package(ModuleNotFoundError('torch.nn', name='torch.nn'))
+
+
+def test_a_build_without_models_has_no_odometry_of_random_weights(monkeypatch):
+    pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
+    from atvio_ros.network import checkpoint
+    from atvio_ros.ros.node import load_estimator
+    from atvio_ros.ros.parameters import NodeParameters
+
+    monkeypatch.setattr(checkpoint, 'find_resource', lambda name: None)
+    with pytest.raises(NodeError, match=r'not installed.*set estimator to road'):
+        load_estimator(NodeParameters(estimator='network', device='cpu'))

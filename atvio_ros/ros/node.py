@@ -47,11 +47,19 @@ def load_estimator(parameters: NodeParameters) -> Estimator:
 
     model = Path(parameters.model) if parameters.model else None
     try:
-        return choose_estimator(parameters.estimator, model, parameters.device, parameters.inference_threads)
+        estimator = choose_estimator(parameters.estimator, model, parameters.device, parameters.inference_threads)
     except ModuleNotFoundError as error:  # PyTorch comes from pip, and only networks need it
         if words := missing_package(error):
             raise NodeError(f'{words}. Or set estimator to road, which needs none.') from error
         raise
+    if (
+        not estimator.trained and model is None
+    ):  # the commands take random weights for trying things out; a robot must not
+        raise NodeError(
+            'The networks that ship are not installed (a build without models). Name a model file in the parameter '
+            'model, or set estimator to road.'
+        )
+    return estimator
 
 
 class AtvioNode(LifecycleNode):  # type: ignore[misc]
