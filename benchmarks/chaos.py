@@ -43,7 +43,7 @@ from atvio_ros.msg import OdometryStatus
 from atvio_ros.resources import find_resource
 from atvio_ros.ros.replay import START_LIMIT_S, node_process, spinning
 from benchmarks.chaos_faults import SECOND, Fault, apply, faults
-from benchmarks.soak import resident_mb
+from benchmarks.soak import own_memory_mb
 
 RECOVERY_LIMIT_S = 2.0
 MOST_GROWTH_MB = 10.0
@@ -269,7 +269,7 @@ def _play(stream: Stream, result: Chaos, rng: random.Random, process: Any, secon
             time.sleep(0.001)
         if now_s - sampled_s >= 1.0:
             sampled_s = now_s
-            result.memory_mb.append(resident_mb(process.pid))
+            result.memory_mb.append(own_memory_mb(process.pid))
     plan.finish(time.monotonic())
 
 

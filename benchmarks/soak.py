@@ -35,7 +35,7 @@ SAMPLE_PERIOD_NS = 1_000_000_000  # of bag time
 
 @dataclass(frozen=True)
 class Soak:
-    """The books of one soak, and the node's resident memory over it."""
+    """The books of one soak, and the node's own memory over it."""
 
     bag_minutes: float
     rounds: int
@@ -89,7 +89,7 @@ def soak(bag: Path, minutes: float, rate: float, log: Path) -> Soak:
                     first_ns, last_ns = first_ns or message.log_stamp_ns, message.log_stamp_ns
                     if last_ns - sampled_ns >= SAMPLE_PERIOD_NS:
                         sampled_ns = last_ns
-                        memory.append(resident_mb(process.pid))
+                        memory.append(own_memory_mb(process.pid))
 
                 while played_s < 60.0 * minutes:
                     first_ns = sampled_ns = 0
@@ -124,10 +124,10 @@ def _wait_for_answers(recording: Recording, images: int, imu: int) -> None:
         time.sleep(0.1)
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process."""
+def own_memory_mb(pid: int) -> float:
+    """Resident memory of a process that it does not share: segments of the middleware belong to those who send."""
     for line in Path(f'/proc/{pid}/status').read_text().splitlines():
-        if line.startswith('VmRSS:'):
+        if line.startswith('RssAnon:'):
             return int(line.split()[1]) / 1024.0
     return float('nan')
 
