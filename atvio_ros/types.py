@@ -52,6 +52,16 @@ class PairGeometry:
     lost: bool  # in motion without having seen a direction for long
     gyro_correction: FloatArray  # (3,) rad/s in base axes, to be added to the gyro: its bias, as far as images show it
     yaw_sigma: float = 0.0  # rad, of the direction of travel
+    parallax: float = 0.0  # rad, median: how far corners moved beyond the rotation
+    gyro_noise: float = 0.0  # rad, each axis: what the gyro's white noise makes of the rotation
+    R_seen: FloatArray | None = (
+        None  # (3, 3) as R_previous_current, joined with what the images show: to compare them by
+    )
+
+    @property
+    def seen_rotation(self) -> FloatArray:
+        """R_previous_current (3, 3) by which to lay one image on the other."""
+        return self.R_previous_current if self.R_seen is None else self.R_seen
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,16 @@ class FramePair:
 
 
 @dataclass(frozen=True)
+class RoadMeasurement:
+    """What the road below showed over one frame pair."""
+
+    speed: float  # m/s along the direction of travel
+    sigma: float  # m/s
+    tilt: float  # rad, by which the road is tilted against the direction of travel
+    support: float  # share of the patches of road that agree
+
+
+@dataclass(frozen=True)
 class RelativeMotion:
     """What a motion estimator says of one frame pair."""
 
@@ -79,6 +99,7 @@ class RelativeMotion:
     attention_inertial: float = float('nan')  # likewise on the inertial features
     covariance: FloatArray | None = None  # (6, 6) of what this pair adds to the error model: translation, rotation
     warnings: tuple[str, ...] = ()  # why it is not to be trusted, a sentence each
+    road: RoadMeasurement | None = None  # None: the estimator does not measure the road
 
 
 @dataclass(frozen=True)

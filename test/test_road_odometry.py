@@ -69,7 +69,7 @@ def test_reverse_is_negative(metres):
 
 def test_a_robot_that_stands_does_not_move():
     estimates = PlaneDrive(robot(), 0.0).run(RoadEstimator())
-    assert way_a_frame(estimates) == pytest.approx(0.0, abs=0.002)
+    assert way_a_frame(estimates) == pytest.approx(0.0, abs=0.003)
 
 
 def test_most_of_a_gyros_bias_is_corrected_within_seconds_by_what_is_seen():

@@ -20,6 +20,7 @@ ROWS_M = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)  # lines across the road, from two ca
 LANES_M = (-5.25, -1.75, 1.75, 5.25)  # lines along it: edges of lanes of 3.5 m
 FARTHEST_M = 60.0
 ROAD_LENGTH_H, ROAD_WIDTH_H = 12.0, 6.0  # of the view from above, in camera heights
+ARROW_S = 0.5  # the arrow of the speed is the way of so long
 LINE = 18  # px, of text
 
 GREEN, YELLOW, RED, WHITE, BLACK = (80, 220, 80), (40, 220, 240), (60, 60, 240), (255, 255, 255), (0, 0, 0)
@@ -41,7 +42,9 @@ def draw_debug(
     else:
         R_camera_level = sight.R_camera_stored @ geometry.R_image_level
         level = _level_view(pair, sight, R_camera_level)
-        picture = np.hstack((level, _road_view(pair, sight, R_camera_level)))
+        road = _road_view(pair, sight, R_camera_level)
+        _draw_way(road, estimate, pair.interval_s, sight.camera_height)
+        picture = np.hstack((level, road))
     return np.vstack((picture, _text(estimate, state, estimator, picture.shape[1])))
 
 
@@ -90,6 +93,20 @@ def _road_view(pair: FramePair, sight: Sight, R_camera_level: FloatArray) -> Ima
     return view
 
 
+def _draw_way(road: ImageArray, estimate: OdometryEstimate, interval_s: float, h: float) -> None:
+    """An arrow in the view from above, as long as the way of ARROW_S, and bars for one sigma of it."""
+    found = estimate.motion.road
+    if found is None:
+        return
+    rows, columns = road.shape[:2]
+    per_m, u, start = HEIGHT / ROAD_LENGTH_H / h, columns // 2, rows - 1
+    tip = start - round(found.speed * ARROW_S * per_m)
+    reach = max(1, round(found.sigma * ARROW_S * per_m))
+    cv2.arrowedLine(road, (u, start), (u, tip), RED, 2, cv2.LINE_AA, tipLength=0.1)
+    for row in (tip - reach, tip + reach):
+        cv2.line(road, (u - 8, row), (u + 8, row), YELLOW, 1)
+
+
 def _rows(h: float) -> list[float]:
     return [row for row in ROWS_M if row >= 2.0 * h]
 
@@ -100,6 +117,9 @@ def _text(estimate: OdometryEstimate, state: str, estimator: str, width: int) ->
     motion = estimate.motion
     if np.isfinite(motion.attention_visual):
         words.append(f'attention {motion.attention_visual:.2f} vision, {motion.attention_inertial:.2f} IMU')
+    if motion.road is not None:
+        road = motion.road
+        words.append(f'road: +- {road.sigma:.2f} m/s, tilt {np.degrees(road.tilt):+.2f} deg, {road.support:.0%} agree')
     lines = ['   '.join(filter(None, words)), _direction(estimate.geometry), '; '.join(estimate.warnings)]
     strip = np.zeros((LINE * len(lines) + 10, width, 3), dtype=np.uint8)
     colours: Sequence[tuple[int, int, int]] = (WHITE, WHITE, YELLOW)

@@ -1,4 +1,4 @@
-"""What an IMU shows while nothing happens: the quietest second of the last minute, and its usual angular velocity."""
+"""What an IMU shows while nothing happens, the quietest second of the last minute; and the white noise of a gyro."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atvio_ros.types import NANOSECONDS, FloatArray
+from atvio_ros.types import NANOSECONDS, FloatArray, FramePair
 
 BLOCK_NS = NANOSECONDS
 FEWEST_READINGS = 8  # of a block that is used
+_FEWEST_FOR_NOISE = 4
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,30 @@ class ImuNoiseScale:
             return None
         gyro, force, means = zip(*self._blocks, strict=True)
         return ImuNoise(min(gyro), min(force), np.median(means, axis=0))
+
+
+class GyroNoise:
+    """White noise of a gyro, from its second differences: what a vehicle does is smooth beside them.
+
+    Vibration faster than half the rate of the readings counts as noise, too. Fed with every pair in order.
+    """
+
+    def __init__(self, memory_s: float = 10.0) -> None:
+        self._memory_s = memory_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing is known of it."""
+        self._density2, self._seen_s = 0.0, 0.0  # rad^2/s: mean of the axes, and the time that it was seen
+
+    def update(self, pair: FramePair) -> float:
+        """Standard deviation [rad] of the rotation over the pair, each axis, by the readings so far; 0: none yet."""
+        stamps_ns, gyro = pair.imu.stamps_ns, pair.imu.values[:, :3]
+        if len(gyro) >= _FEWEST_FOR_NOISE:
+            step_s = float(stamps_ns[-1] - stamps_ns[0]) / NANOSECONDS / (len(gyro) - 1)
+            bends = gyro[2:] - 2.0 * gyro[1:-1] + gyro[:-2]
+            density2 = float(np.mean(bends**2)) / 6.0 * step_s  # 1 + 4 + 1 variances of a reading
+            self._seen_s += pair.interval_s
+            share = min(1.0, pair.interval_s / min(self._seen_s, self._memory_s))
+            self._density2 += share * (density2 - self._density2)
+        return float(np.sqrt(self._density2 * pair.interval_s))

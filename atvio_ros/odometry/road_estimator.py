@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,20 +10,30 @@ from numpy.typing import NDArray
 from atvio_ros.geometry import transform
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.odometry.engine import MotionEstimator
+from atvio_ros.odometry.older_images import OlderImage, OlderImages
 from atvio_ros.odometry.sight import Sight
+from atvio_ros.odometry.standstill import inside
 from atvio_ros.rig.rig import Rig
-from atvio_ros.road.shift_curves import Curves, MatchSettings, ShiftCurves
+from atvio_ros.road.felt_acceleration import FeltAcceleration, FeltSettings
+from atvio_ros.road.shift_curves import Comparison, MatchSettings, ShiftCurves
 from atvio_ros.road.speed_filter import SpeedEstimate, SpeedFilter, SpeedSettings
-from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, RelativeMotion
+from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion, RoadMeasurement
 from atvio_ros.view.virtual_camera import KITTI_VIEW, VirtualCamera
 
 NEAREST_H, FARTHEST_H = 1.5, 6.0  # where the view may begin
-WANTED_SHIFT_H = 0.3  # slower robots are compared with an older image, so that the road moves by this much
-MOST_SPAN_S = 0.6
-REMEMBERED = 12  # images
 LEAST_PATCHES = 4  # that a pair is measured with; fewer, and the speed is that of before
+KNOWN_H = 2.0  # sigma of a speed by which shifts are expected [camera heights a second]
+# Parallax of corners [rad] in a camera height of way, their median: measured 0.005 to 0.15 on all kinds of robots that
+# see the world; the road itself, where it comes into view so many heights ahead, has 1 / height^2.
+MOST_PARALLAX, MOST_PARALLAX_ROAD = 0.2, 1.2
+MOVING_RAD, MOVING_H = 0.004, 0.18  # parallax and expected shift by which the robot moves for sure
+LEAST_SHIFT_H = 0.03  # smaller ones are not told apart by a patch alone
+UNMOVED_H = 0.06  # up to this, a patch shows something that moves along
+LEAST_WAY_H = 0.01  # over a pair; of less, the curvature of the way is not told
 UNSEEN_S = 1.0
 DOUBTFUL = 0.1  # sigma of the speed, as a share of it
+LEAST_SUPPORT = 0.6  # share of the patches that agree on a clear road
+DISSENT = 0.4  # sigma of the speed, as a share of it, where none agrees
 ERRORS_LAST = 5.0  # pairs over which the error of one goes on: the filter remembers
 
 # Of the motions beside each pair's own sigma: the deviations over 10 and 50 m of drawn robots and of four real drives.
@@ -45,6 +54,7 @@ class RoadEstimator:
 
     matching: MatchSettings = field(default_factory=MatchSettings)
     filtering: SpeedSettings = field(default_factory=SpeedSettings)
+    feeling: FeltSettings = field(default_factory=FeltSettings)
     noise: MotionNoise = NOISE
     kind: str = 'road'
     name: str = 'road'
@@ -74,13 +84,17 @@ class RoadOdometry:
         self._settings = settings
         self._sight = sight
         self._curves: ShiftCurves | None = None  # made with the first pair: the images tell where the road begins
+        self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
+        self._felt = FeltAcceleration(self._R_image_base[:, 2], settings.feeling)
+        self._older = OlderImages(settings.matching.backward_shift)
         self._speed = SpeedFilter(sight.camera_height, settings.filtering)
         self.reset()
 
     def reset(self) -> None:
         """Forget the pairs before."""
         self._speed.reset()
-        self._older: deque[tuple[CameraFrame, FloatArray]] = deque(maxlen=REMEMBERED)  # with R_newest_older
+        self._felt.reset()
+        self._older.reset()
         self._newest: SpeedEstimate | None = None
         self._unseen_s = 0.0
 
@@ -88,29 +102,46 @@ class RoadOdometry:
         """Motion of the images' axes over one pair, whose geometry must be known."""
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
-        self._remember(pair, geometry.R_previous_current)
-        frame, R_older_newest = self._compared(pair)
-        span_s = (pair.current.stamp_ns - frame.stamp_ns) / NANOSECONDS
-        expected = None if self._newest is None else self._newest.speed * span_s
-        curves, patches = self._look(frame, pair.current, R_older_newest, geometry.R_image_level, expected)
-        seen = int(patches.sum()) >= LEAST_PATCHES
-        self._unseen_s = 0.0 if seen else self._unseen_s + pair.interval_s
-        shifts, depth = self._matcher.shifts, self._matcher.depth
-        found = self._speed.update(
-            curves, shifts, depth, span_s, pair.interval_s, pair.interval_s / span_s if seen else 0.0
+        older = self._older.choose(
+            pair, geometry.seen_rotation, self._newest.speed if self._newest and self._newest.sigma < KNOWN_H else None
         )
+        compared = self._compare(older, pair, geometry)
+        seen = int(compared.patches.sum()) >= LEAST_PATCHES
+        self._unseen_s = 0.0 if seen else self._unseen_s + pair.interval_s
+        force = self._R_image_base @ inside(pair.imu, pair)[:, 3:].mean(axis=0)
+        felt = self._felt.before(force, geometry.R_previous_current, geometry.R_image_level[:, 2], pair.interval_s)
+        gained_h = self._felt.gained(older.span_s) / self._sight.camera_height
+        found = self._speed.update(
+            compared.curves,
+            self._matcher.shifts,
+            self._matcher.depth,
+            older.span_s,
+            pair.interval_s,
+            older.weight if seen else 0.0,
+            felt,
+            gained_h,
+        )
+        if self._newest is not None and seen:
+            self._felt.after(force, self._acceleration(found, geometry, pair.interval_s), pair.interval_s)
         self._newest = found
-        height = self._sight.camera_height
-        way_m = found.speed * height * pair.interval_s
+        support = compared.support(found.speed * older.span_s + gained_h, found.tilt) if seen else 1.0
+        return self._motion(pair, geometry, found, support)
+
+    def _motion(self, pair: FramePair, geometry: PairGeometry, found: SpeedEstimate, support: float) -> RelativeMotion:
+        """Along the direction of travel, turned as the gyro says."""
+        speed, sigma = self._sight.camera_height * found.speed, self._sight.camera_height * found.sigma
+        sigma = float(np.hypot(sigma, DISSENT * max(0.0, LEAST_SUPPORT - support) * abs(speed)))
+        way_m = speed * pair.interval_s
         ahead = geometry.R_previous_current @ geometry.R_image_level[:, 2]
-        sigma_m = found.sigma * height * pair.interval_s
         covariance = np.zeros((6, 6))
-        covariance[:3, :3] = ERRORS_LAST * sigma_m**2 * np.outer(ahead, ahead)
+        covariance[:3, :3] = ERRORS_LAST * (sigma * pair.interval_s) ** 2 * np.outer(ahead, ahead)
         covariance[:3, :3] += (way_m * geometry.pitch_sigma) ** 2 * (np.eye(3) - np.outer(ahead, ahead))
+        covariance[3:, 3:] = geometry.gyro_noise**2 * np.eye(3)
         return RelativeMotion(
             transform(geometry.R_previous_current, way_m * ahead),
             covariance=covariance,
-            warnings=self._warnings(found),
+            warnings=self._warnings(speed, sigma),
+            road=RoadMeasurement(speed, sigma, found.tilt, support),
         )
 
     @property
@@ -121,48 +152,49 @@ class RoadOdometry:
             self._curves = ShiftCurves(float(np.clip(nearest, NEAREST_H, FARTHEST_H)), self._settings.matching)
         return self._curves
 
-    def _remember(self, pair: FramePair, R_previous_current: FloatArray) -> None:
-        """Older images, each with the rotation from it to the newest one."""
-        turned = [(frame, R_older_previous @ R_previous_current) for frame, R_older_previous in self._older]
-        self._older = deque(turned, maxlen=REMEMBERED)
-        self._older.append((pair.previous, R_previous_current))
+    @property
+    def _most_parallax(self) -> float:
+        return max(MOST_PARALLAX, MOST_PARALLAX_ROAD / self._matcher.road.near**2)
 
-    def _compared(self, pair: FramePair) -> tuple[CameraFrame, FloatArray]:
-        """The image to compare the newest with, and R_older_newest: the one before, or an older one when slow."""
-        speed = self._newest.speed if self._newest else WANTED_SHIFT_H / max(pair.interval_s, 1e-3)
-        # Of backward shifts few are looked for: half of them leaves room for a robot that accelerates.
-        wanted = WANTED_SHIFT_H if speed >= 0.0 else 0.5 * self._settings.matching.backward_shift
-        best = self._older[-1]
-        for frame, R in reversed(self._older):
-            span_s = (pair.current.stamp_ns - frame.stamp_ns) / NANOSECONDS
-            if span_s > MOST_SPAN_S:
-                break
-            best = frame, R
-            if abs(speed) * span_s >= wanted:
-                break
-        return best
+    def _acceleration(self, found: SpeedEstimate, geometry: PairGeometry, interval_s: float) -> FloatArray:
+        """(3,) m/s^2 over the pair, in axes of the newest image: of the speed along the way, and of its bend."""
+        assert self._newest is not None
+        height, ahead = self._sight.camera_height, geometry.R_image_level[:, 2]
+        before = geometry.R_previous_current.T @ ahead  # where it went, if it went ahead then, too
+        return np.asarray(height * (found.speed * ahead - self._newest.speed * before) / interval_s)
 
-    def _look(
-        self,
-        older: CameraFrame,
-        newer: CameraFrame,
-        R_older_newest: FloatArray,
-        R_image_level: FloatArray,
-        expected: float | None,
-    ) -> tuple[Curves, NDArray[np.intp]]:
-        matcher, stored, R = self._matcher, self._sight.stored, self._sight.R_camera_stored
-        before = stored.road(older.image, matcher.road, R @ R_older_newest @ R_image_level)[:, :, 0]
-        now = stored.road(newer.image, matcher.road, R @ R_image_level)[:, :, 0]
-        return matcher.compare(before, now, stored.road_seen(matcher.road, R @ R_image_level), expected)
+    def _curvature(self, geometry: PairGeometry, interval_s: float) -> float:
+        """Of the way [1 / camera heights], to the right: the gyro's turn over the way of the pair before."""
+        way = self._newest.speed * interval_s if self._newest else 0.0
+        ahead = geometry.R_image_level.T @ geometry.R_previous_current @ geometry.R_image_level[:, 2]
+        return float(np.arctan2(ahead[0], ahead[2]) / way) if way > LEAST_WAY_H else 0.0
 
-    def _warnings(self, found: SpeedEstimate) -> tuple[str, ...]:
+    def _compare(self, older: OlderImage, pair: FramePair, geometry: PairGeometry) -> Comparison:
+        matcher, stored = self._matcher, self._sight.stored
+        patches = matcher.along(self._curvature(geometry, pair.interval_s))
+        R_camera_level = self._sight.R_camera_stored @ geometry.R_image_level
+        expected = self._newest.speed * older.span_s if self._newest and self._newest.sigma < KNOWN_H else None
+        parallax = geometry.parallax * older.span_s / pair.interval_s
+        least = parallax / self._most_parallax
+        moving = parallax > MOVING_RAD and (expected or 0.0) > MOVING_H
+        R_older_level = self._sight.R_camera_stored @ older.R_older_newest @ geometry.R_image_level
+        return matcher.compare(
+            stored.road(older.frame.image, patches.road, R_older_level)[:, :, 0],
+            stored.road(pair.current.image, patches.road, R_camera_level)[:, :, 0],
+            stored.road_seen(patches.road, R_camera_level),
+            expected=expected,
+            patches=patches,
+            least_moved=max(least if least > LEAST_SHIFT_H else 0.0, UNMOVED_H if moving else 0.0),
+        )
+
+    def _warnings(self, speed: float, sigma: float) -> tuple[str, ...]:
         words = []
         if self._unseen_s > UNSEEN_S:
             words.append(
                 'the road near the robot is not seen, so the last speed is kept: check the pitch of the camera, its '
                 'height (camera_height), and what stands before it'
             )
-        elif found.sigma > DOUBTFUL * max(abs(found.speed), 1.0):
+        elif sigma > DOUBTFUL * max(abs(speed), 1.0):
             words.append('the speed over the road is not clear: it has little texture, or the view is blocked')
         return tuple(words)
 

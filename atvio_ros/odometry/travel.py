@@ -7,6 +7,7 @@ import functools
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from atvio_ros.odometry.imu_noise import GyroNoise
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
 from atvio_ros.rig.rig import DirectionOfTravel
@@ -23,11 +24,13 @@ class TravelTracker:
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
         self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
+        self._noise = GyroNoise()
         self._direction: TravelDirection | None = None  # made with the first pair: its images tell their camera
 
     def reset(self) -> None:
         """The direction is that of the rig again, as after the robot was carried elsewhere."""
         self._direction = None
+        self._noise.reset()
 
     def update(self, pair: FramePair) -> PairGeometry:
         """Geometry of the next pair.
@@ -40,7 +43,8 @@ class TravelTracker:
             self._direction = TravelDirection(stored.virtual.K, np.eye(3), settings, mask=stored.mask)
         R_gyro = self._R_image_base @ pair_rotation(pair) @ self._R_image_base.T
         previous, current = pair.previous.image[:, :, 0], pair.current.image[:, :, 0]
-        travel = self._direction.update(previous, current, R_gyro, pair.interval_s)
+        noise = self._noise.update(pair)
+        travel = self._direction.update(previous, current, R_gyro, pair.interval_s, noise)
         correction = _beyond_doubt(travel.gyro_bias)
         R_beside = Rotation.from_rotvec(correction * pair.interval_s).as_matrix()
         return PairGeometry(
@@ -51,6 +55,9 @@ class TravelTracker:
             lost=travel.lost,
             gyro_correction=self._R_image_base.T @ correction,
             yaw_sigma=travel.yaw_sigma,
+            parallax=travel.parallax,
+            gyro_noise=noise,
+            R_seen=travel.R_seen,
         )
 
 

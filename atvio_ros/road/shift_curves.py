@@ -8,12 +8,14 @@ can say is bounded, and patches are added up: a car that moves with us, or a sha
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from atvio_ros.road.patches import Patches, lay_patches
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray, ImageArray
 from atvio_ros.view.road import RoadView
@@ -38,10 +40,30 @@ class MatchSettings:
 
 # Depth of the bands, as multiples of where the road comes into view: they overlap a little.
 _BANDS = ((1.0, 1.3), (1.22, 1.58), (1.5, 1.96), (1.86, 2.46))
-_FINE, _COARSE = (0.8, 1.5), (6.0, 12.0)  # deviations in cells (across, along) of the band-pass
+_FINE, _COARSE = (0.8, 1.5), (6.0, 8.0)  # deviations in cells (across, along) of the band-pass
 _ROOM_H = 1.0  # beyond the farthest band, where its patches were before
+_UNKNOWN_H = 2.0  # what a band must be in view for while no shift is expected
 _MARGIN_H = 0.35  # of a shift that is only expected
+_CLEAR = 3.0  # log-likelihood of a patch's best shift over the mean: less tells nothing of where it moved
+_ALIKE_H, _ALIKE_SHARE = 0.05, 0.04  # patches agree with a shift that is so near
 FINER = 4  # curves are interpolated to so many points a cell: a maximum lies between cells, too
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two views say of each other; P patches that had something to say."""
+
+    curves: Curves  # (B, S) log-likelihood of the shifts, the sum over the patches of each band
+    patches: NDArray[np.intp]  # (B,) how many there are
+    best: FloatArray  # (P,) where each patch alone looks best, camera heights
+    depth: FloatArray  # (P,) how far ahead it lies, camera heights
+
+    def support(self, shift: float, tilt: float) -> float:
+        """Share of the patches that look best near this shift, with this tilt [rad] left in the view; 0 without any."""
+        if not len(self.best):
+            return 0.0
+        away = np.abs(self.best - shift * (1.0 + 2.0 * self.depth * tilt))
+        return float(np.mean(away < _ALIKE_H + _ALIKE_SHARE * abs(shift)))
 
 
 class ShiftCurves:
@@ -54,56 +76,81 @@ class ShiftCurves:
         self.road = RoadView(nearest, far, settings.half_width, settings.cell, settings.cell_across)
         self.depth: FloatArray = np.array([0.5 * (first + last) for first, last in ends])  # (B,) middle of each band
         last_row = self.road.rows - 1
-        self._rows = [
+        self._rows = tuple(
             (
                 round(last_row - (last - nearest) / settings.cell),
                 round(last_row - (first - nearest) / settings.cell) + 1,
             )
             for first, last in ends
-        ]
-        self._columns = [
-            (int(strip[0]), int(strip[-1]) + 1)
-            for strip in np.array_split(np.arange(self.road.columns), settings.strips)
-        ]
+        )
         self._reach = [far - last for _, last in ends]  # largest shift at which a band's patches are still in the view
         self._back = round(settings.backward_shift / settings.cell)
         self._most = round(settings.farthest_shift / settings.cell)
         cells = np.arange(-self._back * FINER, self._most * FINER + 1) / FINER
         self.shifts: FloatArray = cells * settings.cell  # (S,) camera heights, positive: the robot moved forward
+        self._laid = functools.lru_cache(maxsize=64)(self._lay)
+
+    def along(self, curvature: float) -> Patches:
+        """Patches on the way of a robot that goes on in its bend: 1 / radius in 1 / camera heights, to the right."""
+        # To a cell across, so that few layouts are made.
+        cells = 0.5 * curvature * self.depth**2 / self.settings.cell_across
+        return self._laid(tuple(np.round(cells).astype(int).tolist()))
+
+    def _lay(self, aside: tuple[int, ...]) -> Patches:
+        return lay_patches(self.road, self._rows, aside, self.settings.strips)
 
     def compare(
-        self, older: ImageArray, newer: ImageArray, seen: NDArray[np.bool_], expected: float | None = None
-    ) -> tuple[Curves, NDArray[np.intp]]:
-        """Log-likelihoods (B, S) of the shifts of each band, and the number of patches (B,) that they come from.
+        self,
+        older: ImageArray,
+        newer: ImageArray,
+        seen: NDArray[np.bool_],
+        expected: float | None = None,
+        patches: Patches | None = None,
+        least_moved: float = 0.0,
+    ) -> Comparison:
+        """Compare views (rows, columns) of the road of `patches`; None: straight ahead.
 
-        Both views (rows, columns) are of `road`, `seen` tells which cells of the newer one show something. A band
-        whose patches were out of view before the `expected` shift (None: before any) has nothing to say, and would
-        vote for whatever noise it finds nearer by.
+        `seen` tells which cells of the newer one show something. A band whose patches were out of view before the
+        `expected` shift (None: not known) has nothing to say, and would vote for whatever noise it finds nearer by.
+        A patch that looks best at a shift below `least_moved`, forward or back, is left out: it shows what moves along,
+        a vehicle ahead, or a drop on the glass.
         """
         old, new = _band_pass(older), _band_pass(newer)
         whole = np.zeros((len(self._rows), self._back + self._most + 1), np.float32)
-        patches = np.zeros(len(self._rows), dtype=np.intp)
-        needed = self.settings.farthest_shift if expected is None else expected + _MARGIN_H
-        for band, (top, bottom) in enumerate(self._rows):
+        used = np.zeros(len(self._rows), dtype=np.intp)
+        best, depth = [], []
+        laid = patches or self.along(0.0)
+        needed = _UNKNOWN_H if expected is None else expected + _MARGIN_H
+        for band, (top, bottom) in enumerate(laid.rows):
             if self._reach[band] < needed and band > 0:
                 continue
-            for left, right in self._columns:
+            for left, right in laid.columns[band]:
                 if not seen[top:bottom, left:right].all():
                     continue
                 patch = new[top:bottom, left:right]
                 if cv2.meanStdDev(patch)[1][0, 0] < self.settings.least_contrast:
                     continue
-                patches[band] += 1
-                self._add(whole[band], old[:, left:right], patch, top)
+                says = self._says(old[:, left:right], patch, top)
+                highest = int(says.argmax())
+                if abs(highest - self._back) * self.settings.cell < least_moved:
+                    continue
+                used[band] += 1
+                whole[band] += says
+                if says[highest] - says.mean() > _CLEAR:
+                    best.append((highest - self._back) * self.settings.cell)
+                    depth.append(self.depth[band])
+        return Comparison(self._interpolated(whole), used, np.array(best), np.array(depth))
+
+    def _interpolated(self, whole: Curves) -> Curves:
+        """Curves (B, cells) at the shifts (B, S)."""
         fine = cv2.resize(whole, None, fx=FINER, fy=1, interpolation=cv2.INTER_CUBIC)
         # Points lie at (k + 0.5) / FINER - 0.5 cells after scaling: shifted onto k / FINER.
         positions = np.arange(-0.5 + 0.5 / FINER, whole.shape[1] - 0.5, 1.0 / FINER)[: fine.shape[1]]
         wanted = np.arange(len(self.shifts)) / FINER
-        curves = np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
-        return curves, patches
+        return np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
 
-    def _add(self, curve: Curves, strip: NDArray[np.float32], patch: NDArray[np.float32], top: int) -> None:
-        """Add what one patch, whose first row is `top`, says of each shift [cells] to `curve`."""
+    def _says(self, strip: NDArray[np.float32], patch: NDArray[np.float32], top: int) -> NDArray[np.float32]:
+        """What one patch, whose first row is `top`, says of each shift [cells]."""
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
         last = min(len(strip), top + len(patch) + self._back)
         likeness = cv2.matchTemplate(strip[first:last], patch, cv2.TM_CCOEFF_NORMED)[:, 0]
@@ -111,9 +158,10 @@ class ShiftCurves:
         says = (-0.5 * self.settings.samples) * np.log1p(-r * r)
         begin = self._back + top - first  # of the first row, the farthest shift; the index falls from there
         indices = begin - np.arange(len(says))
-        row = np.full(len(curve), float(says.mean()), np.float32)  # of what lies beyond the view nothing is known
+        # Of what lies beyond the view nothing is known.
+        row = np.full(self._back + self._most + 1, float(says.mean()), np.float32)
         row[indices] = says
-        curve += row
+        return row
 
 
 def _band_pass(view: ImageArray) -> NDArray[np.float32]:

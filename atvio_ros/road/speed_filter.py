@@ -17,6 +17,9 @@ from atvio_ros.road.shift_curves import Curves
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray
 
+_AS_IS = np.ones(1)
+_LIKELIER = 3.0  # than the mean of all: the best speed of a belief that tells anything
+
 
 @dataclass(frozen=True)
 class SpeedSettings:
@@ -31,7 +34,11 @@ class SpeedSettings:
     tilt_step_deg: float = setting(0.1, 'Step of the grid [deg].', minimum=0.01)
     tilt_drift_deg: float = setting(0.16, 'Drift of the tilt [deg/sqrt(s)].', minimum=0.0)
     trust: float = setting(0.2, 'Weight of the curves: neighbouring patches and frames err alike.', minimum=0.01)
-    surprise: float = setting(5e-4, 'Chance that a pair is nothing like the one before.', minimum=0.0, maximum=0.5)
+    most_said: float = setting(15.0, 'Most that one pair says against a speed [log-likelihood].', minimum=0.5)
+    surprise: float = setting(1e-6, 'Chance that what was believed is wrong, and too slow.', minimum=0.0, maximum=0.5)
+    surprise_slower: float = setting(1e-12, 'Chance that it is wrong, and anything.', minimum=0.0, maximum=0.5)
+    bump: float = setting(0.05, 'Chance that the tilt is nothing like that before: bumps.', minimum=0.0, maximum=0.5)
+    bump_deg: float = setting(0.4, 'Deviation of the change of tilt then [deg].', minimum=0.01)
     local: float = setting(0.6, 'The mean is taken this near the best speed [camera heights a second].', minimum=0.05)
 
 
@@ -52,16 +59,18 @@ class SpeedFilter:
         step = settings.speed_step_h
         slowest, fastest = -settings.largest_reverse / camera_height, settings.largest_speed / camera_height
         self._speeds = step * np.arange(np.floor(slowest / step), np.ceil(fastest / step) + 1)
-        self._acceleration = settings.acceleration / camera_height
+        self._camera_height = camera_height
         steps = round(settings.tilt_most_deg / settings.tilt_step_deg)
         self._tilts = np.radians(settings.tilt_step_deg) * np.arange(-steps, steps + 1)
         self._prior = -0.5 * (self._tilts / np.radians(settings.tilt_deg)) ** 2
+        tilt = np.exp(self._prior)
+        self._tilts_alone = tilt / tilt.sum()
+        self._jolt = _kernel(settings.bump_deg / settings.tilt_step_deg)
         self.reset()
 
     def reset(self) -> None:
         """Any speed is as likely again."""
-        tilt = np.exp(self._prior)
-        self._belief: FloatArray = np.tile(tilt / tilt.sum() / len(self._speeds), (len(self._speeds), 1))
+        self._belief: FloatArray = np.tile(self._tilts_alone / len(self._speeds), (len(self._speeds), 1))
 
     def update(
         self,
@@ -71,34 +80,50 @@ class SpeedFilter:
         span_s: float,
         interval_s: float,
         weight: float = 1.0,
+        felt: tuple[float, float] | None = None,
+        gained: float = 0.0,
     ) -> SpeedEstimate:
         """Take the curves (B, S) over `shifts` (S,) of bands at `depth` (B,), all in camera heights.
 
         The two views are `span_s` apart, and `interval_s` has passed since the last update; `weight` lessens what the
-        curves say where the same images are compared more than once.
+        curves say where the same images are compared more than once. `felt` is the acceleration [m/s^2] and its sigma,
+        as an accelerometer has it; None: any that a vehicle may have. `gained` is what
+        the way between the views is longer than that of going at the newest speed all the time [camera heights].
         """
-        self._predict(interval_s)
-        explained = self._explained(curves, shifts, depth, span_s)
-        logarithm = np.log(np.maximum(self._belief, 1e-300)) + self._settings.trust * weight * explained
+        self._predict(interval_s, *(felt or (0.0, self._settings.acceleration)))
+        explained = self._explained(curves, shifts, depth, span_s, gained)
+        says = self._settings.trust * weight * explained
+        # A pair may show something else than the road at rest: what it says against any speed has an end.
+        says = np.maximum(says - says.max(), -self._settings.most_said)
+        logarithm = np.log(np.maximum(self._belief, 1e-300)) + says
         logarithm -= logarithm.max()
         belief = np.exp(logarithm)
         self._belief = belief / belief.sum()
         return self._estimate()
 
-    def _predict(self, interval_s: float) -> None:
+    def _predict(self, interval_s: float, acceleration: float, sigma: float) -> None:
         settings = self._settings
-        along = _kernel(self._acceleration * interval_s / settings.speed_step_h)
+        cells = interval_s / settings.speed_step_h / self._camera_height
+        along = _kernel(sigma * cells, acceleration * cells)
         drift = settings.tilt_drift_deg * np.sqrt(interval_s) / settings.tilt_step_deg
         belief = cv2.sepFilter2D(self._belief, -1, _kernel(drift), along, borderType=cv2.BORDER_REPLICATE)
         belief = belief * np.exp(0.2 * interval_s * self._prior)  # drawn back to zero within seconds
         belief /= belief.sum()
-        self._belief = (1.0 - settings.surprise) * belief + settings.surprise / belief.size
+        anew = cv2.sepFilter2D(belief, -1, self._jolt, _AS_IS, borderType=cv2.BORDER_REPLICATE)
+        belief = (1.0 - settings.bump) * belief + settings.bump / anew.sum() * anew
+        # Whatever is taken for the road at rest and is not, a vehicle that moves along, a mirror image, a drop on the
+        # glass, seems to move less: so what was believed wrongly was too slow.
+        faster = np.cumsum(belief.sum(axis=1))
+        chance = settings.surprise * faster / faster.sum() + settings.surprise_slower / len(faster)
+        self._belief = belief + chance[:, None] * self._tilts_alone
 
-    def _explained(self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float) -> FloatArray:
+    def _explained(
+        self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float
+    ) -> FloatArray:
         """Log-likelihood (V, T) of each speed and tilt, the sum over the bands."""
         total = np.zeros(self._belief.shape)
         step = shifts[1] - shifts[0]
-        way = self._speeds[:, None] * span_s
+        way = self._speeds[:, None] * span_s + gained
         for curve, z in zip(curves, depth, strict=True):
             place = (way * (1.0 + 2.0 * z * self._tilts) - shifts[0]) / step
             total += _looked_up(curve, place)
@@ -111,22 +136,27 @@ class SpeedFilter:
         reach = max(1, round(settings.local / settings.speed_step_h))
         near = slice(max(0, best - reach), best + reach + 1)
         speed = float(of_speed[near] @ self._speeds[near] / of_speed[near].sum())
+        if of_speed[best] < _LIKELIER / len(of_speed):  # nothing is known
+            speed = 0.0
         variance = float(of_speed @ (self._speeds - speed) ** 2)
         return SpeedEstimate(speed, float(np.sqrt(variance)), float(self._belief.sum(axis=0) @ self._tilts))
 
 
-def _kernel(sigma: float) -> FloatArray:
-    """Gaussian of a deviation in grid steps."""
-    reach = max(1, int(np.ceil(4.0 * sigma)))
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 0.05)) ** 2)
+def _kernel(sigma: float, mean: float = 0.0) -> FloatArray:
+    """Gaussian in grid steps, to correlate a belief with: it moves by the mean towards larger values."""
+    reach = max(1, int(np.ceil(abs(mean) + 4.0 * sigma)))
+    weights = np.exp(-0.5 * ((np.arange(-reach, reach + 1) + mean) / max(sigma, 0.3)) ** 2)
     return np.asarray(weights / weights.sum())
 
 
 def _looked_up(curve: Curves, place: FloatArray) -> FloatArray:
     """Values of a curve at places in steps; beyond its ends the least of it, for such shifts were not looked for."""
-    below = np.floor(place).astype(np.intp)
-    inside = (below >= 0) & (below < len(curve) - 1)
-    index = np.where(inside, below, 0)
-    share = place - below
-    values = curve[index] * (1.0 - share) + curve[index + 1] * share
-    return np.where(inside, values, float(curve.min()))
+    values = cv2.remap(
+        curve[None, :],
+        place.astype(np.float32),
+        np.zeros(place.shape, np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=float(curve.min()),
+    )
+    return np.asarray(values, dtype=np.float64)

@@ -23,7 +23,7 @@ _Float32Array = NDArray[np.float32]
 class TrackSettings:
     """How corners are chosen and followed. The defaults fit images of 416x128 to 640x200 px."""
 
-    most_corners: int = 300
+    most_corners: int = 200
     quality: float = 0.003  # of the best corner
     spacing_px: int = 5
     window_px: int = 11
@@ -93,9 +93,19 @@ def track_corners(
 
 
 def _corners(image: ImageArray, settings: TrackSettings, mask: ImageArray | None) -> _Float32Array:
-    """Corners of Shi and Tomasi (N, 1, 2) [px], the best first."""
-    found = cv2.goodFeaturesToTrack(image, settings.most_corners, settings.quality, settings.spacing_px, mask=mask)
-    return np.empty((0, 1, 2), np.float32) if found is None else np.asarray(found, np.float32)
+    """Corners of Shi and Tomasi (N, 1, 2) [px], whole pixels, the best first.
+
+    They are chosen in an image of half the size: a quarter of the time, and what is a corner there is no noise.
+    """
+    size = image.shape[1] // 2, image.shape[0] // 2
+    half = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    allowed = None if mask is None else cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+    found = cv2.goodFeaturesToTrack(
+        half, settings.most_corners, settings.quality, settings.spacing_px / 2, mask=allowed
+    )
+    corners = np.empty((0, 1, 2)) if found is None else np.asarray(found, np.float64)
+    scale = np.array((image.shape[1] / size[0], image.shape[0] / size[1]))
+    return np.asarray(np.round((corners + 0.5) * scale - 0.5 - 1e-3), np.float32)
 
 
 def _follow(

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import ImageError
-from atvio_ros.road.epipolar import GYRO_SIGMA_RAD, LEAST_CORNERS, TravelFit, fit_rotation, fit_travel, stands
+from atvio_ros.road.epipolar import (
+    GYRO_SIGMA_RAD,
+    LEAST_CORNERS,
+    TravelFit,
+    fit_rotation,
+    fit_travel,
+    parallax_px,
+    stands,
+)
 from atvio_ros.road.tracks import Tracks, TrackSettings, track_corners
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray, ImageArray
@@ -66,6 +74,8 @@ class TravelEstimate:
     measured: TravelFit | None  # what the corners alone say, in nominal level axes at the first image
     gyro_bias: FloatArray  # (3,) rad/s, camera axes: exp(gyro_bias * interval) @ R of the gyro is the better rotation
     confident: bool
+    R_seen: FloatArray  # (3, 3) R_previous_current: the gyro's, its bias off, joined with what corners show of it
+    parallax: float  # rad, median over the corners: how far they moved beyond the rotation; 0 with too few
     lost: bool  # in motion and without a usable measurement for long
 
 
@@ -112,9 +122,16 @@ class TravelDirection:
         self._bias_seen_s = 0.0  # time over which it was learnt
 
     def update(
-        self, previous: ImageArray, current: ImageArray, R_previous_current: FloatArray, interval_s: float
+        self,
+        previous: ImageArray,
+        current: ImageArray,
+        R_previous_current: FloatArray,
+        interval_s: float,
+        gyro_noise: float = 0.0,
     ) -> TravelEstimate:
         """Take two grey images (H, W), the gyro's rotation between them (3, 3), optical axes, and the time [s].
+
+        `gyro_noise` [rad] is the deviation that its white noise gives that rotation, each axis.
 
         Raises ImageError unless both images are grey and of one size.
         """
@@ -124,15 +141,18 @@ class TravelDirection:
                 'Convert them to grey and scale them alike.'
             )
         tracks = track_corners(previous, current, self._K, R_previous_current, self._tracking, self._mask)
-        return self.update_from_tracks(tracks, R_previous_current, interval_s)
+        return self.update_from_tracks(tracks, R_previous_current, interval_s, gyro_noise)
 
-    def update_from_tracks(self, tracks: Tracks, R_previous_current: FloatArray, interval_s: float) -> TravelEstimate:
+    def update_from_tracks(
+        self, tracks: Tracks, R_previous_current: FloatArray, interval_s: float, gyro_noise: float = 0.0
+    ) -> TravelEstimate:
         """As `update`, from corners that were tracked already."""
         settings, N = self._settings, self._R_camera_nominal
         interval_s = max(interval_s, 1e-3)
         frames = interval_s / _NOMINAL_S
         R = _rotation(self._gyro_bias * interval_s) @ R_previous_current
-        fit = fit_travel(tracks, self._K, R, N, (self._pitch, self._yaw), settings.gyro_sigma)
+        gyro_sigma = float(np.hypot(settings.gyro_sigma, gyro_noise))
+        fit = fit_travel(tracks, self._K, R, N, (self._pitch, self._yaw), gyro_sigma)
         moving = fit is not None or len(tracks) < LEAST_CORNERS or not stands(tracks, self._K, R)
         beside = None if moving else fit_rotation(tracks, self._K, R)
         if beside is not None:
@@ -163,8 +183,15 @@ class TravelDirection:
             measured=fit,
             gyro_bias=self._gyro_bias,
             confident=bool(not lost and self._pitch_variance < np.radians(settings.confident_deg) ** 2),
+            R_seen=_rotation(fit.rotation) @ R if fit is not None and used else R,
+            parallax=self._parallax(tracks, R),
             lost=lost,
         )
+
+    def _parallax(self, tracks: Tracks, R_previous_current: FloatArray) -> float:
+        if len(tracks) < LEAST_CORNERS:
+            return 0.0
+        return float(np.median(parallax_px(tracks, self._K, R_previous_current)) / self._K[0, 0])
 
     def _correct(self, fit: TravelFit, turn: FloatArray, frames: float) -> bool:
         """Weigh the measured direction against the expected one; False where it is not believed."""

@@ -29,10 +29,11 @@ class RoadView:
     half_width: float = 1.3
     cell: float = 0.02  # along the road
     cell_across: float = 0.05
+    middle: float = 0.0  # to the right of the way straight ahead: the middle column
 
     def __post_init__(self) -> None:
         numbers = (self.near, self.far, self.half_width, self.cell, self.cell_across)
-        if not np.isfinite(numbers).all() or min(numbers) <= 0 or self.far - self.near < self.cell:
+        if not np.isfinite((*numbers, self.middle)).all() or min(numbers) <= 0 or self.far - self.near < self.cell:
             raise CalibrationError(f'{self} is not possible: all must be over 0, and far beyond near.')
         if self.rows * self.columns > _MOST_CELLS:
             raise CalibrationError(
@@ -54,7 +55,7 @@ class RoadView:
         """M (3, 3): (column, row, 1) -> (X / h, 1, Z / h) in level axes."""
         return np.array(
             [
-                [self.cell_across, 0.0, -(self.columns - 1) / 2 * self.cell_across],
+                [self.cell_across, 0.0, self.middle - (self.columns - 1) / 2 * self.cell_across],
                 [0.0, 0.0, 1.0],
                 [0.0, -self.cell, self.near + (self.rows - 1) * self.cell],
             ]

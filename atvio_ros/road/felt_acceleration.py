@@ -1,0 +1,71 @@
+"""How much faster the robot has become, as the accelerometer feels it: what bounds the change of a measured speed.
+
+The accelerometer feels gravity, too, and slopes: two degrees are 0.34 m/s^2. So the force of standing still is carried
+along by the gyro, and drawn slowly to what is felt beside the accelerations that the measured speed explains.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from atvio_ros.settings import setting
+from atvio_ros.types import FloatArray
+
+GRAVITY = 9.80665  # m/s^2
+REMEMBERED = 32  # pairs
+
+
+@dataclass(frozen=True)
+class FeltSettings:
+    """How much is believed of an accelerometer."""
+
+    settling_s: float = setting(8.0, 'Time over which the force of standing still is learnt [s].', minimum=0.5)
+    sigma: float = setting(0.5, 'Deviation of the acceleration that is felt [m/s^2].', minimum=0.01)
+    start_sigma: float = setting(2.0, 'The same at the start, on an unknown slope [m/s^2].', minimum=0.01)
+
+
+class FeltAcceleration:
+    """Fed with every pair in order, twice: before its speed is measured, and after. Axes are those of the images."""
+
+    def __init__(self, up: FloatArray, settings: FeltSettings | None = None) -> None:
+        """Take where up is (3,), a unit vector, as the rig has it: the start."""
+        self._settings = settings or FeltSettings()
+        self._up = up
+        self.reset()
+
+    def reset(self) -> None:
+        """The robot may stand at any slope again."""
+        self._still: FloatArray = GRAVITY * self._up  # force that is felt at rest
+        self._seen_s = 0.0
+        self._newest_first: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # acceleration, interval
+
+    def before(
+        self, force: FloatArray, R_previous_current: FloatArray, ahead: FloatArray, interval_s: float
+    ) -> tuple[float, float]:
+        """Acceleration along `ahead` (3,) over the pair and its sigma [m/s^2], from the mean specific force (3,)."""
+        self._still = R_previous_current.T @ self._still
+        settings = self._settings
+        known = self._seen_s / (self._seen_s + 0.5 * settings.settling_s)
+        sigma = known * settings.sigma + (1.0 - known) * settings.start_sigma
+        acceleration = float((force - self._still) @ ahead)
+        self._newest_first.appendleft((acceleration, interval_s))
+        return acceleration, sigma
+
+    def gained(self, span_s: float) -> float:
+        """By how much the way of the last `span_s` is longer than at the newest speed all the time [m]."""
+        gained = change = 0.0
+        for acceleration, interval_s in self._newest_first:
+            if span_s < 0.5 * interval_s:
+                break
+            gained -= (change + 0.5 * acceleration * interval_s) * interval_s
+            change += acceleration * interval_s
+            span_s -= interval_s
+        return gained
+
+    def after(self, force: FloatArray, acceleration: FloatArray, interval_s: float) -> None:
+        """Learn from the mean specific force (3,) beside the acceleration (3,) that was measured [m/s^2]."""
+        settings = self._settings
+        self._seen_s += interval_s
+        share = min(interval_s / settings.settling_s, 1.0)
+        self._still = self._still + share * (force - acceleration - self._still)
