@@ -26,6 +26,7 @@ from atvio_ros.types import FloatArray
 
 _SPANS_M = (10.0, 20.0, 50.0)
 _MOST_SIGMAS = 5.0  # an error of more counts as so many
+_LEAST_SCALE = 0.012  # of the way: the height of a camera is not known better
 _LASTING = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 _SCALES = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.02, 0.03)
 
@@ -59,25 +60,28 @@ def export_road(
 
 
 def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]) -> tuple[RoadConfig, MotionNoise]:
-    """The network's configuration with calibrated sigmas, and the error model beside them."""
-    config, noise = network.config, NOISE
-    runs = [(drive, run_drive(network, drive)) for drive in validation]
-    ratios, ways = [], []
-    for drive, output in runs:
+    """The network's configuration with calibrated sigmas, and the error model beside them.
+
+    Each drive counts once and by a factor: one on which the network is lost must not make the others too cautious.
+    """
+    ratios: list[FloatArray] = []
+    ways: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    for drive in validation:
+        output = run_drive(network, drive)
         known = torch.isfinite(drive.motion).all(dim=1)
-        error = (output.motion[0, known] - drive.motion[known]).numpy()
-        sigma = output.log_sigma[0, known].exp().numpy()
-        ratios.append(np.clip(np.abs(error / sigma), 0.0, _MOST_SIGMAS))
-        ways.append(
-            (error[:, 2] * drive.height, sigma[:, 2] * drive.height, drive.motion[known, 2].numpy() * drive.height)
-        )
-    scale = np.sqrt(np.mean(np.square(np.concatenate(ratios)), axis=0)).clip(0.2, 5.0)
+        error = (output.motion[0, known] - drive.motion[known]).double().numpy()
+        sigma = output.log_sigma[0, known].exp().double().numpy()
+        ratios.append(np.mean(np.square(np.clip(np.abs(error / sigma), 0.0, _MOST_SIGMAS)), axis=0))
+        way = drive.motion[known, 2].double().numpy() * drive.height
+        ways.append((error[:, 2] * drive.height, sigma[:, 2] * drive.height, way))
+    scale = np.exp(0.5 * np.mean(np.log(np.maximum(ratios, 1e-3)), axis=0)).clip(1.0, 5.0)
     lasting, share = _lasting(ways, float(scale[2]))
     config = dataclasses.replace(
-        config, sigma_scale=(float(scale[0]), float(scale[1]), float(scale[2])), errors_last=float(lasting)
+        network.config, sigma_scale=(float(scale[0]), float(scale[1]), float(scale[2])), errors_last=lasting
     )
+    # Across the way and up errors come of the direction of travel, as the road estimator's do.
     noise = dataclasses.replace(
-        noise, translation_share=(0.002,) * 3, scale=(float(share),) * 3, fitted_to='validation drives of its training'
+        NOISE, scale=(max(share, _LEAST_SCALE), *NOISE.scale[1:]), fitted_to='validation drives of its training'
     )
     return config, noise
 
@@ -89,13 +93,20 @@ def _lasting(ways: Sequence[tuple[FloatArray, FloatArray, FloatArray]], scale: f
         for share in _SCALES:
             away = 0.0
             for span_m in _SPANS_M:
-                found = []
+                logarithms = []
                 for error, sigma, way in ways:
-                    for a, b in _stretches(way, span_m):
-                        variance = lasting * float(np.square(scale * sigma[a:b]).sum()) + (share * span_m) ** 2
-                        found.append(min(float(error[a:b].sum()) ** 2 / variance, _MOST_SIGMAS**2))
-                if found:
-                    away += abs(float(np.log(max(float(np.mean(found)), 1e-3))))
+                    found = [
+                        min(
+                            float(error[a:b].sum()) ** 2
+                            / (lasting * float(np.square(scale * sigma[a:b]).sum()) + (share * span_m) ** 2),
+                            _MOST_SIGMAS**2,
+                        )
+                        for a, b in _stretches(way, span_m)
+                    ]
+                    if found:
+                        logarithms.append(float(np.log(max(float(np.mean(found)), 0.01))))
+                if logarithms:
+                    away += abs(float(np.mean(logarithms)))
             best = min(best, (away, lasting, share))
     return best[1], best[2]
 
