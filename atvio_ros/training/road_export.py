@@ -135,7 +135,8 @@ def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], he
         f'# {config.name}',
         '',
         'Visual-inertial odometry for any calibrated forward camera whose height is known '
-        f'({count} weights), trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed '
+        f'({count} weights).',
+        f'Trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed '
         f'{card.seed}.',
         '',
         '## Figures',
@@ -149,7 +150,7 @@ def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], he
         '',
         '## Data',
         '',
-        card.training_data,
+        *card.training_data.split('; '),
         '',
         f'{len(drives)} drives, {images} images, {metres:.0f} m; cameras {heights[0]:.2f} to {heights[-1]:.2f} m high.',
         '',
