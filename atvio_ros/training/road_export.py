@@ -134,10 +134,8 @@ def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], he
     lines = [
         f'# {config.name}',
         '',
-        'Visual-inertial odometry for any calibrated forward camera whose height is known '
-        f'({count} weights).',
-        f'Trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed '
-        f'{card.seed}.',
+        f'Visual-inertial odometry for any calibrated forward camera whose height is known ({count} weights).',
+        f'Trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed {card.seed}.',
         '',
         '## Figures',
         '',
