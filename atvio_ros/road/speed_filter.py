@@ -95,9 +95,7 @@ class SpeedFilter:
         says = self._settings.trust * weight * explained
         # A pair may show something else than the road at rest: what it says against any speed has an end.
         says = np.maximum(says - says.max(), -self._settings.most_said)
-        logarithm = np.log(np.maximum(self._belief, 1e-300)) + says
-        logarithm -= logarithm.max()
-        belief = np.exp(logarithm)
+        belief = self._belief * np.exp(says)
         self._belief = belief / belief.sum()
         return self._estimate()
 
@@ -117,11 +115,9 @@ class SpeedFilter:
         chance = settings.surprise * faster / faster.sum() + settings.surprise_slower / len(faster)
         self._belief = belief + chance[:, None] * self._tilts_alone
 
-    def _explained(
-        self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float
-    ) -> FloatArray:
+    def _explained(self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float) -> Curves:
         """Log-likelihood (V, T) of each speed and tilt, the sum over the bands."""
-        total = np.zeros(self._belief.shape)
+        total = np.zeros(self._belief.shape, np.float32)
         step = shifts[1] - shifts[0]
         way = self._speeds[:, None] * span_s + gained
         for curve, z in zip(curves, depth, strict=True):
@@ -149,7 +145,7 @@ def _kernel(sigma: float, mean: float = 0.0) -> FloatArray:
     return np.asarray(weights / weights.sum())
 
 
-def _looked_up(curve: Curves, place: FloatArray) -> FloatArray:
+def _looked_up(curve: Curves, place: FloatArray) -> Curves:
     """Values of a curve at places in steps; beyond its ends the least of it, for such shifts were not looked for."""
     values = cv2.remap(
         curve[None, :],
@@ -159,4 +155,4 @@ def _looked_up(curve: Curves, place: FloatArray) -> FloatArray:
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=float(curve.min()),
     )
-    return np.asarray(values, dtype=np.float64)
+    return np.asarray(values, dtype=np.float32)

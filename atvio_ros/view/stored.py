@@ -111,8 +111,9 @@ class StoredView:
 
     def road_seen(self, road: RoadView, R_camera_level: FloatArray) -> NDArray[np.bool_]:
         """Which cells (road.rows, road.columns) of such a view are wholly seen."""
-        view = road.draw(self._seen, self.virtual.K, self.R_camera_stored.T @ R_camera_level, 0)
-        return np.asarray(view == 255)
+        H = road.homography(self.virtual.K, self.R_camera_stored.T @ R_camera_level)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpPerspective(self._seen, H, (road.columns, road.rows), flags=flags) == 255)
 
     def _warp(self, image: ImageArray, virtual: VirtualCamera, R_camera_view: FloatArray, border: int) -> ImageArray:
         view = cv2.warpPerspective(
