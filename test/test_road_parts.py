@@ -94,10 +94,10 @@ def test_the_way_of_a_braking_robot_is_longer_than_its_last_speed_tells():
 
 
 def test_a_robot_that_seems_slow_is_compared_with_older_images_but_now_and_then_with_the_newest():
-    older, spans = OlderImages(0.3), []
+    older, spans = OlderImages(), []
     for index in range(2 * CHECKED):
         begin = START_NS + index * 100 * MS
-        spans.append(older.choose(pair(begin, begin + 100 * MS), np.eye(3), 0.8).span_s)
+        spans.append(older.choose(pair(begin, begin + 100 * MS), np.eye(3), 0.8, 0.3).span_s)
     assert max(spans) == pytest.approx(0.4)  # 0.3 heights at 0.8 a second
     assert spans[2 * CHECKED - 1] == pytest.approx(0.1)
 

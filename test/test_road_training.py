@@ -178,21 +178,20 @@ def test_a_run_is_not_begun_over_another_or_gone_on_with_otherwise(folder, tmp_p
 
 
 def test_training_lowers_the_loss_of_pairs(drive):
-    """Fifteen steps on one drive, from the correlation that it starts as."""
+    """Fifteen steps on the same four pairs, from the correlation that it starts as."""
     torch.manual_seed(0)
     matcher = untrained_road().matcher.train()
     samples = RoadPairs([drive], RoadConfig(), PairAugmentation())
     optimizer = torch.optim.Adam(matcher.parameters(), lr=3e-3)
-    held = [samples.sample(k, np.random.default_rng(100 + k)) for k in range(8, 20)]
-    before = float(pair_loss(matcher, held, 0.003)[0].detach())
-    for step in range(15):
-        rng = np.random.default_rng(step)
-        drawn = [samples.sample(int(k), rng) for k in rng.integers(4, 22, 4)]
+    drawn = [samples.sample(k, np.random.default_rng(k)) for k in (5, 9, 13, 17)]
+    losses = []
+    for _ in range(16):
         loss, _ = pair_loss(matcher, drawn, 0.003)
+        losses.append(float(loss.detach()))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(pair_loss(matcher, held, 0.003)[0].detach()) < before
+    assert losses[-1] < losses[0] - 0.01
 
 
 def test_the_recipe_in_the_repository_is_one():

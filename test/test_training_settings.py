@@ -7,6 +7,7 @@ import yaml
 from samples.training import PAIRS, WINDOWS, settings, two_sequences
 
 from atvio_ros.errors import SettingsError
+from atvio_ros.training.road_settings import is_road, load_road_settings
 from atvio_ros.training.settings import (
     AugmentationSettings,
     StageSettings,
@@ -76,10 +77,11 @@ def test_settings_survive_yaml(data):
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'config').glob('train_*.yaml')), ids=lambda path: path.stem)
 def test_shipped_recipes_load_and_leave_the_test_sequences_alone(path):
-    chosen = load_settings(path)
-    assert not {'05', '07', '10'} & {*chosen.data.sequences, *chosen.data.validation_sequences}
+    data = load_road_settings(path).data if is_road(path) else load_settings(path).data
+    assert not {'05', '07', '10'} & {*data.sequences, *data.validation_sequences}
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'models').glob('*.safetensors')), ids=lambda path: path.stem)
 def test_every_shipped_model_has_its_recipe(path):
-    assert load_settings(ROOT / 'config' / f'train_{path.stem}.yaml').variant == path.stem
+    recipe = ROOT / 'config' / f'train_{path.stem}.yaml'
+    assert (load_road_settings(recipe) if is_road(recipe) else load_settings(recipe)).variant == path.stem

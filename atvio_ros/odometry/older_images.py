@@ -30,9 +30,9 @@ class OlderImages:
     so, now and then, the image just before is compared.
     """
 
-    def __init__(self, backward_shift_h: float) -> None:
-        """Take the largest shift backward that is looked for [camera heights]."""
-        self._backward_h = backward_shift_h
+    def __init__(self, checked: int | None = CHECKED) -> None:
+        """`checked`: after how many pairs the image just before is compared; None: never."""
+        self._checked = checked
         self.reset()
 
     def reset(self) -> None:
@@ -40,8 +40,13 @@ class OlderImages:
         self._images: deque[tuple[CameraFrame, FloatArray]] = deque(maxlen=REMEMBERED)
         self._count = 0
 
-    def choose(self, pair: FramePair, R_previous_current: FloatArray, speed_h: float | None) -> OlderImage:
-        """Remember the pair's first image, and choose by the speed [camera heights a second]; None: not known."""
+    def choose(
+        self, pair: FramePair, R_previous_current: FloatArray, speed_h: float | None, backward_h: float
+    ) -> OlderImage:
+        """Remember the pair's first image, and choose by the speed [camera heights a second]; None: not known.
+
+        `backward_h` is the largest shift backward that is looked for [camera heights].
+        """
         turned = [(frame, R_older_previous @ R_previous_current) for frame, R_older_previous in self._images]
         self._images = deque(turned, maxlen=REMEMBERED)
         self._images.append((pair.previous, R_previous_current))
@@ -51,7 +56,7 @@ class OlderImages:
         if speed_h is None:
             return best
         # Of backward shifts few are looked for: half of them leaves room for a robot that accelerates.
-        wanted = WANTED_SHIFT_H if speed_h >= 0.0 else 0.5 * self._backward_h
+        wanted = WANTED_SHIFT_H if speed_h >= 0.0 else 0.5 * backward_h
         for frame, R_older_newest in reversed(self._images):
             span_s = (newest_ns - frame.stamp_ns) / NANOSECONDS
             if span_s > MOST_SPAN_S:
@@ -59,6 +64,6 @@ class OlderImages:
             best = OlderImage(frame, R_older_newest, span_s, pair.interval_s / span_s)
             if abs(speed_h) * span_s >= wanted:
                 break
-        if self._count % CHECKED == 0 and best.weight < 1.0:
+        if self._checked and self._count % self._checked == 0 and best.weight < 1.0:
             return OlderImage(*self._images[-1], pair.interval_s, CHECK_WEIGHT)  # so small a shift is less clear
         return best

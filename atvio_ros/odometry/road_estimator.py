@@ -86,7 +86,7 @@ class RoadOdometry:
         self._curves: ShiftCurves | None = None  # made with the first pair: the images tell where the road begins
         self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
         self._felt = FeltAcceleration(self._R_image_base[:, 2], settings.feeling)
-        self._older = OlderImages(settings.matching.backward_shift)
+        self._older = OlderImages()
         self._speed = SpeedFilter(sight.camera_height, settings.filtering)
         self.reset()
 
@@ -102,9 +102,9 @@ class RoadOdometry:
         """Motion of the images' axes over one pair, whose geometry must be known."""
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
-        older = self._older.choose(
-            pair, geometry.seen_rotation, self._newest.speed if self._newest and self._newest.sigma < KNOWN_H else None
-        )
+        known = self._newest.speed if self._newest and self._newest.sigma < KNOWN_H else None
+        backward_h = self._settings.matching.backward_shift
+        older = self._older.choose(pair, geometry.seen_rotation, known, backward_h)
         compared = self._compare(older, pair, geometry)
         seen = int(compared.patches.sum()) >= LEAST_PATCHES
         self._unseen_s = 0.0 if seen else self._unseen_s + pair.interval_s

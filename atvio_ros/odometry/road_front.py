@@ -12,11 +12,12 @@ from scipy.spatial.transform import Rotation
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_matching import RoadMatcher, RoadViews, within_reach
 from atvio_ros.network.road_network import AROUND, LEVEL_SIZE, SCALARS, RoadInputs
-from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, OlderImages, RoadDrawer
+from atvio_ros.odometry.older_images import OlderImages
+from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, RoadDrawer
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.road.felt_speed import FeltSettings, FeltSpeed, FeltSpeedFilter
-from atvio_ros.types import NANOSECONDS, FloatArray, FramePair, ImageArray, PairGeometry
+from atvio_ros.types import FloatArray, FramePair, ImageArray, PairGeometry
 from atvio_ros.view.virtual_camera import KITTI_VIEW
 
 Values = NDArray[np.float32]
@@ -53,14 +54,14 @@ class RoadFront:
         self._drawer: RoadDrawer | None = None  # made with the first pair: the images tell where the road begins
         settings = FeltSettings(trust=self._config.trust, felt_sigma=self._config.felt_sigma)
         self._filter = FeltSpeedFilter(sight.camera_height, settings)
-        self._older = OlderImages()
+        self._older = OlderImages(checked=None)
         self._R_base_image = sight.rig.R_base_camera @ sight.R_camera_stored
         self.reset()
 
     def reset(self) -> None:
         """Forget the pairs before."""
         self._filter.reset()
-        self._older.clear()
+        self._older.reset()
         self._speed: float | None = None
 
     @torch.inference_mode()
@@ -80,11 +81,9 @@ class RoadFront:
         drawer, config = self._drawer, self._config
         if not pair.continues:
             self.reset()
-        self._older.add(pair.previous, geometry.R_previous_current)
-        older, R_older_newest = self._older.to_compare(
-            pair.current.stamp_ns, self._speed, config.backward * drawer.cell
+        older, R_older_newest, span_s, weight = self._older.choose(
+            pair, geometry.R_previous_current, self._speed, config.backward * drawer.cell
         )
-        span_s = (pair.current.stamp_ns - older.stamp_ns) / NANOSECONDS
         drawn = drawer.draw(older.image, pair.current.image, R_older_newest, geometry.R_image_level)
         matched, present = self._matcher(as_batch([drawn], [drawer]))
         expected = config.forward if self._speed is None else (self._speed * span_s + MARGIN_H) / drawer.cell
@@ -96,7 +95,7 @@ class RoadFront:
         interval_s = pair.interval_s
         found = self._filter.update(
             curves, shifts, drawer.depth, span_s, interval_s, block[:, 3:].mean(axis=0), ahead, R_base,
-            interval_s / span_s if seen else 0.0,
+            weight if seen else 0.0,
         )  # fmt: skip
         self._speed = found.speed
         way = found.speed * interval_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -12,14 +11,11 @@ from numpy.typing import NDArray
 from atvio_ros.network.road_config import BANDS, RoadConfig
 from atvio_ros.odometry.road_estimator import FARTHEST_H, NEAREST_H, nearest_seen
 from atvio_ros.odometry.sight import Sight
-from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, ImageArray
+from atvio_ros.types import FloatArray, ImageArray
 from atvio_ros.view.road import RoadView
 
 Values = NDArray[np.float32]
 
-WANTED_SHIFT_H = 0.3  # slower robots are compared with an older image, so that the road moves by this much
-MOST_SPAN_S = 0.6
-REMEMBERED = 12  # images
 MARGIN_H = 0.35  # of a shift that is only expected
 _FINE, _COARSE = (0.8, 1.5), (6.0, 12.0)  # deviations in cells (across, along) of the band-pass
 _EDGE = np.ones((7, 5), np.uint8)  # around what is not seen, where the band-pass shows its edge
@@ -67,41 +63,6 @@ class RoadDrawer:
         if seen.all():
             return np.ones(seen.shape, np.float32)
         return cv2.erode(seen.astype(np.uint8), _EDGE, borderValue=1).astype(np.float32)
-
-
-class OlderImages:
-    """The last images of a robot, each with the rotation from it to the newest one."""
-
-    def __init__(self) -> None:
-        self._older: deque[tuple[CameraFrame, FloatArray]] = deque(maxlen=REMEMBERED)
-
-    def clear(self) -> None:
-        """Forget them."""
-        self._older.clear()
-
-    def add(self, previous: CameraFrame, R_previous_current: FloatArray) -> None:
-        """Take the older image of the next pair."""
-        turned = [(frame, R_older_previous @ R_previous_current) for frame, R_older_previous in self._older]
-        self._older = deque(turned, maxlen=REMEMBERED)
-        self._older.append((previous, R_previous_current))
-
-    def to_compare(self, newest_ns: int, speed_h: float | None, backward_h: float) -> tuple[CameraFrame, FloatArray]:
-        """Image and R_older_newest: the previous one, or an older one where a slow robot has moved too little.
-
-        `speed_h` in camera heights a second; `backward_h` is the largest backward shift that is looked for.
-        """
-        best = self._older[-1]
-        if speed_h is None:
-            return best
-        wanted = WANTED_SHIFT_H if speed_h >= 0.0 else 0.5 * backward_h
-        for frame, R in reversed(self._older):
-            span_s = (newest_ns - frame.stamp_ns) / NANOSECONDS
-            if span_s > MOST_SPAN_S:
-                break
-            best = frame, R
-            if abs(speed_h) * span_s >= wanted:
-                break
-        return best
 
 
 def band_pass(view: ImageArray) -> Values:
