@@ -11,14 +11,11 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +38,11 @@ from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.files import write_text
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.resources import find_resource
-from atvio_ros.ros.replay import START_LIMIT_S, node_process, spinning
+from atvio_ros.ros.node_process import START_LIMIT_S, node_process, spinning
 from benchmarks.chaos_faults import SECOND, Fault, apply, faults
+from benchmarks.chaos_result import RECOVERY_LIMIT_S, Chaos, repeated
 from benchmarks.soak import own_memory_mb
 
-RECOVERY_LIMIT_S = 2.0
-MOST_GROWTH_MB = 10.0
 MOST_AT_ONCE = 3
 MEAN_PAUSE_S = 3.0
 QUIET_EVERY, QUIET_S = 8, 5.0  # so many faults, then time to see it recover
@@ -55,59 +51,6 @@ PARAMETERS = {  # those of a robot, not those of a replay
     'image_reliability': 'best_effort', 'imu_reliability': 'best_effort', 'image_depth': 5, 'imu_depth': 500,
     'queue_limit': 5, 'max_wait': 1.0,
 }  # fmt: skip
-LOG_LINE = re.compile(r'\[\w+\] \[(\d+\.\d+)\] \[[^\]]*\]: (.*)')
-
-
-@dataclass
-class Chaos:
-    """What became of one run."""
-
-    minutes: float
-    seed: int
-    faults: dict[str, int] = field(default_factory=dict)  # how often each
-    images_sent: int = 0
-    imu_sent: int = 0
-    sent_unheard: int = 0  # at most: while it was deactivated or coming back, and by second sources, which nobody knew
-    images_lost: int = 0  # on their way, as the node says
-    imu_lost: int = 0
-    images_received: int = 0
-    imu_received: int = 0
-    processed: int = 0
-    images_dropped: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    odometry: int = 0
-    impossible: int = 0  # odometry that is not finite, or whose covariance has a negative direction
-    recoveries_s: list[float] = field(default_factory=list)  # from the end of the last of some faults to odometry
-    memory_mb: list[float] = field(default_factory=list)  # every second
-    repeated_lines: list[str] = field(default_factory=list)  # of the log, within a second; and tracebacks
-    status: int | None = None  # of the process at its end
-
-    @property
-    def balanced(self) -> bool:
-        """Every image received is processed or dropped for a reason, and what was not received was lost or unheard."""
-        missing = self.images_sent + self.imu_sent - self.images_received - self.imu_received
-        missing -= self.images_lost + self.imu_lost
-        return self.images_received == self.processed + self.images_dropped and 0 <= missing <= self.sent_unheard
-
-    @property
-    def growth_mb(self) -> float:
-        """Memory at the end (its last fifth) less that after the first fifth (its second one)."""
-        fifths = np.array_split(np.array(self.memory_mb), 5)
-        return float(np.median(fifths[-1]) - np.median(fifths[1])) if len(self.memory_mb) >= 5 else float('nan')
-
-    @property
-    def failures(self) -> list[str]:
-        """What is not as it must be."""
-        late = [seconds for seconds in self.recoveries_s if seconds > RECOVERY_LIMIT_S]
-        found = {
-            'the books do not balance': not self.balanced,
-            f'odometry later than {RECOVERY_LIMIT_S:g} s after the last fault: {late}': late,
-            f'{self.impossible} impossible odometry messages': self.impossible,
-            f'log: {self.repeated_lines[:3]}': self.repeated_lines,
-            f'memory grew by {self.growth_mb:.1f} MB': self.growth_mb > MOST_GROWTH_MB,
-            f'the node ended with status {self.status}': self.status != 0,
-        }
-        return [text for text, is_so in found.items() if is_so]
 
 
 class Stream:
@@ -345,17 +288,6 @@ def _take_books(stream: Stream, result: Chaos) -> None:
     result.imu_lost = int(stream.diagnostics.get('IMU readings lost on their way', 0))
 
 
-def repeated(lines: list[str]) -> list[str]:
-    """Lines of a log that come twice within a second but for their numbers, and those of tracebacks."""
-    found, said_s = [], defaultdict[str, list[float]](list)
-    for line in lines:
-        if match := LOG_LINE.match(line):
-            said_s[re.sub(r'[\d.]+', '#', match[2])].append(float(match[1]))
-        elif 'Traceback' in line or 'Error' in line:
-            found.append(line)
-    return found + [text for text, at_s in said_s.items() if any(b - a < 1.0 for a, b in pairwise(at_s))]
-
-
 def main() -> None:
     """Print what became of it; status 1 if something is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -368,23 +300,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = chaos(args.bag, args.minutes, args.seed, args.log or Path(folder) / 'node.log')
     console = Console(soft_wrap=True)
-    console.print(f'{sum(result.faults.values())} faults of {len(result.faults)} kinds in {result.minutes:g} minutes')
-    console.print(
-        f'images: {result.images_sent} sent, {result.images_lost} lost, {result.images_received} received, '
-        f'{result.processed} processed, {result.images_dropped} dropped'
-    )
-    console.print(f'IMU readings: {result.imu_sent} sent, {result.imu_lost} lost, {result.imu_received} received')
-    console.print(f'sent while deactivated: {result.sent_unheard}')
-    console.print('dropped: ' + ', '.join(f'{reason} {count}' for reason, count in sorted(result.dropped.items())))
-    if result.recoveries_s:
-        p50, most = np.median(result.recoveries_s), max(result.recoveries_s)
-        console.print(
-            f'odometry after the last fault: {len(result.recoveries_s)} times, median {p50:.2f} s, at most '
-            f'{most:.2f} s, at the end {result.recoveries_s[-1]:.2f} s'
-        )
-    console.print(f'memory: {result.memory_mb[0]:.0f} MB, after the first fifth {result.growth_mb:+.1f} MB')
-    for failure in result.failures:
-        console.print(failure)
+    for line in result.lines():
+        console.print(line)
     if args.json:
         figures = {'growth_mb': result.growth_mb, 'balanced': result.balanced, 'failures': result.failures}
         write_text(args.json, json.dumps({**asdict(result), **figures}, indent=2) + '\n')

@@ -26,8 +26,9 @@ from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.storage import RawMessage
 from atvio_ros.drives.bag_drive import bag_rig
 from atvio_ros.files import write_text
+from atvio_ros.ros.node_process import node_process, spinning
 from atvio_ros.ros.player import BagPlayer
-from atvio_ros.ros.replay import Recording, node_process, spinning
+from atvio_ros.ros.recording import Recording
 
 ANSWER_LIMIT_S = 60.0
 SAMPLE_PERIOD_NS = 1_000_000_000  # of bag time

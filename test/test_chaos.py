@@ -15,8 +15,9 @@ from samples.road_bags import write_road
 from sensor_msgs.msg import Image, Imu
 
 from atvio_ros.ros.conversions import stamp_from_ns
-from benchmarks.chaos import Chaos, chaos, repeated
+from benchmarks.chaos import chaos
 from benchmarks.chaos_faults import MS, SECOND, apply, faults
+from benchmarks.chaos_result import Chaos, repeated
 
 WELL = {
     'images_sent': 10, 'imu_sent': 100, 'images_lost': 1, 'imu_lost': 5, 'sent_unheard': 4, 'images_received': 9,

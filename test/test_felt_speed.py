@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.road.felt_speed import FeltSettings, FeltSpeedFilter
+from atvio_ros.road.felt_speed import FeltSpeedFilter, FeltSpeedSettings
 
 HEIGHT_M, INTERVAL_S = 1.5, 0.1
 SHIFTS = 0.02 * np.arange(-15, 151)
@@ -81,7 +81,7 @@ def test_a_weight_of_zero_is_no_look_at_the_curves():
 
 
 def test_after_a_reset_nothing_is_remembered():
-    tracker = FeltSpeedFilter(HEIGHT_M, FeltSettings())
+    tracker = FeltSpeedFilter(HEIGHT_M, FeltSpeedSettings())
     arguments = (SHIFTS, DEPTH, INTERVAL_S, INTERVAL_S, GRAVITY, AHEAD, np.eye(3))
     first = tracker.update(curves(0.8), *arguments)
     tracker.update(curves(0.2), *arguments)

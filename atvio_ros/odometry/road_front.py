@@ -16,7 +16,7 @@ from atvio_ros.odometry.older_images import OlderImages
 from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, RoadDrawer
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
-from atvio_ros.road.felt_speed import FeltSettings, FeltSpeed, FeltSpeedFilter
+from atvio_ros.road.felt_speed import FeltSpeed, FeltSpeedFilter, FeltSpeedSettings
 from atvio_ros.types import FloatArray, FramePair, ImageArray, PairGeometry
 from atvio_ros.view.virtual_camera import KITTI_VIEW
 
@@ -52,7 +52,7 @@ class RoadFront:
         self._matcher = matcher
         self._config: RoadConfig = matcher.config
         self._drawer: RoadDrawer | None = None  # made with the first pair: the images tell where the road begins
-        settings = FeltSettings(trust=self._config.trust, felt_sigma=self._config.felt_sigma)
+        settings = FeltSpeedSettings(trust=self._config.trust, felt_sigma=self._config.felt_sigma)
         self._filter = FeltSpeedFilter(sight.camera_height, settings)
         self._older = OlderImages(checked=None)
         self._R_base_image = sight.rig.R_base_camera @ sight.R_camera_stored

@@ -93,3 +93,10 @@ def seen_direction(sight: Sight, geometry: PairGeometry) -> DirectionOfTravel:
     """
     ahead = sight.R_camera_stored @ geometry.R_image_level[:, 2]
     return DirectionOfTravel.of(ahead, geometry.pitch_sigma, geometry.yaw_sigma)
+
+
+def direction_in_words(direction: DirectionOfTravel, geometry: PairGeometry) -> str:
+    """A direction that was seen, for people."""
+    state = 'lost' if geometry.lost else 'known' if geometry.confident else 'being learned'
+    pitch, yaw, sigma = np.degrees((direction.pitch, direction.yaw, direction.pitch_sigma))
+    return f'{state}: pitch {pitch:.2f} deg, yaw {yaw:.2f} deg, sigma {sigma:.2f} deg'

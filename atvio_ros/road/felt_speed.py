@@ -21,7 +21,7 @@ Curves = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class FeltSettings:
+class FeltSpeedSettings:
     """The grid, and what is believed of a vehicle and its accelerometer."""
 
     largest_speed: float = setting(40.0, 'Forward [m/s].', minimum=0.5, maximum=100.0)
@@ -55,8 +55,8 @@ class FeltSpeed:
 class FeltSpeedFilter:
     """Fed with the curves of one pair after the other; the same input gives the same estimates."""
 
-    def __init__(self, camera_height: float, settings: FeltSettings | None = None) -> None:
-        self._settings = settings = settings or FeltSettings()
+    def __init__(self, camera_height: float, settings: FeltSpeedSettings | None = None) -> None:
+        self._settings = settings = settings or FeltSpeedSettings()
         self._height = camera_height
         slowest, fastest = -settings.largest_reverse / camera_height, settings.largest_speed / camera_height
         self._step = max(settings.step_h, (fastest - slowest) / settings.most_steps)

@@ -21,8 +21,7 @@ from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.odometry.pipeline import Estimator, Odometry
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.start import Start
-from atvio_ros.odometry.travel import seen_direction
-from atvio_ros.rig.rig import DirectionOfTravel
+from atvio_ros.odometry.travel import direction_in_words, seen_direction
 from atvio_ros.ros.counted_subscriber import subscribe
 from atvio_ros.ros.debug_image import DebugImage
 from atvio_ros.ros.health import Health, Input, Report
@@ -242,7 +241,7 @@ class Session:
         self._newest = Processed(
             estimate.stamp_ns, motion.attention_visual, motion.attention_inertial, inference_s, latency_s, direction
         )
-        self._travel = _in_words(direction, estimate) if direction else ''
+        self._travel = direction_in_words(direction, estimate.geometry) if direction and estimate.geometry else ''
         self._speed = float(np.linalg.norm(estimate.linear_velocity))
         self._ledger.image_processed()
         with self._monitor_lock:
@@ -284,13 +283,6 @@ class Session:
 
     def _forget_images(self, reason: Reason, detail: str) -> None:
         self._ledger.drop(reason, detail, self._odometry.clear())
-
-
-def _in_words(direction: DirectionOfTravel, estimate: OdometryEstimate) -> str:
-    geometry = estimate.geometry
-    state = 'lost' if geometry and geometry.lost else 'known' if geometry and geometry.confident else 'being learned'
-    pitch, yaw, sigma = np.degrees((direction.pitch, direction.yaw, direction.pitch_sigma))
-    return f'{state}: pitch {pitch:.2f} deg, yaw {yaw:.2f} deg, sigma {sigma:.2f} deg'
 
 
 def _inputs(node: Node, parameters: NodeParameters) -> tuple[Input, Input]:

@@ -28,13 +28,13 @@ from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_export import export_road
 from atvio_ros.training.road_pairs import PairSample, RoadPairs, pair_loss
 from atvio_ros.training.road_settings import PairStage, RoadTrainSettings, WindowStage, as_yaml
-from atvio_ros.training.road_windows import RecordedDrive, Windows, record, run_drive, window_loss
+from atvio_ros.training.road_validation import validate_pairs, validate_windows
+from atvio_ros.training.road_windows import RecordedDrive, Windows, record, window_loss
 
 LAST, SETTINGS_FILE = 'last.ckpt', 'settings.yaml'
 STAGES = ('pairs', 'windows')
 _EVERY_S = 300.0  # between checkpoints
 _VALIDATION = 99  # a word of the seed beside those of the stages
-_AT_ONCE = 32
 
 Say = Callable[[str], None]
 
@@ -101,7 +101,7 @@ class _Run:
             self._descend(optimizer, matcher, loss, stage)
             recent.append(float(loss.detach()))
             if self.step % stage.validate_every == 0 or self.step == stage.steps:
-                score, figures = _validate_pairs(matcher, held, tilt_sigma)
+                score, figures = validate_pairs(matcher, held, tilt_sigma)
                 self._keep(score, figures, f'loss {np.mean(recent):.3f}')
                 recent = []
             self._after_step(optimizer)
@@ -126,7 +126,7 @@ class _Run:
             self._descend(optimizer, network, loss, stage)
             recent.append(float(loss.detach()))
             if self.step % stage.validate_every == 0 or self.step == stage.steps:
-                score, figures = _validate_windows(network.eval(), self.recorded_validation, stage)
+                score, figures = validate_windows(network.eval(), self.recorded_validation, stage)
                 self._keep(score, figures, f'loss {np.mean(recent):.3f}')
                 recent = []
             self._after_step(optimizer)
@@ -260,51 +260,3 @@ def _open(settings: RoadTrainSettings, cache: Path, say: Say) -> tuple[list[Road
     say(f'{len(names)} drives to train on, {len(held)} to validate with; finding their directions of travel.')
     training, validation = ([RoadDrive(available[name], cache) for name in group] for group in (names, sorted(held)))
     return training, validation
-
-
-@torch.inference_mode()
-def _validate_pairs(matcher: nn.Module, samples: list[Any], tilt_sigma: float) -> tuple[float, dict[str, float]]:
-    losses, errors = [], []
-    for first in range(0, len(samples), _AT_ONCE):
-        part = samples[first : first + _AT_ONCE]
-        shift = torch.tensor([sample.shift for sample in part], dtype=torch.float32)
-        loss, away = pair_loss(matcher, part, tilt_sigma)  # type: ignore[arg-type]
-        losses.append(float(loss) * len(part))
-        errors.append((away.abs() / shift.abs().clamp(min=5.0)).numpy())
-    error = np.concatenate(errors)
-    nll = sum(losses) / len(samples)
-    return nll, {
-        'nll': nll,
-        'median error %': 100.0 * float(np.median(error)),
-        'off by more than 10 %': 100.0 * float(np.mean(error > 0.1)),
-    }
-
-
-def _validate_windows(
-    network: RoadNetwork, drives: list[RecordedDrive], stage: WindowStage
-) -> tuple[float, dict[str, float]]:
-    losses, rmse, way_errors, filter_errors, off, silent = [], [], [], [], [], []
-    for drive in drives:
-        output = run_drive(network, drive)
-        known = torch.isfinite(drive.motion).all(dim=1)
-        kept = output._replace(**{name: getattr(output, name)[:, known] for name in output._fields[:5]})
-        truth = drive.motion[known]
-        losses.append(float(window_loss(kept, truth[None], stage)[1]))
-        along, filtered, sigma = kept.motion[0, :, 2], drive.inputs.way[0, known], kept.log_sigma[0, :, 2].exp()
-        error = along - truth[:, 2]
-        size = torch.maximum(truth[:, 2].abs(), 0.5 / drive.height * drive.interval_s[known])
-        rmse.append(float((error * drive.height / drive.interval_s[known]).square().mean().sqrt()))
-        way = truth[:, 2].sum().abs().clamp(min=1.0)
-        way_errors.append(abs(float(error.sum() / way)))
-        filter_errors.append(abs(float((filtered - truth[:, 2]).sum() / way)))
-        off.append((error.abs() > 0.1 * size).float())
-        silent.append(((error.abs() > 0.1 * size) & (sigma < 0.05 * size)).float())
-    score = float(np.mean(losses))
-    return score, {
-        'nll': score,
-        'speed RMSE m/s': float(np.mean(rmse)),
-        'way off by %': 100.0 * float(np.mean(way_errors)),
-        'filter alone %': 100.0 * float(np.mean(filter_errors)),
-        'frames off by more than 10 %': 100.0 * float(torch.cat(off).mean()),
-        'of these silent %': 100.0 * float(torch.cat(silent).mean()),
-    }

@@ -1,0 +1,102 @@
+"""What atvio_node publishes during a replay, kept as it came over DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image
+from tf2_msgs.msg import TFMessage
+
+from atvio_ros.bags.topics import DEBUG_IMAGE_TOPIC
+from atvio_ros.bags.writer import BagWriter
+from atvio_ros.message_decoding import header_stamp_ns, image_pixels, pose
+from atvio_ros.msg import OdometryStatus
+from atvio_ros.types import ImageArray, Trajectory
+
+RECORDED = {
+    '/odometry': ('nav_msgs/msg/Odometry', Odometry),
+    '/tf': ('tf2_msgs/msg/TFMessage', TFMessage),
+    DEBUG_IMAGE_TOPIC: ('sensor_msgs/msg/Image', Image),
+    '/status': ('atvio_ros/msg/OdometryStatus', OdometryStatus),
+}
+
+
+class Pictures(Protocol):
+    """Keeps some of the debug images."""
+
+    def wants(self, stamp_ns: int) -> bool:
+        """Whether a picture of this stamp would be kept."""
+
+    def add(self, stamp_ns: int, bgr: ImageArray) -> None:
+        """Keep a picture (H, W, 3), if it is wanted."""
+
+
+@dataclass
+class Recording:
+    """What the node published. Messages are kept as the bytes that came over DDS; debug images go to `pictures`."""
+
+    odometry: list[tuple[int, bytes]] = field(default_factory=list)  # header stamp [ns], CDR
+    transforms: list[bytes] = field(default_factory=list)
+    pictures: Pictures | None = None
+    status: OdometryStatus = field(default_factory=OdometryStatus)
+
+    def subscribe(self, node: Node) -> None:
+        """Take from now on what atvio_node publishes."""
+        handlers: dict[str, Callable[[bytes], None]] = {
+            '/odometry': self._on_odometry,
+            '/tf': self.transforms.append,
+            **({DEBUG_IMAGE_TOPIC: self._on_picture} if self.pictures else {}),
+            '/status': self._on_status,
+        }
+        for topic, handler in handlers.items():
+            node.create_subscription(RECORDED[topic][1], topic, handler, QoSProfile(depth=1000), raw=True)
+
+    @property
+    def images_accounted_for(self) -> int:
+        """Images that the node has processed or dropped, as it says itself."""
+        return int(self.status.frames_processed + self.status.frames_dropped)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Inputs that gave no odometry, by reason."""
+        return dict(zip(self.status.drop_reasons, map(int, self.status.drop_counts), strict=True))
+
+    def trajectory(self, image_stamps_ns: list[int]) -> Trajectory:
+        """Poses of /odometry, with the origin at the image before the first of them."""
+        stamps_ns = [stamp for stamp, _ in self.odometry]
+        start_ns = max((stamp for stamp in image_stamps_ns if stamp < stamps_ns[0]), default=stamps_ns[0])
+        received = (deserialize_message(cdr, Odometry).pose.pose for _, cdr in self.odometry)
+        poses = [np.eye(4), *(pose(each.position, each.orientation) for each in received)]
+        return Trajectory(np.array([start_ns, *stamps_ns]), np.stack(poses))
+
+    def _on_odometry(self, cdr: bytes) -> None:
+        self.odometry.append((cdr_stamp_ns(cdr), cdr))
+
+    def _on_picture(self, cdr: bytes) -> None:
+        if self.pictures and self.pictures.wants(stamp := cdr_stamp_ns(cdr)):
+            self.pictures.add(stamp, image_pixels(deserialize_message(cdr, Image))[..., ::-1])  # kept as it is drawn
+
+    def _on_status(self, cdr: bytes) -> None:
+        self.status = deserialize_message(cdr, OdometryStatus)
+
+    def write(self, writer: BagWriter) -> None:
+        """Record it into a bag, each message at its image's stamp."""
+        for stamp, cdr in self.odometry:
+            writer.write_raw('/odometry', RECORDED['/odometry'][0], stamp, cdr)
+        for cdr in self.transforms:
+            stamp = header_stamp_ns(deserialize_message(cdr, TFMessage).transforms[0])
+            writer.write_raw('/tf', RECORDED['/tf'][0], stamp, cdr)
+
+
+def cdr_stamp_ns(cdr: bytes) -> int:
+    """Stamp of a message that begins with a Header: behind the 4-byte CDR header, int32 seconds, uint32 nanoseconds."""
+    order = 'little' if cdr[1] & 1 else 'big'
+    seconds = int.from_bytes(cdr[4:8], order, signed=True)  # type: ignore[arg-type]
+    return seconds * 1_000_000_000 + int.from_bytes(cdr[8:12], order)  # type: ignore[arg-type]
