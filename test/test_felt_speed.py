@@ -87,3 +87,14 @@ def test_after_a_reset_nothing_is_remembered():
     tracker.update(curves(0.2), *arguments)
     tracker.reset()
     assert tracker.update(curves(0.8), *arguments) == first
+
+
+@pytest.mark.parametrize('knock', [100.0, -1e6])
+def test_a_knock_that_no_vehicle_can_do_changes_nothing(knock):
+    tracker = FeltSpeedFilter(HEIGHT_M)
+    says = curves(8.0 * INTERVAL_S / HEIGHT_M)
+    for k in range(40):
+        force = GRAVITY + AHEAD * (knock if k == 35 else 0.0)
+        found = tracker.update(says, SHIFTS, DEPTH, INTERVAL_S, INTERVAL_S, force, AHEAD, np.eye(3))
+        assert np.isfinite((found.speed, found.sigma)).all()
+    assert found.speed * HEIGHT_M == pytest.approx(8.0, abs=0.1)

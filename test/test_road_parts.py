@@ -85,6 +85,15 @@ def test_a_nod_that_the_gyro_feels_is_no_acceleration():
     assert felt.before(force, nod, AHEAD, INTERVAL_S)[0] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize('knock', [100.0, -1e5, 1e12])
+def test_a_knock_that_no_vehicle_can_do_is_neither_believed_nor_learnt(knock):
+    felt = FeltAcceleration(UP)
+    force = GRAVITY * UP + knock * AHEAD
+    assert felt.before(force, np.eye(3), AHEAD, INTERVAL_S)[0] == 0.0
+    felt.after(force, np.zeros(3), INTERVAL_S)
+    assert felt.before(GRAVITY * UP, np.eye(3), AHEAD, INTERVAL_S)[0] == pytest.approx(0.0)
+
+
 def test_the_way_of_a_braking_robot_is_longer_than_its_last_speed_tells():
     felt = FeltAcceleration(UP)
     for _ in range(5):

@@ -102,9 +102,8 @@ class RoadOdometry:
         """Motion of the images' axes over one pair, whose geometry must be known."""
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
-        known = self._newest.speed if self._newest and self._newest.sigma < KNOWN_H else None
         backward_h = self._settings.matching.backward_shift
-        older = self._older.choose(pair, geometry.seen_rotation, known, backward_h)
+        older = self._older.choose(pair, geometry.seen_rotation, self._known_speed, backward_h)
         compared = self._compare(older, pair, geometry)
         seen = int(compared.patches.sum()) >= LEAST_PATCHES
         self._unseen_s = 0.0 if seen else self._unseen_s + pair.interval_s
@@ -153,6 +152,11 @@ class RoadOdometry:
         return self._curves
 
     @property
+    def _known_speed(self) -> float | None:
+        """Of the pair before [camera heights a second]."""
+        return self._newest.speed if self._newest and self._newest.sigma < KNOWN_H else None
+
+    @property
     def _most_parallax(self) -> float:
         return max(MOST_PARALLAX, MOST_PARALLAX_ROAD / self._matcher.road.near**2)
 
@@ -173,7 +177,7 @@ class RoadOdometry:
         matcher, stored = self._matcher, self._sight.stored
         patches = matcher.along(self._curvature(geometry, pair.interval_s))
         R_camera_level = self._sight.R_camera_stored @ geometry.R_image_level
-        expected = self._newest.speed * older.span_s if self._newest and self._newest.sigma < KNOWN_H else None
+        expected = None if self._known_speed is None else self._known_speed * older.span_s
         parallax = geometry.parallax * older.span_s / pair.interval_s
         least = parallax / self._most_parallax
         moving = parallax > MOVING_RAD and (expected or 0.0) > MOVING_H

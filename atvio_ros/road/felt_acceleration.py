@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray
 
@@ -22,6 +24,7 @@ class FeltSettings:
 
     settling_s: float = setting(8.0, 'Time over which the force of standing still is learnt [s].', minimum=0.5)
     sigma: float = setting(0.5, 'Deviation of the acceleration that is felt [m/s^2].', minimum=0.01)
+    most: float = setting(15.0, 'More than a vehicle can do: a knock, or a broken reading [m/s^2].', minimum=1.0)
     start_sigma: float = setting(2.0, 'The same at the start, on an unknown slope [m/s^2].', minimum=0.01)
 
 
@@ -49,6 +52,8 @@ class FeltAcceleration:
         known = self._seen_s / (self._seen_s + 0.5 * settings.settling_s)
         sigma = known * settings.sigma + (1.0 - known) * settings.start_sigma
         acceleration = float((force - self._still) @ ahead)
+        if abs(acceleration) > settings.most:
+            acceleration, sigma = 0.0, settings.start_sigma
         self._newest_first.appendleft((acceleration, interval_s))
         return acceleration, sigma
 
@@ -68,4 +73,6 @@ class FeltAcceleration:
         settings = self._settings
         self._seen_s += interval_s
         share = min(interval_s / settings.settling_s, 1.0)
-        self._still = self._still + share * (force - acceleration - self._still)
+        beyond = force - acceleration - self._still
+        if float(np.linalg.norm(beyond)) < settings.most:
+            self._still = self._still + share * beyond

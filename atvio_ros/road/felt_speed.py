@@ -37,6 +37,7 @@ class FeltSpeedSettings:
     surprise: float = setting(5e-4, 'Chance that a pair is nothing like the one before.', minimum=0.0, maximum=0.5)
     acceleration: float = setting(1.8, 'Deviation of an acceleration that is not felt [m/s^2].', minimum=0.1)
     felt_sigma: float = setting(0.5, 'Deviation of the felt acceleration [m/s^2].', minimum=0.01)
+    most_felt: float = setting(15.0, 'More than a vehicle can do: a knock, or a broken reading [m/s^2].', minimum=1.0)
     settled_s: float = setting(3.0, 'Time in which the acceleration begins to be believed [s].', minimum=0.1)
     gravity_s: float = setting(8.0, 'Time over which gravity is learnt [s].', minimum=0.5)
     local: float = setting(0.6, 'The mean is taken this near the best speed [camera heights a second].', minimum=0.05)
@@ -109,6 +110,8 @@ class FeltSpeedFilter:
             return 0.0, settings.acceleration
         unsure = settings.acceleration * np.exp(-self._learnt_s / settings.settled_s)
         felt = float(ahead @ (force - R.T @ self._gravity))
+        if abs(felt) > settings.most_felt:
+            return 0.0, settings.acceleration
         share = float(1.0 - np.exp(-self._learnt_s / settings.settled_s))
         return share * felt, float(np.hypot(settings.felt_sigma, unsure))
 
@@ -116,6 +119,7 @@ class FeltSpeedFilter:
         """Learn gravity from what the force is beyond the change of the estimated velocity."""
         velocity = found.speed * self._height * ahead
         clear = found.sigma < 0.15 * max(abs(found.speed), 1.0)
+        clear = clear and float(np.linalg.norm(force)) < 9.81 + self._settings.most_felt
         if self._velocity is not None and clear:
             turned = R.T @ self._velocity
             beyond = force - (velocity - turned) / interval_s

@@ -87,8 +87,8 @@ class SpeedFilter:
 
         The two views are `span_s` apart, and `interval_s` has passed since the last update; `weight` lessens what the
         curves say where the same images are compared more than once. `felt` is the acceleration [m/s^2] and its sigma,
-        as an accelerometer has it; None: any that a vehicle may have. `gained` is what
-        the way between the views is longer than that of going at the newest speed all the time [camera heights].
+        as an accelerometer has it; None: any that a vehicle may have. `gained` is by how much the way between the
+        views is longer than at the newest speed all the time [camera heights].
         """
         self._predict(interval_s, *(felt or (0.0, self._settings.acceleration)))
         explained = self._explained(curves, shifts, depth, span_s, gained)
