@@ -1,5 +1,6 @@
 """A report holds files that agree with each other, and pictures that show what was driven."""
 
+import dataclasses
 import json
 
 import matplotlib.image
@@ -12,10 +13,10 @@ from atvio_ros.errors import FileError, TrajectoryError
 from atvio_ros.evaluation.metrics import AVERAGED, evaluate
 from atvio_ros.evaluation.plots import plot_errors, plot_trajectory, plot_travel
 from atvio_ros.evaluation.report import results_as_dict, results_table, to_json, write_report
-from atvio_ros.evaluation.ways import ways
+from atvio_ros.evaluation.ways import road_row, ways
 from atvio_ros.geometry import R_BODY_OPTICAL, compose, transform
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
-from atvio_ros.types import OdometryEstimate, PairGeometry, RelativeMotion, Trajectory
+from atvio_ros.types import OdometryEstimate, PairGeometry, RelativeMotion, RoadMeasurement, Trajectory
 
 T_BASE_CAMERA = transform(R_BODY_OPTICAL, np.array([1.08, -0.32, 0.72]))
 
@@ -198,6 +199,23 @@ def test_an_estimator_that_looks_for_no_direction_has_none_to_draw(tmp_path):
     assert 'travel.png' in names(tmp_path / 'seen')
     write_report(tmp_path / 'seen', 'a', drive(3), None, T_BASE_CAMERA, estimates=estimates)
     assert 'travel.png' not in names(tmp_path / 'seen')  # nor that of an earlier run
+
+
+def measured(speed, sigma, second):
+    return dataclasses.replace(
+        travelled(0.0, 0.0, second=second),
+        motion=RelativeMotion(np.eye(4), road=RoadMeasurement(speed, sigma, np.radians(0.2), 0.9)),
+    )
+
+
+def test_what_the_road_showed_is_drawn_where_it_was_measured(tmp_path):
+    estimates = [measured(8.0, 0.5, 0), measured(9.0, 0.4, 1), travelled(0.0, 0.0, second=2)]
+    found = road_row(estimates)
+    np.testing.assert_allclose((found.seconds, found.speed, found.sigma), ((0, 1), (8, 9), (0.5, 0.4)))
+    write_report(tmp_path / 'road', 'a', drive(3), None, T_BASE_CAMERA, estimates=estimates)
+    assert matplotlib.image.imread(tmp_path / 'road' / 'road.png').std() > 0.0
+    write_report(tmp_path / 'road', 'a', drive(3), None, T_BASE_CAMERA, estimates=[travelled(0.0, 0.0)] * 3)
+    assert 'road.png' not in names(tmp_path / 'road')
 
 
 def test_the_picture_of_the_direction_shows_its_line(tmp_path):

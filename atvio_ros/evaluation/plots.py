@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from atvio_ros.evaluation.metrics import Bin, Result, distances_along
-from atvio_ros.evaluation.ways import Ways
+from atvio_ros.evaluation.ways import RoadRow, Ways
 from atvio_ros.files import replacing
 from atvio_ros.geometry import inverse, rotation_angle
 from atvio_ros.types import FloatArray, Trajectory
@@ -136,6 +136,32 @@ def plot_travel(path: Path, way: Ways, title: str) -> None:
     below.set_xlabel('time [s]')
     above.invert_yaxis()  # what lies below is drawn below
     _head(above, title, 'direction of travel, sigma as a band; grey: not confident', above_axes_pt=8.0)
+    _save(figure, path)
+
+
+def plot_road(path: Path, road: RoadRow, title: str) -> None:
+    """Write a PNG: speed over the road with its sigma, the road's tilt, and the share of its patches that agree.
+
+    Raises FileError if the file cannot be written.
+    """
+    figure = Figure(figsize=(WIDTH_IN, 0.7 * WIDTH_IN), dpi=DPI, layout='constrained')
+    speed, tilt, support = figure.subplots(3, 1, sharex=True, gridspec_kw={'height_ratios': (2.0, 1.0, 1.0)})
+    for axes, values, label, colour in (
+        (speed, road.speed, 'speed [m/s]', ESTIMATE_COLOUR),
+        (tilt, np.degrees(road.tilt), 'tilt [deg]', ROTATION_COLOUR),
+        (support, 100.0 * road.support, 'agree [%]', TEXT_COLOUR),
+    ):
+        _dress(axes)
+        axes.plot(road.seconds, values, color=colour, linewidth=1.2)
+        axes.set_ylabel(label)
+    low, high = road.speed - road.sigma, road.speed + road.sigma
+    speed.fill_between(road.seconds, low, high, color=ESTIMATE_COLOUR, alpha=0.25, linewidth=0.0)
+    speed.set_ylim(min(0.0, 1.1 * road.speed.min()), 1.3 * max(1.0, road.speed.max()))  # not that of a first sigma
+    reach = max(SMALLEST_ANGLE_DEG, float(np.abs(np.degrees(road.tilt)).max()))
+    tilt.set_ylim(-1.1 * reach, 1.1 * reach)
+    support.set_ylim(0.0, 105.0)
+    support.set_xlabel('time [s]')
+    _head(speed, title, 'what the road showed; sigma as a band', above_axes_pt=8.0)
     _save(figure, path)
 
 

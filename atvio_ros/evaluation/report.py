@@ -15,13 +15,13 @@ from rich.text import Text
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation.alignment import MATCH_TOLERANCE_NS, associate, start_together, to_camera
 from atvio_ros.evaluation.metrics import AVERAGED, Bin, Result, average, distances_along, evaluate
-from atvio_ros.evaluation.plots import plot_errors, plot_trajectory, plot_travel
-from atvio_ros.evaluation.ways import ways
+from atvio_ros.evaluation.plots import plot_errors, plot_road, plot_trajectory, plot_travel
+from atvio_ros.evaluation.ways import road_row, ways
 from atvio_ros.files import write_text
 from atvio_ros.trajectory_files import write_kitti_poses, write_tum
 from atvio_ros.types import FloatArray, OdometryEstimate, Trajectory
 
-NOT_ALWAYS = ('truth.tum', 'truth.kitti.txt', 'errors.png', 'travel.png')
+NOT_ALWAYS = ('truth.tum', 'truth.kitti.txt', 'errors.png', 'travel.png', 'road.png')
 
 
 def write_report(
@@ -41,9 +41,9 @@ def write_report(
     `estimate` and `truth` hold base_link, in odom and in any fixed frame; the truth is moved so that the first poses
     that match in time coincide. Written: estimate.tum, truth.tum (base_link in odom), estimate.kitti.txt,
     truth.kitti.txt (camera poses of the matched frames, line by line comparable), trajectory.png, errors.png,
-    travel.png where `estimates` tell a direction of travel, and result.json, which also holds the `notes`. The figures
-    are those of the camera poses, as KITTI's are. Without truth there is nothing to compare: no truth files, figures of
-    null in result.json, None is returned.
+    travel.png where `estimates` tell a direction of travel, road.png where they measured the road, and result.json,
+    which also holds the `notes`. The figures are those of the camera poses, as KITTI's are. Without truth there is
+    nothing to compare: no truth files, figures of null in result.json, None is returned.
     Raises TrajectoryError if the estimate is empty or not finite, or if the truth does not match it in time, FileError
     if a file cannot be written.
     """
@@ -54,6 +54,8 @@ def write_report(
     write_tum(out / 'estimate.tum', estimate)
     if (way := ways(estimates)) is not None:
         plot_travel(out / 'travel.png', way, title)
+    if (road := road_row(estimates)) is not None:
+        plot_road(out / 'road.png', road, title)
     if truth is None:
         write_kitti_poses(out / 'estimate.kitti.txt', to_camera(estimate, T_base_camera).poses)
         plot_trajectory(out / 'trajectory.png', estimate, None, title)

@@ -1,4 +1,4 @@
-"""The direction of travel over a whole run, as the odometry found it: for the report's picture and remarks."""
+"""Direction of travel, and what the road showed, over a whole run: for the report's pictures and remarks."""
 
 from __future__ import annotations
 
@@ -48,6 +48,27 @@ def ways(estimates: Sequence[OdometryEstimate]) -> Ways | None:
         np.array([geometry.yaw_sigma for geometry in geometries]),
         np.array([geometry.confident for geometry in geometries]),
     )
+
+
+@dataclass(frozen=True)
+class RoadRow:
+    """What the road showed over N frame pairs."""
+
+    seconds: FloatArray  # (N,) since the first
+    speed: FloatArray  # (N,) m/s
+    sigma: FloatArray  # (N,) m/s
+    tilt: FloatArray  # (N,) rad
+    support: FloatArray  # (N,) share of the patches that agree
+
+
+def road_row(estimates: Sequence[OdometryEstimate]) -> RoadRow | None:
+    """The measurements of a run; None where its estimator does not measure the road."""
+    found = [(each.stamp_ns, each.motion.road) for each in estimates if each.motion.road is not None]
+    if not found:
+        return None
+    stamps_ns = np.array([stamp_ns for stamp_ns, _ in found], dtype=np.int64)
+    columns = zip(*((road.speed, road.sigma, road.tilt, road.support) for _, road in found), strict=True)
+    return RoadRow((stamps_ns - stamps_ns[0]) / NANOSECONDS, *(np.array(column) for column in columns))
 
 
 def _sided(degrees: float, positive: str, negative: str) -> str:
