@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -15,7 +17,7 @@ from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
 from atvio_ros.errors import RenderError
 from atvio_ros.geometry import inverse, rotation_angle, transform
-from atvio_ros.rendering import DriveSettings, kitti_intrinsics, synthesize
+from atvio_ros.rendering import DriveSettings, kitti_intrinsics, opengl, synthesize
 from atvio_ros.rendering.items import footprint
 from atvio_ros.rendering.optics import Pinhole, Straight
 from atvio_ros.rendering.renderer import Renderer
@@ -146,6 +148,22 @@ def test_without_egl_the_error_names_the_packages(monkeypatch):
     with pytest.raises(RenderError, match='libegl1') as caught:
         Renderer(a_lone_rectangle(np.eye(4, 3)), Straight(CAMERA, 2.0))
     assert '\n' not in str(caught.value)
+
+
+def test_triton_is_loaded_before_mesa(monkeypatch):
+    """Mesa's LLVM, once it is loaded, kills a triton that comes after it: found with a PyTorch that has CUDA."""
+    loaded: list[str] = []
+    monkeypatch.setattr(opengl.importlib, 'import_module', loaded.append)
+    monkeypatch.setattr(opengl.moderngl, 'create_context', lambda **_: loaded.append('mesa'))
+    opengl.context()
+    assert loaded == ['triton', 'mesa']
+
+
+def test_drawing_and_triton_live_in_one_process():
+    pytest.importorskip('triton', reason='this PyTorch has no CUDA, so no triton')
+    code = 'from atvio_ros.rendering import opengl; opengl.context(); import triton; print(triton.__version__)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_command_writes_a_bag_that_holds_the_drive(tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from typing import Any
 
 import moderngl
@@ -13,6 +15,7 @@ from atvio_ros.types import ImageArray
 
 def context() -> Any:
     """A standalone OpenGL context. Raises RenderError with the package to install."""
+    _load_triton()
     try:
         return moderngl.create_context(require=330, standalone=True, backend='egl')  # type: ignore[arg-type]
     except (ImportError, OSError, ValueError, RuntimeError) as error:
@@ -21,6 +24,16 @@ def context() -> Any:
             f'Headless OpenGL (EGL) is not available: {reason}. '
             'On Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri (older: libegl-mesa0).'
         ) from error
+
+
+def _load_triton() -> None:
+    """Load triton, which a PyTorch with CUDA brings, ahead of Mesa.
+
+    Both hold an LLVM. Mesa's software rasteriser makes its symbols global, so a triton loaded after it calls the wrong
+    one and the process dies, for instance where PyTorch makes an optimizer.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module('triton')
 
 
 def texture_array(gl: Any, images: ImageArray) -> Any:
