@@ -51,6 +51,7 @@ def test_every_bag_has_a_report_and_all_are_in_one_result(bags, model, tmp_path,
         assert figures == json.loads((out / name / 'result.json').read_text())['sequences'][name]
         for file in ('estimate.tum', 'estimate.kitti.txt', 'truth.tum', 'truth.kitti.txt', 'trajectory.png'):
             assert (out / name / file).is_file()
+    assert (out / 'trajectories.png').is_file()  # both in one picture
     assert result['average']['ate_m'] == pytest.approx(result['sequences']['one']['ate_m'])  # the bags are equal
     assert capsys.readouterr().out.splitlines()[-1].startswith(f'Figures are in {out / "result.json"}')
 
@@ -64,6 +65,7 @@ def test_each_bag_starts_with_an_empty_memory(bags, model, tmp_path):
 def test_json_prints_what_is_written(bags, model, tmp_path, capsys):
     assert evaluate(bags[0], out=tmp_path / 'out', model=model, options=['--json']) == 0
     printed = capsys.readouterr().out
+    assert not (tmp_path / 'out' / 'trajectories.png').exists()  # one bag is in its own
     assert json.loads(printed) == json.loads((tmp_path / 'out' / 'result.json').read_text())
     assert set(json.loads(printed)) >= {'sequences', 'average', 'model', 'trained'}
 

@@ -79,11 +79,19 @@ def test_a_drive_of_100_m_or_less_has_no_t_rel_and_says_so(frames):
     assert result.r_rel is None
     assert result.length_m == frames - 1
     assert result.end_error_percent == pytest.approx(2.0)
+    over = {2: ' See the end error: 2.00 %.', 60: ' Over 10 m the error is 2.00 %. Over 50 m the error is 2.00 %.'}
     assert result.remarks() == [
-        f'No t_rel and r_rel: they need more than 100 m of ground truth, this is {frames - 1:.1f} m. '
-        'See the end error: 2.00 %.'
+        f'No t_rel and r_rel: they need more than 100 m of ground truth, this is {frames - 1:.1f} m.'
+        + over[min(frames, 60)]
     ]
     assert evaluate(straight(102), straight(102)).t_rel == 0.0
+
+
+def test_short_lengths_have_a_segment_from_every_frame_and_divide_by_the_way_that_was_driven():
+    result = evaluate(straight(61), straight(61, step_m=1.03))
+    assert [(at.centre, at.segments) for at in result.short] == [(10.0, 50), (50.0, 10)]  # 11 and 51 steps of 1 m
+    assert [at.t_rel for at in result.short] == pytest.approx([3.0, 3.0])
+    assert evaluate(straight(11), straight(11)).short == ()
 
 
 def test_a_single_pose_has_a_position_error_and_no_motion():

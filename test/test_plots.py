@@ -10,8 +10,9 @@ from rich.console import Console
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import FileError, TrajectoryError
+from atvio_ros.evaluation.error_plots import Compared, plot_errors, plot_several
 from atvio_ros.evaluation.metrics import AVERAGED, evaluate
-from atvio_ros.evaluation.plots import plot_errors, plot_trajectory, plot_travel
+from atvio_ros.evaluation.plots import plot_trajectory, plot_travel
 from atvio_ros.evaluation.report import results_as_dict, results_table, to_json, write_report
 from atvio_ros.evaluation.ways import road_row, ways
 from atvio_ros.geometry import R_BODY_OPTICAL, compose, transform
@@ -160,10 +161,44 @@ def test_pictures_are_drawn_without_touching_pyplots_state(tmp_path):
     before = dict(matplotlib.rcParams)
     estimate, truth = drive(250, 1.01), drive(250)
     plot_trajectory(tmp_path / 'a.png', estimate, truth, 'curve', evaluate(truth.poses, estimate.poses))
-    plot_errors(tmp_path / 'b.png', estimate.poses, truth.poses, evaluate(truth.poses, estimate.poses), 'curve')
+    compared = Compared(estimate.poses, truth.poses, evaluate(truth.poses, estimate.poses))
+    plot_errors(tmp_path / 'b.png', compared, 'curve')
+    plot_several(tmp_path / 'c.png', {'a': compared, 'b': compared}, 'curves')
     assert dict(matplotlib.rcParams) == before
     with pytest.raises(FileError, match='cannot be written'):
         plot_trajectory(tmp_path / 'missing' / 'a.png', estimate, None, 'curve')
+
+
+def test_the_estimate_is_coloured_by_its_error_from_the_colour_of_the_estimate_to_red(tmp_path):
+    estimate, truth = drive(101, yaw_rad=0.0), drive(101, yaw_rad=0.0)
+    error_m = np.linspace(0.0, 3.0, 101)
+    plot_trajectory(tmp_path / 'a.png', estimate, truth, 'straight', None, (estimate.poses, error_m))
+    rgb = matplotlib.image.imread(tmp_path / 'a.png')[105 : 105 + 300, :950, :3]
+    red = np.nonzero((rgb[..., 0] > 0.6) & (rgb[..., 1] < 0.2))[1]
+    blue = np.nonzero((rgb[..., 2] > 0.6) & (rgb[..., 0] < 0.1))[1]
+    assert len(red) > 0
+    assert np.median(blue[blue > 150]) < np.median(red)  # the legend's line is further left
+
+
+def test_a_short_drive_has_figures_over_10_and_50_m_and_no_empty_panel(tmp_path):
+    wide = {}
+    for frames in (5, 60, 150):
+        truth, estimate = drive(frames), drive(frames, 1.02)
+        result = evaluate(truth.poses, estimate.poses)
+        plot_errors(tmp_path / 'a.png', Compared(estimate.poses, truth.poses, result), 'short')
+        picture = matplotlib.image.imread(tmp_path / 'a.png')
+        wide[frames] = picture.shape[1]
+        blue = (picture[..., 2] > 0.6) & (picture[..., 0] < 0.1)
+        columns = {5: 1, 60: 2, 150: 3}[frames]
+        for each in np.array_split(blue[: len(blue) // 2], columns, axis=1):
+            assert each.any()
+    assert wide[5] == wide[60] < wide[150]
+    short, long = (evaluate(drive(n).poses, drive(n, 1.02).poses) for n in (60, 150))
+    console = Console(width=80, record=True, file=open('/dev/null', 'w'))  # noqa: PTH123, SIM115
+    console.print(results_table({'short': short, 'long': long}))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert '2.00' in next(line for line in lines if 'short' in line)
 
 
 # ---- the direction of travel

@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from atvio_ros.evaluation.bags import bag_names, evaluate_bag
     from atvio_ros.evaluation.report import results_as_dict, results_table, to_json
+    from atvio_ros.evaluation.several import compare_drives
     from atvio_ros.files import write_text
 
     names = bag_names(arguments.bags)
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     made_by = {'estimator': estimator.kind, 'model': estimator.name, 'trained': estimator.trained}
     text = to_json(results_as_dict(results, made_by))
     write_text(arguments.out / 'result.json', text)
+    compare_drives(arguments.out, results, estimator.name)
     if arguments.json:
         print(text, end='')
         return

@@ -3,6 +3,8 @@
 t_rel and r_rel follow the KITTI odometry development kit (evaluate_odometry.cpp; Geiger, Lenz, Urtasun, CVPR 2012):
 segments of 100, 200, ... 800 m begin at every 10th frame and end at the first frame that lies further along the
 ground truth than that; each segment's error is divided by its nominal length; every segment weighs the same.
+Short drives, which have no such segment, have the relative pose error over 10 and 50 m: segments from every frame on,
+whose error is divided by the way to their last frame: at 10 m a frame more or less would matter.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
 
 SEGMENT_LENGTHS_M = np.arange(100.0, 900.0, 100.0)
 FIRST_FRAME_STEP = 10
+SHORT_LENGTHS_M = np.array([10.0, 50.0])  # of segments that begin at every frame: short drives have few
+MOST_STARTS = 10_000  # of them: a drive of hours has them at every second, third, ... frame
 KITTI_FRAME_S = 0.1  # the development kit's; used where there are no stamps
 SPEED_BIN_M_S = 2.0  # bins are centred at 2, 4, ... m/s and reach 2 m/s to each side: they overlap by half
 AVERAGED = ('t_rel', 'r_rel', 'ate_m', 'length_m', 'frames', 'rpe_m', 'rpe_deg', 'end_error_percent')
@@ -71,6 +75,8 @@ class Result:
     by_length: tuple[Bin, ...]  # centre in m
     by_speed: tuple[Bin, ...]  # centre in m/s
     truth_frames: int  # poses of the ground truth; more than `frames` if the estimate leaves some out
+    short: tuple[Bin, ...] = ()  # over 10 and 50 m, from every frame on; centre in m
+    constant_speed: dict[str, Any] | None = None  # a baseline's figures, where it was asked for: baseline.py
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON has them."""
@@ -80,7 +86,9 @@ class Result:
         """Remarks that a reader of the figures needs, a sentence each."""
         remarks = []
         if self.t_rel is None:
-            instead = '' if self.end_error_percent is None else f' See the end error: {self.end_error_percent:.2f} %.'
+            instead = ''.join(f' Over {at.centre:.0f} m the error is {at.t_rel:.2f} %.' for at in self.short)
+            if not instead and self.end_error_percent is not None:
+                instead = f' See the end error: {self.end_error_percent:.2f} %.'
             remarks.append(
                 f'No t_rel and r_rel: they need more than {SEGMENT_LENGTHS_M[0]:.0f} m of ground truth, '
                 f'this is {self.length_m:.1f} m.{instead}'
@@ -144,25 +152,40 @@ def evaluate(
         by_length=_by_length(errors),
         by_speed=_by_speed(errors),
         truth_frames=len(truth) if truth_frames is None else truth_frames,
+        short=_by_length(_short_errors(truth, estimate), SHORT_LENGTHS_M),
     )
 
 
 def segment_errors(
-    truth: FloatArray, estimate: FloatArray, stamps_ns: NDArray[np.int64] | None = None
+    truth: FloatArray,
+    estimate: FloatArray,
+    stamps_ns: NDArray[np.int64] | None = None,
+    lengths_m: FloatArray = SEGMENT_LENGTHS_M,
+    step: int = FIRST_FRAME_STEP,
+    nominal: bool = True,
 ) -> SegmentErrors:
-    """Errors over KITTI's segments of poses (N, 4, 4); none if the ground truth is 100 m long or less."""
+    """Errors over segments of poses (N, 4, 4), KITTI's where no others are given; none of a length not driven.
+
+    Errors are divided by the `nominal` length, as KITTI's are, or by the way that was driven.
+    """
     distances = distances_along(truth)
-    firsts = np.arange(0, len(truth), FIRST_FRAME_STEP)
-    ends_m = distances[firsts, None] + SEGMENT_LENGTHS_M  # (firsts, lengths)
+    firsts = np.arange(0, len(truth), step)
+    ends_m = distances[firsts, None] + lengths_m  # (firsts, lengths)
     lasts = np.searchsorted(distances, ends_m, side='right')  # the first frame beyond
     start, length = np.nonzero(lasts < len(truth))
-    first, last, length_m = firsts[start], lasts[start, length], SEGMENT_LENGTHS_M[length]
+    first, last, length_m = firsts[start], lasts[start, length], lengths_m[length]
     translation, rotation = _errors(truth, estimate, first, last)
     if stamps_ns is None:
         duration_s = KITTI_FRAME_S * (last - first + 1)  # the development kit counts frames, not intervals
     else:
         duration_s = (stamps_ns[last] - stamps_ns[first]) / NANOSECONDS
-    return SegmentErrors(first, length_m, translation / length_m, rotation / length_m, length_m / duration_s)
+    way_m = length_m if nominal else distances[last] - distances[first]
+    return SegmentErrors(first, length_m, translation / way_m, rotation / way_m, length_m / duration_s)
+
+
+def _short_errors(truth: FloatArray, estimate: FloatArray) -> SegmentErrors:
+    step = 1 + len(truth) // MOST_STARTS
+    return segment_errors(truth, estimate, None, SHORT_LENGTHS_M, step, nominal=False)
 
 
 def distances_along(poses: FloatArray) -> FloatArray:
@@ -192,8 +215,8 @@ def _errors(
     return np.linalg.norm(T_error[:, :3, 3], axis=1), rotation_angle(T_error[:, :3, :3])
 
 
-def _by_length(errors: SegmentErrors) -> tuple[Bin, ...]:
-    return _bins(errors, ((length_m, errors.length_m == length_m) for length_m in SEGMENT_LENGTHS_M.tolist()))
+def _by_length(errors: SegmentErrors, lengths_m: FloatArray = SEGMENT_LENGTHS_M) -> tuple[Bin, ...]:
+    return _bins(errors, ((length_m, errors.length_m == length_m) for length_m in lengths_m.tolist()))
 
 
 def _by_speed(errors: SegmentErrors) -> tuple[Bin, ...]:

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from atvio_ros.evaluation.metrics import Bin, Result, distances_along
+from atvio_ros.evaluation.metrics import Result, distances_along
+from atvio_ros.evaluation.plot_style import (
+    DPI,
+    ESTIMATE_COLOUR,
+    GRID_COLOUR,
+    ROTATION_COLOUR,
+    TEXT_COLOUR,
+    TRUTH_COLOUR,
+    WIDTH_IN,
+    dress,
+    figures_line,
+    head,
+    save,
+)
 from atvio_ros.evaluation.ways import RoadRow, Ways
-from atvio_ros.files import replacing
-from atvio_ros.geometry import inverse, rotation_angle
 from atvio_ros.types import FloatArray, Trajectory
 
-TRUTH_COLOUR = '#8a8f98'
-ESTIMATE_COLOUR = '#0072b2'  # from Okabe and Ito's palette: distinct to colour-blind readers too
-ROTATION_COLOUR = '#d55e00'
-TEXT_COLOUR = '#4a4f57'
-AXIS_COLOUR = '#b8bcc4'
-GRID_COLOUR = '#e6e8eb'
-DPI = 150
-WIDTH_IN = 8.0
+ERROR_COLOURS = LinearSegmentedColormap.from_list('error', (ESTIMATE_COLOUR, '#e69f00', '#b2182b'))  # small to large
+
 SMALLEST_SPAN_M = 2.0  # of the top view and of the height: standing still is a point, not noise blown up
-SMALLEST_ERROR = 0.01  # the height of an error plot, at least: no error is a flat line, not rounding blown up
+SMALLEST_ERROR_M = 0.05  # that is drawn in the colour of large ones
 SMALLEST_ANGLE_DEG = 1.0  # either side of a plot of directions, at least
 NARROWEST = 0.35  # height to width of the top view, at least: a straight road stays a picture
 
 
 def plot_trajectory(
-    path: Path, estimate: Trajectory, truth: Trajectory | None, title: str, result: Result | None = None
+    path: Path,
+    estimate: Trajectory,
+    truth: Trajectory | None,
+    title: str,
+    result: Result | None = None,
+    errors: tuple[FloatArray, FloatArray] | None = None,
 ) -> None:
     """Write a PNG: estimate and ground truth from above, and their height over distance below.
 
     Both hold base_link in odom (x forward, y left, z up, metres). A long drive straight ahead is drawn left to right,
-    any other with forward up. Raises FileError if the file cannot be written.
+    any other with forward up. `errors`, poses (M, 4, 4) of the estimate and how far [m] each is from its true position
+    (M,), colour the estimate. Raises FileError if the file cannot be written.
     """
     lines = [] if truth is None else [(truth.poses, 'ground truth', TRUTH_COLOUR, 3.0)]
     lines.append((estimate.poses, 'estimate', ESTIMATE_COLOUR, 1.5))
@@ -51,11 +61,13 @@ def plot_trajectory(
         2, 1, gridspec_kw={'height_ratios': [tall_in, 1.5]}
     )  # Ubuntu 22.04's takes these only so
     for axes in (above, height):
-        _dress(axes)
+        dress(axes)
     for poses, label, colour, width in lines:
         above.plot(*_seen_from_above(poses[:, :3, 3], lying), color=colour, linewidth=width, label=label)
         above.plot(*_seen_from_above(poses[-1:, :3, 3], lying), 's', color=colour, markersize=5.0 + 0.5 * width)
         height.plot(distances_along(poses), poses[:, 2, 3], color=colour, linewidth=0.7 * width)
+    if errors is not None and len(errors[0]) > 1:
+        _colour_by_error(above, _seen_from_above(errors[0][:, :3, 3], lying), errors[1])
     start = _seen_from_above(estimate.poses[:1, :3, 3], lying)
     above.plot(*start, 'o', color='white', markeredgecolor='black', markersize=8.0, label='start')
     above.plot([], [], 's', color=TEXT_COLOUR, markersize=6.0, label='end')
@@ -71,38 +83,8 @@ def plot_trajectory(
     height.margins(x=0.02)
     height.yaxis.set_major_locator(MaxNLocator(4))
     _keep_span(height)
-    _head(above, title, _figures(result, estimate), above_axes_pt=24.0)
-    _save(figure, path)
-
-
-def plot_errors(path: Path, estimate: FloatArray, truth: FloatArray, result: Result, title: str) -> None:
-    """Write a PNG: t_rel and r_rel by segment length and by speed, and the error over the distance driven.
-
-    `estimate` and `truth` (N, 4, 4) are matched poses in one fixed frame whose first poses coincide. Raises
-    FileError if the file cannot be written.
-    """
-    T_error = inverse(truth) @ estimate
-    position_m = np.linalg.norm(T_error[:, :3, 3], axis=1)
-    rotation_deg = np.rad2deg(rotation_angle(T_error[:, :3, :3]))
-    distance_m = distances_along(truth)
-    figure = Figure(figsize=(1.45 * WIDTH_IN, 0.8 * WIDTH_IN), dpi=DPI, layout='constrained')
-    axes = figure.subplots(2, 3)
-    for each in axes.flat:
-        _dress(each)
-    speeds = [dataclasses.replace(at, centre=3.6 * at.centre) for at in result.by_speed]
-    for column, bins in enumerate((result.by_length, speeds)):
-        _plot_bins(axes[0, column], bins, [at.t_rel for at in bins], result.t_rel, '%', ESTIMATE_COLOUR)
-        _plot_bins(axes[1, column], bins, [at.r_rel for at in bins], result.r_rel, 'deg/100 m', ROTATION_COLOUR)
-    for row, (error, colour) in enumerate(((position_m, ESTIMATE_COLOUR), (rotation_deg, ROTATION_COLOUR))):
-        axes[row, 2].plot(distance_m, error, color=colour, linewidth=1.5)
-        axes[row, 2].set_ylim(0.0, 1.1 * max(error.max(), SMALLEST_ERROR))
-    axes[0, 0].set(ylabel='t_rel [%]')
-    axes[1, 0].set(ylabel='r_rel [deg/100 m]', xlabel='segment length [m]')
-    axes[1, 1].set(xlabel='speed [km/h]')
-    axes[0, 2].set(ylabel='position error [m]')
-    axes[1, 2].set(ylabel='rotation error [deg]', xlabel='distance driven [m]')
-    _head(axes[0, 0], title, _figures(result, None), above_axes_pt=8.0)
-    _save(figure, path)
+    head(above, title, figures_line(result, estimate), above_axes_pt=24.0)
+    save(figure, path)
 
 
 def plot_travel(path: Path, way: Ways, title: str) -> None:
@@ -117,7 +99,7 @@ def plot_travel(path: Path, way: Ways, title: str) -> None:
         (below, way.yaw, way.yaw_sigma, "right of the rig's [deg]", ROTATION_COLOUR),
     )
     for axes, radians, sigma_rad, label, colour in rows:
-        _dress(axes)
+        dress(axes)
         angle, sigma = np.degrees(radians), np.degrees(sigma_rad)
         axes.fill_between(way.seconds, angle - sigma, angle + sigma, color=colour, alpha=0.25, linewidth=0.0)
         axes.plot(way.seconds, angle, color=colour, linewidth=1.2)
@@ -135,8 +117,8 @@ def plot_travel(path: Path, way: Ways, title: str) -> None:
         axes.set_ylabel(label)
     below.set_xlabel('time [s]')
     above.invert_yaxis()  # what lies below is drawn below
-    _head(above, title, 'direction of travel, sigma as a band; grey: not confident', above_axes_pt=8.0)
-    _save(figure, path)
+    head(above, title, 'direction of travel, sigma as a band; grey: not confident', above_axes_pt=8.0)
+    save(figure, path)
 
 
 def plot_road(path: Path, road: RoadRow, title: str) -> None:
@@ -151,7 +133,7 @@ def plot_road(path: Path, road: RoadRow, title: str) -> None:
         (tilt, np.degrees(road.tilt), 'tilt [deg]', ROTATION_COLOUR),
         (support, 100.0 * road.support, 'agree [%]', TEXT_COLOUR),
     ):
-        _dress(axes)
+        dress(axes)
         axes.plot(road.seconds, values, color=colour, linewidth=1.2)
         axes.set_ylabel(label)
     low, high = road.speed - road.sigma, road.speed + road.sigma
@@ -161,31 +143,8 @@ def plot_road(path: Path, road: RoadRow, title: str) -> None:
     tilt.set_ylim(-1.1 * reach, 1.1 * reach)
     support.set_ylim(0.0, 105.0)
     support.set_xlabel('time [s]')
-    _head(speed, title, 'what the road showed; sigma as a band', above_axes_pt=8.0)
-    _save(figure, path)
-
-
-def _plot_bins(
-    axes: Axes, bins: Sequence[Bin], values: Sequence[float], mean: float | None, unit: str, colour: str
-) -> None:
-    if not bins or mean is None:
-        axes.text(0.5, 0.5, 'needs more than 100 m', transform=axes.transAxes, ha='center', color=TEXT_COLOUR)
-        axes.set(xticks=[], yticks=[])
-        return
-    axes.axhline(mean, color=TRUTH_COLOUR, linewidth=1.0, linestyle='--', label=f'mean {mean:.2f} {unit}')
-    axes.plot([at.centre for at in bins], values, 'o-', color=colour, linewidth=1.5, markersize=5.0)
-    axes.set_ylim(0.0, 1.2 * max(*values, mean, SMALLEST_ERROR))
-    axes.legend(loc='lower right', labelcolor=TEXT_COLOUR, frameon=False)
-
-
-def _dress(axes: Axes) -> None:
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.spines[['bottom', 'left']].set_color(AXIS_COLOUR)
-    axes.tick_params(color=AXIS_COLOUR, labelcolor=TEXT_COLOUR)
-    axes.xaxis.label.set_color(TEXT_COLOUR)
-    axes.yaxis.label.set_color(TEXT_COLOUR)
-    axes.grid(color=GRID_COLOUR)
-    axes.set_axisbelow(True)
+    head(speed, title, 'what the road showed; sigma as a band', above_axes_pt=8.0)
+    save(figure, path)
 
 
 def _seen_from_above(positions: FloatArray, lying: bool) -> FloatArray:
@@ -210,28 +169,16 @@ def _keep_span(axes: Axes) -> None:
         axes.set_ylim((low + high - SMALLEST_SPAN_M) / 2.0, (low + high + SMALLEST_SPAN_M) / 2.0)
 
 
-def _figures(result: Result | None, estimate: Trajectory | None) -> str:
-    if result is None:
-        length_m = 0.0 if estimate is None else float(distances_along(estimate.poses)[-1])
-        return f'no ground truth  ·  {length_m:.0f} m'
-    parts = []
-    if result.t_rel is not None and result.r_rel is not None:
-        parts += [f't_rel {result.t_rel:.2f} %', f'r_rel {result.r_rel:.2f} deg/100 m']
-    elif result.end_error_percent is not None:
-        parts.append(f'end error {result.end_error_percent:.2f} %')
-    return '  ·  '.join([*parts, f'ATE {result.ate_m:.2f} m', f'{result.length_m:.0f} m'])
-
-
-def _head(axes: Axes, title: str, figures: str, above_axes_pt: float) -> None:
-    """Title and, below it, a line of figures, flush with the left end of the axes."""
-    axes.set_title(title, loc='left', pad=above_axes_pt + 18.0, fontsize=13.0, fontweight='bold')
-    line = axes.annotate(
-        figures, (0.0, 1.0), (0.0, above_axes_pt), 'axes fraction', 'offset points', fontsize=10.5, color=TEXT_COLOUR
-    )
-    line.set_in_layout(False)  # it may be wider than these axes; the title keeps its height free
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format='png')
+def _colour_by_error(axes: Axes, page: FloatArray, error_m: FloatArray) -> None:
+    """Draw the line of points (2, N) in the colours of their errors, with a bar that tells them."""
+    steps = np.stack((page.T[:-1], page.T[1:]), axis=1)  # (N - 1, 2, 2)
+    lines = LineCollection(list(steps), cmap=ERROR_COLOURS, linewidths=2.0, zorder=3, capstyle='round')
+    lines.set_array(error_m[1:])
+    lines.set_clim(0.0, max(float(error_m.max()), SMALLEST_ERROR_M))
+    axes.add_collection(lines, autolim=False)
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    bar = figure.colorbar(lines, ax=axes, shrink=0.7, aspect=30.0, pad=0.01)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.set_label('position error [m]', color=TEXT_COLOUR)
+    bar.ax.tick_params(color=GRID_COLOUR, labelcolor=TEXT_COLOUR)

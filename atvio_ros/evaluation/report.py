@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation.alignment import MATCH_TOLERANCE_NS, associate, start_together, to_camera
+from atvio_ros.evaluation.baseline import constant_speed_figures
+from atvio_ros.evaluation.error_plots import Compared, plot_errors
 from atvio_ros.evaluation.metrics import AVERAGED, Bin, Result, average, distances_along, evaluate
-from atvio_ros.evaluation.plots import plot_errors, plot_road, plot_trajectory, plot_travel
+from atvio_ros.evaluation.plots import plot_road, plot_trajectory, plot_travel
 from atvio_ros.evaluation.ways import road_row, ways
 from atvio_ros.files import write_text
 from atvio_ros.trajectory_files import write_kitti_poses, write_tum
@@ -73,9 +77,13 @@ def write_report(
     write_kitti_poses(out / 'truth.kitti.txt', camera_truth)
     write_tum(out / 'truth.tum', truth)
 
-    result = evaluate(camera_truth, camera_estimate, 'none', matched_truth.stamps_ns, truth_frames=len(truth))
-    plot_trajectory(out / 'trajectory.png', estimate, truth, title, result)
-    plot_errors(out / 'errors.png', matched_estimate.poses, matched_truth.poses, result, title)
+    result = dataclasses.replace(
+        evaluate(camera_truth, camera_estimate, 'none', matched_truth.stamps_ns, truth_frames=len(truth)),
+        constant_speed=constant_speed_figures(matched_estimate, matched_truth, T_base_camera),
+    )
+    drive = Compared(matched_estimate.poses, matched_truth.poses, result)
+    plot_trajectory(out / 'trajectory.png', estimate, truth, title, result, (drive.estimate, drive.position_error_m))
+    plot_errors(out / 'errors.png', drive, title)
     write_text(out / 'result.json', to_json(results_as_dict({name: result}, notes)))
     return result
 
@@ -92,21 +100,56 @@ def to_json(content: Mapping[str, Any]) -> str:
 
 
 def results_table(results: Mapping[str, Result], title: str | None = None) -> Table:
-    """The figures as the paper's tables have them: a row a sequence, the average last."""
+    """The figures as the paper's tables have them: a row a sequence, the average last.
+
+    `at mean speed` is the t_rel of the constant-speed baseline (baseline.py).
+    """
     short = any(result.t_rel is None for result in results.values())
-    table = Table(title=title)
-    table.add_column('sequence')
-    for heading in ('t_rel %', 'r_rel °/100 m', *(['end %'] if short else []), 'ATE m', 'length m', 'frames'):
+    shorter = any(result.t_rel is None and not result.short for result in results.values())
+    beside = any(result.constant_speed is not None for result in results.values())
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column('\nsequence')
+    for heading in (
+        't_rel\n%',
+        *(['at mean\nspeed %'] if beside else []),
+        'r_rel\n°/100 m',
+        *(['10 m\n%', '50 m\n%'] if short else []),
+        *(['end\n%'] if shorter else []),
+        'ATE\nm',
+        'length\nm',
+        '\nframes',
+    ):
         table.add_column(heading, justify='right')
     rows: list[tuple[str, Mapping[str, Any]]] = [(name, result.as_dict()) for name, result in results.items()]
     if len(results) > 1:
-        rows.append(('average', average(results.values())))
+        rows.append(('average', {**average(results.values()), **_average_beside(results.values())}))
     for i, (name, row) in enumerate(rows):
-        figures = ['t_rel', 'r_rel', *(['end_error_percent'] if short else []), 'ate_m']
-        cells = ['-' if row[figure] is None else f'{row[figure]:.2f}' for figure in figures]
+        over = {at['centre']: at['t_rel'] for at in row.get('short', ())}
+        values = [
+            row['t_rel'],
+            *([(row.get('constant_speed') or {}).get('t_rel')] if beside else []),
+            row['r_rel'],
+            *([over.get(10.0), over.get(50.0)] if short else []),
+            *([row['end_error_percent']] if shorter else []),
+            row['ate_m'],
+        ]
+        cells = ['-' if value is None else f'{value:.2f}' for value in values]
         last = i == len(results) - 1 < len(rows) - 1  # the average follows
         table.add_row(Text(name), *cells, f'{row["length_m"]:.1f}', f'{row["frames"]:.0f}', end_section=last)
     return table
+
+
+def _average_beside(results: Iterable[Result]) -> dict[str, Any]:
+    """What the table averages beyond `average`: the baseline's t_rel, and the errors over short lengths."""
+    baseline: list[float] = []
+    over: dict[float, list[float]] = {}
+    for result in results:
+        t_rel = (result.constant_speed or {}).get('t_rel')
+        baseline += [] if t_rel is None else [t_rel]
+        for at in result.short:
+            over.setdefault(at.centre, []).append(at.t_rel)
+    short = [{'centre': centre, 't_rel': float(np.mean(values))} for centre, values in over.items()]
+    return {'constant_speed': {'t_rel': float(np.mean(baseline)) if baseline else None}, 'short': short}
 
 
 def bins_table(bins: Sequence[Bin], heading: str, factor: float = 1.0) -> Table:

@@ -1,0 +1,44 @@
+"""What a trajectory without any measurement of speed would reach: beside each result, so that a figure has a measure.
+
+The baseline drives straight ahead, in the direction that the estimate turns to, at one speed: the mean speed of the
+ground truth. It knows that mean, which no real odometry does, so it is a strong baseline on a steady drive; where the
+speed changes, it is what an estimate of speed has to beat. Rotation is the estimate's own, so only distances differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from atvio_ros.evaluation.alignment import to_camera
+from atvio_ros.evaluation.metrics import distances_along, evaluate
+from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
+
+FIGURES = ('t_rel', 'ate_m', 'end_error_m', 'end_error_percent')
+
+
+def constant_speed(estimate: Trajectory, truth: Trajectory) -> tuple[Trajectory, float]:
+    """The baseline of matched poses of base_link (x forward): its trajectory, and the speed [m/s] that it has.
+
+    It starts at the first pose of the estimate. A drive of one pose, or of no duration, has speed 0.
+    """
+    seconds = (estimate.stamps_ns - estimate.stamps_ns[0]) / NANOSECONDS
+    speed = float(distances_along(truth.poses)[-1] / seconds[-1]) if seconds[-1] > 0.0 else 0.0
+    ahead = estimate.poses[:, :3, 0]
+    middle = ahead[:-1] + ahead[1:]  # of the direction over each step
+    middle /= np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-9)
+    poses = estimate.poses.copy()
+    poses[1:, :3, 3] = poses[0, :3, 3] + np.cumsum(speed * np.diff(seconds)[:, None] * middle, axis=0)
+    return Trajectory(estimate.stamps_ns, poses), speed
+
+
+def constant_speed_figures(estimate: Trajectory, truth: Trajectory, T_base_camera: FloatArray) -> dict[str, Any]:
+    """The baseline's part of result.json, from matched poses of base_link whose first ones coincide.
+
+    Figures are those of the camera poses, as the result's own are.
+    """
+    baseline, speed = constant_speed(estimate, truth)
+    poses = [to_camera(each, T_base_camera).poses for each in (truth, baseline)]
+    figures = evaluate(poses[0], poses[1], 'none', truth.stamps_ns).as_dict()
+    return {'speed': speed, **{name: figures[name] for name in FIGURES}, 'short': figures['short']}
