@@ -179,6 +179,6 @@ def _colour_by_error(axes: Axes, page: FloatArray, error_m: FloatArray) -> None:
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     bar = figure.colorbar(lines, ax=axes, shrink=0.7, aspect=30.0, pad=0.01)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label('position error [m]', color=TEXT_COLOUR)
     bar.ax.tick_params(color=GRID_COLOUR, labelcolor=TEXT_COLOUR)
