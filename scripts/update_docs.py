@@ -130,6 +130,18 @@ def named_conditions() -> str:
     return _table('| name | settings |', lines)
 
 
+def commands() -> str:
+    """The commands of `atvio`, in the groups and the order of its help."""
+    from atvio_ros.cli.commands import GROUPS
+
+    lines = [
+        _cells(title if i == 0 else '', f'`{name}`', summary)
+        for title, group in GROUPS.items()
+        for i, (name, summary) in enumerate(group.items())
+    ]
+    return _table('| | command | what it does |', lines)
+
+
 def rooms() -> str:
     """The parts of the package in the order of imports, as test/test_architecture.py enforces it."""
     allowed = _load(ROOT / 'test' / 'test_architecture.py').MAY_IMPORT
@@ -163,6 +175,7 @@ TABLES: dict[str, Callable[[], str]] = {
     'imu-errors': imu_errors,
     'conditions': conditions,
     'named-conditions': named_conditions,
+    'commands': commands,
     'rooms': rooms,
 }
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from samples.command_line import strict_json
 from samples.prepared import write_prepared
 
 from atvio_ros.cli.main import main
@@ -91,6 +92,14 @@ def test_calibrating_writes_the_fit_and_says_to_what_and_keeps_weights_and_card(
     assert dataclasses.replace(new_card, noise=FITTED) == card
     assert capsys.readouterr().out.strip().startswith(f'Wrote {model_file}')
     assert [path.name for path in model_file.parent.iterdir() if path.name.startswith('.')] == []
+
+
+def test_calibrating_prints_the_error_model_as_json_too(model_file, drives, capsys):
+    assert main(['calibrate-covariance', '--model', str(model_file), str(drives), '--device', 'cpu', '--json']) == 0
+    result = strict_json(capsys.readouterr().out)
+    assert (result['model'], result['frame_pairs']) == (str(model_file), 177)
+    assert result['noise'] == json.loads(json.dumps(dataclasses.asdict(load_model(model_file)[1].noise)))
+    assert result['consistency'] == []  # prepared data, no bag
 
 
 def test_calibrating_into_another_file_leaves_the_first_alone(model_file, drives):

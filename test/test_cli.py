@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from samples.command_line import COMMAND, call, complaint
 
-from atvio_ros.cli import describe
+from atvio_ros.cli import common, describe
 from atvio_ros.cli.main import COMMANDS
 from atvio_ros.errors import AtvioError
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
@@ -58,6 +64,63 @@ def test_a_process_that_fails_says_so_in_one_line_and_without_a_traceback(tmp_pa
     assert done.stdout == ''
     assert done.stderr.startswith(f'atvio metrics: There is no trajectory file {tmp_path / "none"}')
     assert done.stderr.count('\n') == 1
+
+
+def test_an_option_that_is_nearly_right_is_told(capsys):
+    assert complaint(capsys, 'run', 'bag', '--out', 'x', '--rigg', 'y').endswith(
+        'unrecognized arguments: --rigg y. Did you mean --rig? (see atvio run --help)'
+    )
+
+
+def completions(line: str, tmp_path: Path) -> list[str]:
+    """What the shell is offered: argcomplete asks by the environment, and the answer goes to descriptor 8."""
+    environment = {**os.environ, '_ARGCOMPLETE': '1', '_ARGCOMPLETE_IFS': '\n', '_ARGCOMPLETE_SUPPRESS_SPACE': '1'}
+    environment |= {'COMP_LINE': line, 'COMP_POINT': str(len(line)), 'COMP_TYPE': '9'}
+    words = ['sh', '-c', 'exec 8>"$1" 9>/dev/null; shift; exec "$@"', 'sh', tmp_path / 'answer', *COMMAND]
+    subprocess.run(words, env=environment, check=True, capture_output=True)
+    return (tmp_path / 'answer').read_text().split()
+
+
+def test_the_shell_completes_commands_options_and_choices(tmp_path):
+    pytest.importorskip('argcomplete', reason='argcomplete comes with `make setup`')
+    assert completions('atvio calib', tmp_path) == [name for name in COMMANDS if name.startswith('calib')]
+    assert completions('atvio run --rig=x --est', tmp_path) == ['--estimator']
+    assert completions('atvio run --estimator ', tmp_path) == ['road', 'network']
+
+
+@pytest.mark.parametrize('config', ['train_road.yaml', 'train_tiny.yaml'])
+def test_a_config_is_shown_with_its_defaults_and_reads_back_to_the_same(config, tmp_path, capsys):
+    words = ['train', '--seed', '7', '--data', 'elsewhere', '--dump-config', '--config']
+    assert call(*words, ROOT / 'config' / config) == 0
+    shown = capsys.readouterr().out
+    assert '\nseed: 7\n' in shown
+    assert 'folder: elsewhere' in shown
+    (tmp_path / 'shown.yaml').write_text(shown)
+    assert call(*words, tmp_path / 'shown.yaml') == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_a_note_does_not_write_onto_the_bar(monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, 'isatty', lambda: True, raising=False)
+    monkeypatch.setattr(sys, 'stderr', terminal)
+    monkeypatch.setenv('TERM', 'xterm')
+    common.note_console.cache_clear()
+    try:
+        with common.progress_bar() as bar:
+            bar.add_task('drive', total=2, unit='images')
+            bar.refresh()
+            common.note_console().print('a note')
+    finally:
+        common.note_console.cache_clear()
+    before = terminal.getvalue().partition('a note')[0]
+    assert before.endswith('\x1b[2K'), 'the line of the bar is cleared before the note takes it'
+
+
+def test_tables_of_networks_fit_a_narrow_terminal(capsys):
+    for variant in ('ca_d', 'ca_a_gyro', 'road'):
+        assert call('describe', '--variant', variant) == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 
 
 def test_a_reader_that_stops_early_is_no_error(tmp_path):

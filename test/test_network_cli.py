@@ -31,7 +31,7 @@ def test_describe_json_has_its_keys_and_parts_that_add_up(capsys):
 def test_describe_lists_layers_with_shapes(capsys):
     run(describe, '--variant', 'vonas_a')
     lines = capsys.readouterr().out.splitlines()
-    assert any('Conv2d' in line and 'x 64 x 208' in line for line in lines)
+    assert any('Conv2d' in line and 'x64x208' in line for line in lines)
     assert not any(line.startswith('inertial_encoder.') for line in lines)
 
 

@@ -38,6 +38,7 @@ ROSDEP_KEYS = {
     'pyyaml': 'python3-yaml',
     'matplotlib': 'python3-matplotlib',
     'rich': 'python3-rich',
+    'argcomplete': 'python3-argcomplete',
 }
 BUILT_IN = {'compression': 'of Python 3.14, in the place of backports.zstd'}
 DECLARED_NOT_IMPORTED = {

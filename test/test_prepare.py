@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from samples.bags import FRAMES, INTRINSICS, T_BASE_CAMERA, frame_stamps_ns, image, write_drive
+from samples.command_line import strict_json
 from samples.drives import T_BASE_IMU, tiny_drive
 from samples.prepared import write_prepared
 from scipy.spatial.transform import Rotation
@@ -239,7 +240,11 @@ def test_command_skips_what_is_prepared_and_redoes_what_changed(bag, tmp_path, c
     assert main(['prepare', str(bag), '--out', str(out)]) == 0
     assert 'prepared already' in capsys.readouterr().err
     assert (out / 'drive' / 'images.npy').stat().st_mtime_ns == before
-    assert main(['prepare', str(bag), '--out', str(out), '--size', '8x6']) == 0
+    capsys.readouterr()
+    assert main(['prepare', str(bag), '--out', str(out), '--size', '8x6', '--json']) == 0
+    (prepared,) = strict_json(capsys.readouterr().out)['sequences'].values()
+    assert prepared['frames'] == read_meta(out / bag.stem).images
+    assert prepared['length_m'] > 0.0
     assert PreparedSequence(out / 'drive').images.shape == (FRAMES, 6, 8, 1)
 
 

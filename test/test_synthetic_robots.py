@@ -261,7 +261,7 @@ def test_a_late_imu_is_said_in_the_bag_unless_it_is_switched_off(tmp_path):
         ('--speed 0', 'speed must be at least 0.3'),
         ('--smooth-vertical', '--smooth-vertical mends the height of --poses'),
         ('--imu x.txt --poses p --times t --imu-quality mems', '--imu is a recorded IMU'),
-        ('--imu x.txt --poses p --times t --rate 20', 'leave out --rate and --imu-rate'),
+        ('--imu x.txt --poses p --times t --rate 20', 'leave out --image-rate and --imu-rate'),
         ('--speed 3 --poses p --times t', '--speed is for procedural drives'),
     ],
 )

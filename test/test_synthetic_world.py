@@ -168,7 +168,7 @@ def test_drawing_and_triton_live_in_one_process():
 
 def test_the_command_writes_a_bag_that_holds_the_drive(tmp_path, capsys):
     bag = tmp_path / 'drive'
-    words = ['synthesize', '--out', str(bag), '--length', '30', '--seed', '1', '--width', '104', '--height', '32']
+    words = ['synthesize', '--out', str(bag), '--length', '30', '--seed', '1', '--size', '104x32']
     assert main(words) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(str(bag))
     drive = synthesize(DriveSettings(seed=1, length=30.0))

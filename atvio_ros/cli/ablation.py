@@ -11,16 +11,24 @@ from atvio_ros.cli import common
 if TYPE_CHECKING:
     from atvio_ros.training.callbacks import Progress
 
+EXAMPLES = r"""
+atvio ablation --config config/train_table2.yaml --data data/rendered \
+    --out output/table2
+atvio ablation --config config/train_tiny.yaml --variant ca_a direct_cat \
+    --seeds 0 --bags drive --out output/two
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument('--config', type=Path, required=True, metavar='FILE', help='recipe, the same for every network')
+    common.add_config_options(parser)
     parser.add_argument('--data', type=Path, metavar='DIR', help='prepared sequences, instead of data.folder')
     parser.add_argument(
         '--bags', type=Path, nargs='+', default=[], metavar='BAG', help='test bags; without: the validation part'
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='a folder in it for each network')
-    parser.add_argument('--variants', nargs='+', metavar='NAME', help="(default: the nine of the paper's Table 2)")
+    parser.add_argument('--variant', nargs='+', metavar='NAME', help="(default: the nine of the paper's Table 2)")
+    common.add_old_name(parser, '--variants', 'variant', nargs='+')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N', help='(default: 0 1 2)')
     parser.add_argument('--accelerator', choices=('auto', 'cpu', 'gpu'), default='auto', help='(default: auto)')
     parser.add_argument('--json', action='store_true', help='print ablation.json instead of a table')
@@ -34,8 +42,13 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.files import write_text
     from atvio_ros.training.ablation import PAPER, VALIDATION, ablation_table, rows_as_dict, run_ablation
     from atvio_ros.training.quiet import quiet_lightning
+    from atvio_ros.training.settings import load_settings, to_yaml
     from atvio_ros.training.train import Hardware
 
+    changes = {'data': {'folder': str(arguments.data)}} if arguments.data else {}
+    if arguments.dump_config:
+        print(to_yaml(load_settings(arguments.config, changes)), end='')
+        return
     quiet_lightning()
     console = common.note_console()
 
@@ -46,10 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
     rows = run_ablation(
         arguments.config,
         arguments.out,
-        arguments.variants or list(PAPER),
+        arguments.variant or list(PAPER),
         arguments.seeds,
         arguments.bags,
-        {'data': {'folder': str(arguments.data)}} if arguments.data else {},
+        changes,
         Hardware(arguments.accelerator),
         show,
     )

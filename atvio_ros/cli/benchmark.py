@@ -8,17 +8,24 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from atvio_ros.cli import common
+
 if TYPE_CHECKING:
     from atvio_ros.network.speed import Speed
+
+EXAMPLES = """
+atvio benchmark
+atvio benchmark --variant ca_a ca_a_gyro --seconds 10 --json
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('--variant', nargs='+', metavar='NAME', help='variants to run (default: all)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
-    parser.add_argument('--seconds', type=float, default=5.0, help='measuring time of each (default: 5)')
+    common.add_device_option(parser)
+    parser.add_argument('--seconds', type=float, default=5.0, metavar='S', help='measuring time of each (default: 5)')
     parser.add_argument(
-        '--threads', type=int, default=1, help='CPU threads of the network (default: 1, as in the node)'
+        '--threads', type=int, default=1, metavar='N', help='CPU threads of the network (default: 1, as in the node)'
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object instead of a table')
 

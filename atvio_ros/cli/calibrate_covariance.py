@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from atvio_ros.network.atvio import Atvio
     from atvio_ros.odometry.estimator import NetworkEstimator
 
+EXAMPLES = r"""
+atvio calibrate-covariance drive --model mine.safetensors
+atvio calibrate-covariance bags/* --model mine.safetensors \
+    --out fitted.safetensors
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -28,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--model', type=Path, required=True, metavar='FILE', help='model file (.safetensors)')
     parser.add_argument('--out', type=Path, metavar='FILE', help='where to write it (default: over --model)')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
+    common.add_device_option(parser)
     common.add_topic_options(parser)
     common.add_rig_options(parser)
+    parser.add_argument('--json', action='store_true', help='print the error model and its check as JSON')
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -41,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.drives.sequence_store import META_FILE, find_sequences
     from atvio_ros.errors import DatasetError
     from atvio_ros.evaluation.consistency import consistency, consistency_lines
+    from atvio_ros.evaluation.report import to_json
     from atvio_ros.network.checkpoint import load_model, save_with_card
     from atvio_ros.odometry.estimator import NetworkEstimator, load_estimator
 
@@ -67,11 +75,16 @@ def run(arguments: argparse.Namespace) -> None:
     noise = fit_noise(errors, f'{pairs} frame pairs of {names}')
     out = arguments.out or arguments.model
     save_with_card(out, arguments.model, dataclasses.replace(card, noise=noise))
+    rows = consistency(drives, noise) if drives else []
+    if arguments.json:
+        fitted, check = dataclasses.asdict(noise), [dataclasses.asdict(row) for row in rows]
+        print(to_json({'model': str(out), 'frame_pairs': pairs, 'noise': fitted, 'consistency': check}), end='')
+        return
     for name, value in dataclasses.asdict(noise).items():
         console.print(f'{name}: {value}')
     if drives:
         console.print('On the bags it was fitted to (others are a better test: `atvio evaluate`):')
-        for line in consistency_lines(consistency(drives, noise), noise):
+        for line in consistency_lines(rows, noise):
             console.print(line)
     print(f'Wrote {out}, its error model fitted to {noise.fitted_to}')
 

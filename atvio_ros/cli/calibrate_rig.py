@@ -12,6 +12,11 @@ from atvio_ros.cli.reference_options import MADE_WITH, add_reference_options, ch
 if TYPE_CHECKING:
     from atvio_ros.evaluation.bag_calibration import BagCalibration
 
+EXAMPLES = """
+atvio calibrate-rig drive --out rig.yaml
+atvio calibrate-rig drive --rig camchain-imucam.yaml --out rig.yaml
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""

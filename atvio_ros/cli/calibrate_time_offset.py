@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from atvio_ros.evaluation.bag_gyro_lag import BagLag
     from atvio_ros.odometry.pipeline import Estimator
 
+EXAMPLES = """
+atvio calibrate-time-offset drive
+atvio calibrate-time-offset drive --reference images --search 0.2
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from atvio_ros.evaluation.findings import Finding
 
 LIVE_S = 20.0
+EXAMPLES = """
+atvio check drive
+atvio check drive --rig camchain-imucam.yaml --camera-height 1.2
+atvio check --live --image-topic /camera/image_raw --imu-topic /imu/data_raw
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

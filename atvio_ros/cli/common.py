@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,28 @@ UNTRAINED = (
 )
 
 
+def add_old_name(parser: argparse.ArgumentParser, option: str, destination: str, **like: Any) -> None:
+    """An option's name of earlier versions: understood, and not in the help."""
+    parser.add_argument(option, dest=destination, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **like)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """--config and --dump-config."""
+    parser.add_argument(
+        '--config', type=Path, required=True, metavar='FILE', help='settings (YAML); see docs/training.md'
+    )
+    parser.add_argument(
+        '--dump-config', action='store_true', help='print all settings, defaults included, as YAML, and do nothing else'
+    )
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """--device."""
+    parser.add_argument(
+        '--device', metavar='NAME', default='auto', help='of the network: auto, cpu, cuda or cuda:1 (default: auto)'
+    )
+
+
 def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     """--estimator, --model and --device."""
     parser.add_argument(
@@ -32,9 +55,9 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         help='what tells the motion between two images (default: the network where --model is given, else the road)',
     )
     parser.add_argument(
-        '--model', type=Path, help='model file (.safetensors) of the network (default: the shipped one)'
+        '--model', type=Path, metavar='FILE', help='model file (.safetensors) of the network (default: the shipped one)'
     )
-    parser.add_argument('--device', default='auto', help='of the network: auto, cpu or cuda (default: auto)')
+    add_device_option(parser)
 
 
 def chosen_estimator(arguments: argparse.Namespace) -> Estimator:
@@ -148,6 +171,7 @@ def make_output_folder(out: Path, bag: Path) -> None:
         raise TrajectoryError(f'The output folder {out} cannot be made: {error.strerror}.') from error
 
 
+@functools.cache  # one for all: a note must pass through the console that draws the bar, or it is written onto it
 def note_console() -> Console:
     """For notes on stderr, so that figures on stdout stay clean: text as it is, a line each, brackets no markup."""
     from rich.console import Console

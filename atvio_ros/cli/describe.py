@@ -5,6 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atvio_ros.network.description import Layer
+
+EXAMPLES = """
+atvio describe
+atvio describe --variant ca_b
+atvio describe --model mine.safetensors --json
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,15 +46,23 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps(figures, indent=1))
         return
     print(f'{figures["variant"]}, {origin}\n')
-    print(f'{"layer":<42}{"kind":<13}{"output":<20}{"parameters":>12}{"MACs":>14}')
-    for layer in layers(model):
-        shape = ' x '.join(map(str, layer.output_shape))
-        print(f'{layer.name:<42}{layer.kind:<13}{shape:<20}{layer.parameters:>12,}{layer.macs:>14,}')
-    print(f'\n{"part":<42}{"":<33}{"parameters":>12}')
+    rows = layers(model)
+    name, kind, shape = (max(len(text) for text in texts) for texts in zip(*map(_texts, rows), strict=True))
+    print(f'{"layer":<{name}} {"kind":<{kind}} {"output":<{shape}}{"weights":>11}{"MACs":>11}')
+    for layer in rows:
+        texts = ' '.join(text.ljust(width) for text, width in zip(_texts(layer), (name, kind, shape), strict=True))
+        print(f'{texts}{layer.parameters:>11,}{layer.macs:>11,}')
+    parts = name + kind + shape + 2
+    print(f'\n{"part":<{parts}}{"weights":>11}')
     for part in PARTS:
-        print(f'{part:<75}{figures["parameters"][part]:>12,}')
-    print(f'{"total, and MACs of one frame pair":<75}{figures["parameters"]["total"]:>12,}{figures["macs"]:>14,}')
+        print(f'{part:<{parts}}{figures["parameters"][part]:>11,}')
+    print(f'{"total":<{parts}}{figures["parameters"]["total"]:>11,}')
+    print(f'MACs of one frame pair: {figures["macs"]:,}')
     print(f'visual features: {" x ".join(map(str, figures["feature_shape"]))}')
+
+
+def _texts(layer: Layer) -> tuple[str, str, str]:
+    return layer.name, layer.kind, 'x'.join(map(str, layer.output_shape))
 
 
 def _describe_road(path: Path | None, as_json: bool) -> None:

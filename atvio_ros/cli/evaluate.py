@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from atvio_ros.evaluation.metrics import Result
 
+EXAMPLES = """
+atvio evaluate drive --out output/evaluation
+atvio evaluate bags/* --out output/network --model models/road.safetensors
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""

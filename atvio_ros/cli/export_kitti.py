@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from atvio_ros.rig.kitti import Intrinsics
 
 IMU_INTERVAL_NS = 10_000_000  # KITTI's IMU measures at 100 Hz
+EXAMPLES = r"""
+atvio export-kitti --raw KITTI --poses KITTI/poses --sequence 00 --out bags/00
+atvio export-kitti --images image --times times.txt --imu imu.txt \
+    --calibration calib/2011_09_26 --out bags/0095
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

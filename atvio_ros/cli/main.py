@@ -7,33 +7,15 @@ import difflib
 import importlib
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import NoReturn
 
 import atvio_ros
+from atvio_ros.cli.commands import COMMANDS, overview, width
 from atvio_ros.errors import AtvioError
 from atvio_ros.files import NO_ROOM
 from atvio_ros.missing import missing_package
-
-# name -> one line for `atvio --help`; the module is atvio_ros.cli.<name with underscores>.
-COMMANDS = {
-    'export-kitti': 'write a KITTI drive, or loose images and IMU files, as a rosbag2',
-    'synthesize': 'render a drive with ground truth as a rosbag2',
-    'synthesize-set': "render a whole training set: KITTI's motion and procedural drives through many worlds",
-    'prepare': 'turn bags into training data',
-    'train': 'train a network on prepared data',
-    'ablation': "train and evaluate the networks of the paper's Table 2",
-    'run': 'compute the odometry of a bag offline',
-    'replay': 'play a bag to the real node over DDS and record its odometry',
-    'evaluate': "run the odometry over bags and tabulate KITTI's figures",
-    'metrics': "compare two trajectory files with KITTI's t_rel and r_rel",
-    'calibrate-covariance': 'fit the error model of a model file to drives with ground truth',
-    'calibrate-time-offset': 'measure how far the gyro of a bag lags its images',
-    'calibrate-rig': 'measure a robot by a drive: gyro lag, IMU mounting, bias, direction of travel, camera height',
-    'check': 'check a bag or a running robot: rates, gaps, IMU, calibration, road in view; what to do about each',
-    'describe': 'show the layers, parameters and MACs of a network',
-    'benchmark': 'measure speed, latency and memory of networks side by side',
-}
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,20 +29,16 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `atvio` command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = Parser(prog='atvio', description='Visual-inertial odometry: bags in, trajectories out.')
-    parser.add_argument('--version', action='version', version=f'atvio_ros {atvio_ros.__version__}')
-    subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
-    chosen = next((word for word in words if not word.startswith('-')), None)
+    if '_ARGCOMPLETE' in os.environ:  # the shell asks for completions, and takes no other answer
+        _complete()
+    parser = make_parser(words)
+    chosen = _command(words)
     if chosen is not None and chosen not in COMMANDS:
         close = difflib.get_close_matches(chosen, COMMANDS, n=1)
         parser.error(f'there is no command {chosen}.' + (f' Did you mean {close[0]}?' if close else ''))
-    for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
-        if name == chosen:  # only the chosen one: importing them all would import torch for --help
-            module = importlib.import_module(f'atvio_ros.cli.{name.replace("-", "_")}')
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    parsed = parser.parse_args(words)
+    parsed, unknown = parser.parse_known_args(words)
+    if unknown:
+        parsed.parser.error(_unrecognized(unknown, parsed.parser))
     try:
         parsed.run(parsed)
         sys.stdout.flush()
@@ -90,6 +68,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'atvio {parsed.command}: interrupted', file=sys.stderr)
         return 130
     return 0
+
+
+def make_parser(words: Sequence[str]) -> Parser:
+    """The parser for a command line; only the command in it has its options, for importing all would import torch."""
+    parser = Parser(
+        prog='atvio',
+        usage='atvio COMMAND ...',
+        description='Visual-inertial odometry: bags in, trajectories out.',
+        epilog=overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'atvio_ros {atvio_ros.__version__}')
+    subparsers = parser.add_subparsers(
+        dest='command', metavar='COMMAND', required=True, help=argparse.SUPPRESS, prog=parser.prog
+    )
+    chosen = _command(words)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            description=textwrap.fill(summary[0].upper() + summary[1:] + '.', width()),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == chosen:
+            module = importlib.import_module(f'atvio_ros.cli.{name.replace("-", "_")}')
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run, parser=subparser)
+            remark = f'{textwrap.fill(subparser.epilog, width())}\n\n' if subparser.epilog else ''
+            subparser.epilog = f'{remark}examples:\n{textwrap.indent(module.EXAMPLES.strip(), "  ")}'
+    return parser
+
+
+def _command(words: Sequence[str]) -> str | None:
+    return next((word for word in words if not word.startswith('-')), None)
+
+
+def _unrecognized(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    known = [option for action in parser._actions for option in action.option_strings if option.startswith('--')]
+    close = difflib.get_close_matches(next((word for word in words if word.startswith('--')), ''), known, n=1)
+    return f'unrecognized arguments: {" ".join(words)}.' + (f' Did you mean {close[0]}?' if close else '')
+
+
+def _complete() -> None:
+    """Answer the shell's question, which is in the environment, and exit (argcomplete's protocol)."""
+    import argcomplete
+
+    argcomplete.autocomplete(make_parser(os.environ.get('COMP_LINE', '').split()[1:]))
 
 
 def _close_stdout() -> None:

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from atvio_ros.evaluation.alignment import Alignment
     from atvio_ros.evaluation.metrics import Result
 
+EXAMPLES = """
+atvio metrics --truth truth.tum --estimate estimate.tum
+atvio metrics --truth 09.txt --estimate result.txt --align sim3 --json
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `atvio metrics`."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atvio_ros.cli import common
 
 if TYPE_CHECKING:
     from atvio_ros.bags.reader import BagReader
+
+EXAMPLES = """
+atvio prepare drive1 drive2 --out data/mine
+atvio prepare drive1 --out data/mine --view stored    # for the network road
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--grey', action='store_true', help='store grey images: a third of the space')
     common.add_topic_options(parser)
     common.add_rig_options(parser)
+    parser.add_argument('--json', action='store_true', help='print what is prepared as JSON')
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -101,7 +108,17 @@ def run(arguments: argparse.Namespace) -> None:
         for note in (*drive.notes, *sequence.meta.notes):
             console.print(f'{name}: {note}')
         console.print(f'{name}: {len(sequence)} images, {sequence.meta.length_m:.0f} m')
+    if arguments.json:
+        print(json.dumps({'out': str(arguments.out), 'sequences': _figures(arguments.out, names)}, indent=2))
+        return
     print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')
+
+
+def _figures(out: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    from atvio_ros.drives.sequence_store import read_meta
+
+    metas = {name: read_meta(out / name) for name in names}
+    return {name: {'frames': meta.images, 'length_m': meta.length_m} for name, meta in metas.items()}
 
 
 def _require_truth(reader: BagReader) -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 from atvio_ros.cli import common
 
 WAITED_S = 1.0  # that nobody needs to hear about
+EXAMPLES = """
+atvio replay drive --out output/replay
+atvio replay drive --out output/replay --rate 0    # as fast as it can
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rate',
         type=float,
         default=1.0,
+        metavar='X',
         help='speed; 1 is real time, 0 as fast as the node answers; it waits for the node at any (default: 1)',
     )
     common.add_estimator_options(parser)

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from atvio_ros.odometry.sight import Sight
     from atvio_ros.types import FramePair, OdometryEstimate
 
+EXAMPLES = """
+atvio run drive --out output/run
+atvio run drive --out output/run --rig rig.yaml --debug-images output/pictures
+atvio run drive --out output/network --estimator network
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,6 +17,11 @@ PASSED_ON = (
     *('passes', 'appearances', 'drives', 'smooth_vertical', 'grey', 'view', 'supersampling', 'varied', 'share'),
     *('robots', 'validation_robots', 'robot_images'),
 )
+EXAMPLES = r"""
+atvio synthesize-set --robots 20 --validation-robots 4 --drives 0 \
+    --view stored --out data/robots
+atvio synthesize-set --kitti KITTI --drives 20 --passes 3 --out data/rendered
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,20 +32,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each sequence')
     parser.add_argument('--held-out', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to validate on')
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to leave out')
-    parser.add_argument('--passes', type=int, default=3, help='worlds each image is seen in (default: %(default)s)')
-    parser.add_argument('--share', type=float, default=1.0, help="of KITTI's stretches, spread evenly (default: all)")
+    parser.add_argument(
+        '--passes', type=int, default=3, metavar='N', help='worlds each image is seen in (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--share', type=float, default=1.0, metavar='SHARE', help="of KITTI's stretches, spread evenly (default: all)"
+    )
     parser.add_argument(
         '--appearances', type=int, default=0, metavar='N', help='seeds the stretches share (default: each its own)'
     )
-    parser.add_argument('--drives', type=int, default=20, help='procedural drives (default: %(default)s)')
-    parser.add_argument('--length', type=float, default=500.0, help='of each of them [m] (default: %(default)s)')
+    parser.add_argument('--drives', type=int, default=20, metavar='N', help='procedural drives (default: %(default)s)')
+    parser.add_argument(
+        '--length', type=float, default=500.0, metavar='M', help='of each of them [m] (default: %(default)s)'
+    )
     parser.add_argument('--robots', type=int, default=0, metavar='N', help='drives of a random robot each (default: 0)')
     parser.add_argument(
         '--validation-robots', type=int, default=0, metavar='N', help='others to validate on (default: 0)'
     )
-    parser.add_argument('--robot-images', type=int, default=170, help='of each of them (default: %(default)s)')
     parser.add_argument(
-        '--supersampling', type=float, default=1.5, help='each way; random robots have 2.5 (default: %(default)s)'
+        '--robot-images', type=int, default=170, metavar='N', help='of each of them (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--supersampling',
+        type=float,
+        default=1.5,
+        metavar='X',
+        help='each way; random robots have 2.5 (default: %(default)s)',
     )
     parser.add_argument(
         '--view',
@@ -53,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--varied', action='store_true', help="conditions of road, light, camera vary on KITTI's motion"
     )
     parser.add_argument('--grey', action='store_true', help='grey images')
-    parser.add_argument('--processes', type=int, default=2, help='that render at a time (default: %(default)s)')
+    parser.add_argument(
+        '--processes', type=int, default=2, metavar='N', help='that render at a time (default: %(default)s)'
+    )
+    parser.add_argument('--json', action='store_true', help='print what was written as JSON')
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -89,6 +110,9 @@ def run(arguments: argparse.Namespace) -> None:
         except BaseException:
             processes.shutdown(cancel_futures=True)
             raise
+    if arguments.json:
+        print(json.dumps({'out': str(arguments.out), 'sequences': len(jobs), 'frames': images}, indent=2))
+        return
     print(f'{len(jobs)} sequences with {images} images are in {arguments.out}')
 
 

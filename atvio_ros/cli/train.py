@@ -15,23 +15,27 @@ if TYPE_CHECKING:
 
     from atvio_ros.training.callbacks import Progress
 
+EXAMPLES = """
+atvio train --config config/train_tiny.yaml --data data/mine --out runs/tiny
+atvio train --config config/train_tiny.yaml --out runs/tiny --resume
+atvio train --config config/train_road.yaml --dump-config    # every setting
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument(
-        '--config', type=Path, required=True, metavar='FILE', help='settings (YAML); see docs/training.md'
-    )
+    common.add_config_options(parser)
     parser.add_argument('--data', type=Path, metavar='DIR', help='prepared sequences, instead of data.folder')
     parser.add_argument(
         '--out', type=Path, metavar='DIR', help='folder of the run (default: runs/<name of the config>)'
     )
     parser.add_argument('--resume', action='store_true', help='go on with the run in --out')
-    parser.add_argument('--seed', type=int, help='instead of the seed in the settings')
+    parser.add_argument('--seed', type=int, metavar='N', help='instead of the seed in the settings')
     parser.add_argument('--accelerator', choices=('auto', 'cpu', 'gpu'), default='auto', help='(default: auto)')
     parser.add_argument(
-        '--devices', type=int, default=1, help='GPUs, or processes on the CPU, of each node (default: 1)'
+        '--devices', type=int, default=1, metavar='N', help='GPUs, or processes on the CPU, of each node (default: 1)'
     )
-    parser.add_argument('--num-nodes', type=int, default=1, help='machines (default: 1)')
+    parser.add_argument('--num-nodes', type=int, default=1, metavar='N', help='machines (default: 1)')
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     quiet_lightning()
     from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-    from atvio_ros.training.settings import load_settings
+    from atvio_ros.training.settings import load_settings, to_yaml
     from atvio_ros.training.train import Hardware, train
 
     changes: dict[str, Any] = {}
@@ -55,6 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.seed is not None:
         changes['seed'] = arguments.seed
     settings = load_settings(arguments.config, changes)
+    if arguments.dump_config:
+        print(to_yaml(settings), end='')
+        return
     out = arguments.out or Path('runs') / arguments.config.stem
     hardware = Hardware(arguments.accelerator, arguments.devices, arguments.num_nodes)
     with common.progress_bar() as bar:
@@ -70,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _run_road(arguments: argparse.Namespace) -> None:
     """Train the network `road`: on one CPU, with a line for each validation."""
     from atvio_ros.errors import SettingsError
-    from atvio_ros.training.road_settings import load_road_settings
+    from atvio_ros.training.road_settings import as_yaml, load_road_settings
     from atvio_ros.training.road_train import train_road
 
     if arguments.accelerator == 'gpu' or arguments.devices != 1 or arguments.num_nodes != 1:
@@ -81,6 +88,9 @@ def _run_road(arguments: argparse.Namespace) -> None:
     out = arguments.out or Path('runs') / arguments.config.stem
     console = common.note_console()
     settings = load_road_settings(arguments.config, changes)
+    if arguments.dump_config:
+        print(as_yaml(settings), end='')
+        return
     model, stopped = train_road(settings, out, resume=arguments.resume, say=console.print)
     if stopped:
         console.print('Stopped; go on with --resume.')

@@ -90,7 +90,7 @@ class DriveSettings:
             )
         if self.imu is not None and (self.rate is not None or self.imu_rate is not None):
             raise SettingsError(
-                '--imu holds ten readings an image interval of --times: leave out --rate and --imu-rate with it.'
+                '--imu holds ten readings an image interval of --times: leave out --image-rate and --imu-rate with it.'
             )
 
     @property
