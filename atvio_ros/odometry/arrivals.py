@@ -7,6 +7,7 @@ exactly. Without numbers the larger of what the middleware reports as lost and w
 from __future__ import annotations
 
 import statistics
+import threading
 from collections import Counter, deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Arrived:
 
 @dataclass
 class Arrivals:
-    """Counts messages as they come. Depends on what it is told alone."""
+    """Counts messages as they come. Depends on what it is told alone. One thread may tell, another ask."""
 
     lost: int = 0  # since the beginning
     _numbers: dict[Hashable, int] = field(default_factory=dict)  # publisher -> the newest of its messages
@@ -48,9 +49,14 @@ class Arrivals:
     _usual_ns: float = 0.0  # interval, as of a few messages ago
     _until_next: int = 10
     _newest: deque[tuple[str, Hashable]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def take(self, frame_id: str, stamp_ns: int, publisher: Hashable = None, number: int | None = None) -> None:
         """The next message; `number` is its place among all that its publisher has sent, None where nobody tells."""
+        with self._lock:
+            self._take(frame_id, stamp_ns, publisher, number)
+
+    def _take(self, frame_id: str, stamp_ns: int, publisher: Hashable, number: int | None) -> None:
         self._received += 1
         self._newest.append((frame_id, publisher))
         if number is None:
@@ -76,6 +82,10 @@ class Arrivals:
 
     def ask(self) -> Arrived:
         """What came since the last call; losses are entered into `lost`."""
+        with self._lock:
+            return self._ask()
+
+    def _ask(self) -> Arrived:
         unnumbered = 0 if self._numbered else max(self._reported, self._missing)
         self._reported = self._missing = 0
         self.lost += unnumbered

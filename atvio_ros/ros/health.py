@@ -100,7 +100,8 @@ class Health:
         if not arrived.publishers:
             return lost, ''
         publishers = self._node.get_publishers_info_by_topic(given.topic)
-        nodes = {f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in publishers}
+        known = [each for each in publishers if not each.node_name.startswith('_NODE_NAME_UNKNOWN')]  # else too new
+        nodes = {f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in known}
         return lost, turns_words(what, given.topic, arrived, tuple(sorted(nodes)))
 
     def _absence(self, name: str) -> str:

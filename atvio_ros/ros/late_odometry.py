@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import Any
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 
+from atvio_ros.cdr import CdrCompressedImage
 from atvio_ros.errors import AtvioError, CalibrationError
-from atvio_ros.message_decoding import compressed_image_pixels, header_stamp_ns, image_pixels, imu_sample
+from atvio_ros.message_decoding import compressed_image_pixels, header_stamp_ns, image_pixels
 from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.odometry.pipeline import Estimator, Odometry, assemble
@@ -27,8 +29,9 @@ KEPT_READINGS = 4000  # before the robot is known: some seconds of the fastest I
 
 class LateOdometry:
     """Takes messages, gives frame pairs. `on_ready(odometry)` is called once, when an image has come and the robot is
-    known; `missing` says in words why not yet, or why images cannot be used. One thread owns it; nothing that is wrong
-    with a message leaves it. Raises what RigSource raises.
+    known; `missing` says in words why not yet, or why images cannot be used. Images and readings may come in two threads;
+    `lock` is held while anything is changed, and not while an image is decoded. Nothing that is wrong with a message
+    leaves it. Raises what RigSource raises.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class LateOdometry:
         on_ready: Callable[[Odometry], None],
         on_warning: Callable[[str], None],
     ) -> None:
+        self.lock = threading.RLock()
         self._parameters = parameters
         self._estimator = estimator
         self._ledger = ledger
@@ -47,7 +51,7 @@ class LateOdometry:
         self._on_warning = on_warning
         self._logger = node.get_logger()
         self._size = SizeCheck()
-        self._source = RigSource(node, parameters, estimator.view is not None)
+        self._source = RigSource(node, parameters, estimator.view is not None, lock=self.lock)
         self._odometry: Odometry | None = None
         self._camera: CameraWatch | None = None  # from when the robot is known
         self._combination: Combination | None = None
@@ -59,10 +63,11 @@ class LateOdometry:
     @property
     def missing(self) -> str:
         """Why there is no odometry, as far as the robot is concerned; '' where there can be."""
-        if self._refusal:
-            return self._refusal
-        missing = None if self._odometry else self._source.missing()
-        return missing.text if missing else ''
+        with self.lock:
+            if self._refusal:
+                return self._refusal
+            missing = None if self._odometry else self._source.missing()
+            return missing.text if missing else ''
 
     @property
     def in_grace(self) -> bool:
@@ -81,7 +86,8 @@ class LateOdometry:
 
     def values(self) -> dict[str, str]:
         """What /diagnostics tells of the robot."""
-        values = self._source.found(self._combination) if self._combination else {}
+        with self.lock:
+            values = self._source.found(self._combination) if self._combination else {}
         if self._camera:
             values['rig: changes of camera_info'] = str(self._camera.changes)
         return values
@@ -108,39 +114,53 @@ class LateOdometry:
             self._drop_image(Reason.IMAGE_INVALID, str(error))
         else:
             self._refusal = ''
-            odometry.pairer.add_frame(frame)
+            with self.lock:
+                odometry.pairer.add_frame(frame)
 
-    def add_imu(self, message: Any) -> None:
+    def add_imu(self, sample: ImuSample) -> None:
         """Take an IMU reading."""
-        sample = imu_sample(message)
-        if self._odometry:
-            self._odometry.pairer.add_imu(sample)
-            return
-        self._source.see('IMU', message.header.frame_id)
+        with self.lock:
+            if self._odometry:
+                self._odometry.pairer.add_imu(sample)
+                return
+            self._source.see('IMU', sample.frame_id)
+            self._ledger.imu_received()
+            self._readings.append(sample)
+
+    def refuse_image(self, detail: str) -> None:
+        """Count a message that is no image."""
+        self._drop_image(Reason.IMAGE_INVALID, detail)
+
+    def refuse_imu(self, detail: str) -> None:
+        """Count a message that is no reading."""
         self._ledger.imu_received()
-        self._readings.append(sample)
+        self._ledger.drop(Reason.IMU_INVALID, detail)
 
     def poll(self) -> FramePair | None:
         """See FramePairer.poll."""
-        return self._odometry.pairer.poll() if self._odometry else None
+        with self.lock:
+            return self._odometry.pairer.poll() if self._odometry else None
 
     def expire(self, now_ns: int) -> list[FramePair]:
         """See FramePairer.expire."""
-        return self._odometry.pairer.expire(now_ns) if self._odometry else []
+        with self.lock:
+            return self._odometry.pairer.expire(now_ns) if self._odometry else []
 
     def clear(self) -> int:
         """Forget all images and the readings kept; how many images waited."""
-        self._readings.clear()
-        return self._odometry.pairer.clear() if self._odometry else 0
+        with self.lock:
+            self._readings.clear()
+            return self._odometry.pairer.clear() if self._odometry else 0
 
     def compare(self) -> None:
         """Call it now and then: when what is latched has come, reports what sources that were not needed say otherwise,
         and stops listening to them.
         """
-        if self._odometry and not self._compared and not self._source.in_grace:
-            self._compared = True
-            self._report(self._source.combination())
-            self._source.close()
+        with self.lock:
+            if self._odometry and not self._compared and not self._source.in_grace:
+                self._compared = True
+                self._report(self._source.combination())
+                self._source.close()
 
     def close(self) -> None:
         """Stop listening."""
@@ -151,7 +171,7 @@ class LateOdometry:
     def _decoded(self, message: Any) -> ImageArray:
         """The pixels. What takes long holds up everything else that comes in, and is said."""
         started_s = time.monotonic()
-        compressed = isinstance(message, CompressedImage)
+        compressed = isinstance(message, CdrCompressedImage | CompressedImage)
         pixels = compressed_image_pixels(message) if compressed else image_pixels(message)
         if (took_s := time.monotonic() - started_s) > SLOW_DECODING_S:
             height, width = pixels.shape[:2]
@@ -162,6 +182,10 @@ class LateOdometry:
         """The odometry, put together now if it can be; without it the image is counted."""
         if self._odometry:
             return self._odometry
+        with self.lock:
+            return self._put_together(pixels)
+
+    def _put_together(self, pixels: ImageArray) -> Odometry | None:
         if (missing := self._source.missing()) is not None:
             self._drop_image(missing.reason, missing.text)
             return None

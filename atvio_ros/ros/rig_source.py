@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,11 +46,18 @@ class RigSource:
 
     With `needs_view` the camera and its height must be known: those it waits for without a limit, and says so.
     Raises SettingsError or CalibrationError on a rig file that cannot be used. `clock` gives seconds, for tests.
+    `lock` is held while a message is taken: other threads that ask must hold it, too.
     """
 
     def __init__(
-        self, node: Node, parameters: NodeParameters, needs_view: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        node: Node,
+        parameters: NodeParameters,
+        needs_view: bool,
+        clock: Callable[[], float] = time.monotonic,
+        lock: AbstractContextManager[Any] | None = None,
     ) -> None:
+        self._lock = lock or nullcontext()
         self._node = node
         self._parameters = parameters
         self._needs_view = needs_view
@@ -155,6 +163,10 @@ class RigSource:
         return made
 
     def _on_static(self, message: TFMessage) -> None:
+        with self._lock:
+            self._take_static(message)
+
+    def _take_static(self, message: TFMessage) -> None:
         for stamped in message.transforms:
             try:
                 self._tree.add(*stamped_transform(stamped))
@@ -164,14 +176,21 @@ class RigSource:
     def _on_rig(self, message: String) -> None:
         topic = self._topic('rig')
         try:
-            self._on_topic = rig_part(message.data, topic, self._rectified)
+            part = rig_part(message.data, topic, self._rectified)
+            with self._lock:
+                self._on_topic = part
         except AtvioError as error:
-            self._on_topic = RigPart(topic)
+            with self._lock:
+                self._on_topic = RigPart(topic)
             if self._clock() - self._complained_s >= COMPLAINT_PERIOD_S:
                 self._complained_s = self._clock()
                 self._node.get_logger().error(f'the message on {topic} is not used: {shortened(str(error))}')
 
     def _on_camera_info(self, message: CameraInfo) -> None:
+        with self._lock:
+            self._take_camera_info(message)
+
+    def _take_camera_info(self, message: CameraInfo) -> None:
         topic, self._newest_camera_info = self._topic('camera_info'), message
         try:
             camera = camera_of(message, self._rectified, topic)

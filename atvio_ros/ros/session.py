@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, Imu
 
+from atvio_ros.cdr import compressed_image_from_cdr, image_from_cdr, imu_from_cdr
 from atvio_ros.errors import NodeError
+from atvio_ros.message_decoding import header_frame, header_stamp_ns
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.odometry.monitor import MonitorLimits, TrackingMonitor, TrackingState
@@ -22,11 +23,12 @@ from atvio_ros.odometry.pipeline import Estimator, Odometry
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.start import Start
 from atvio_ros.odometry.travel import direction_in_words, seen_direction
-from atvio_ros.ros.counted_subscriber import subscribe
+from atvio_ros.ros.counted_subscriber import Decoder, subscribe
 from atvio_ros.ros.debug_image import DebugImage
 from atvio_ros.ros.health import Health, Input, Report
 from atvio_ros.ros.late_odometry import LateOdometry
 from atvio_ros.ros.outputs import Outputs, Processed
+from atvio_ros.ros.own_thread import NoExecutor, OwnThread
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.services import Services
 from atvio_ros.ros.synchronizer import FramePairSynchronizer
@@ -43,7 +45,6 @@ STATES = {
 }
 EXPECTED = {Reason.FIRST_IMAGE, Reason.PAUSED, Reason.RESET, Reason.INACTIVE}  # asked for: no word in the log
 STATUS_PERIOD_S = 1.0
-EXPIRY_PERIOD_S = 0.1
 WARNING_PERIOD_S = 5.0
 SOON_S = 2.5  # after a start or a reset: no odometry yet is nothing to warn of
 
@@ -74,7 +75,8 @@ class Session:
         self._camera_warned = False
         self._rivalry = ''  # who else publishes what this does
         self._warned_s: dict[str, float] = {}
-        self._connections: list[Any] = []  # subscriptions and timers while active
+        self._subscriptions: list[Subscription] = []  # while active
+        self._threads: list[OwnThread] = []  # that serve them
         self._odometry = LateOdometry(node, parameters, estimator, self._ledger, self._on_ready, self._on_warning)
         self._outputs = Outputs(node, parameters, estimator.name)
         self._debug = DebugImage(node)
@@ -94,24 +96,30 @@ class Session:
         image_type = CompressedImage if parameters.compressed_image else Image
         image_qos = _qos(parameters.image_reliability, parameters.image_depth)
         imu_qos = _qos(parameters.imu_reliability, parameters.imu_depth)
-        images = subscribe(node, image_type, 'image', image_qos, self._health.arrivals['images'])
-        imu = subscribe(node, Imu, 'imu', imu_qos, self._health.arrivals['IMU'])
-        synchronizer = FramePairSynchronizer(images, imu, self._odometry)
+        arrivals, odometry = self._health.arrivals, self._odometry
+        decode = compressed_image_from_cdr if parameters.compressed_image else image_from_cdr
+        take_image = Decoder(decode, lambda image: (header_frame(image), header_stamp_ns(image)), odometry.refuse_image)
+        take_imu = Decoder(imu_from_cdr, lambda sample: (sample.frame_id, sample.stamp_ns), odometry.refuse_imu)
+        images = subscribe(node, image_type, 'image', image_qos, arrivals['images'], take_image, NoExecutor())
+        imu = subscribe(node, Imu, 'imu', imu_qos, arrivals['IMU'], take_imu, NoExecutor())
+        synchronizer = FramePairSynchronizer(images, imu, odometry)
         synchronizer.registerCallback(self._on_pair)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still; waiting must end
-        expiry = node.create_timer(EXPIRY_PERIOD_S, synchronizer.release_expired, clock=steady)
-        self._connections = [images.sub, imu.sub, expiry]
+        self._subscriptions = [images.sub, imu.sub]
+        self._threads = [
+            OwnThread(node, images, 'images', synchronizer.release_expired),
+            OwnThread(node, imu, 'imu'),
+        ]
         self._forget_state()
 
     def deactivate(self) -> None:
         """Unsubscribe; what waits is counted and forgotten."""
-        if not self._connections:
+        if not self._threads:
             return
-        images, imu, expiry = self._connections
-        self._connections = []
-        self._node.destroy_subscription(images)
-        self._node.destroy_subscription(imu)
-        self._node.destroy_timer(expiry)
+        for thread in self._threads:
+            thread.close()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._threads, self._subscriptions = [], []
         self._forget(Reason.INACTIVE, 'The node was deactivated.')
 
     def close(self) -> None:
@@ -130,8 +138,9 @@ class Session:
 
     def reset(self, start: Start) -> None:
         """Start again, there."""
-        self._worker.reset(start)
-        self._forget_images(Reason.RESET, 'The odometry was reset.')
+        with self._odometry.lock:  # no pair comes between
+            self._worker.reset(start)
+            self._forget_images(Reason.RESET, 'The odometry was reset.')
         self._outputs.clear_path()
         self._forget_state()
 
@@ -149,6 +158,8 @@ class Session:
         """
         if not self._worker.alive:
             raise NodeError('The thread of the network has ended with the error above. Please report it.')
+        if not all(thread.alive for thread in self._threads):
+            raise NodeError('A thread that receives messages has ended with the error above. Please report it.')
         self._odometry.compare()
         self._watch_camera()
         report = self._health.tick()
@@ -166,7 +177,7 @@ class Session:
             **({'direction of travel': self._travel} if self._travel else {}),
             **self._odometry.values(),
         }
-        if not self._connections:
+        if not self._threads:
             return DiagnosticStatus.WARN, 'inactive; activate the node to have odometry', values
         state, level, text = self._judge(report)
         self._watch_rivals()
@@ -278,8 +289,9 @@ class Session:
             self._monitor.reset()
 
     def _forget(self, reason: Reason, detail: str) -> None:
-        self._forget_images(reason, detail)
-        self._worker.forget(reason, detail)
+        with self._odometry.lock:  # no pair comes between
+            self._forget_images(reason, detail)
+            self._worker.forget(reason, detail)
 
     def _forget_images(self, reason: Reason, detail: str) -> None:
         self._ledger.drop(reason, detail, self._odometry.clear())

@@ -11,6 +11,7 @@ from atvio_ros.odometry.engine import OdometryEngine
 from atvio_ros.odometry.ledger import Reason
 from atvio_ros.odometry.pair_queue import PairQueue
 from atvio_ros.odometry.start import Start
+from atvio_ros.ros.thread_names import name_this_thread
 from atvio_ros.types import FramePair, OdometryEstimate
 
 
@@ -82,6 +83,7 @@ class InferenceWorker:
         self._drop(reason, detail, self._queue.clear())
 
     def _run(self) -> None:
+        name_this_thread('inference')
         while self._queue.wait():
             with self._lock:
                 if (pair := self._queue.take()) is None:  # forgotten since
