@@ -59,7 +59,9 @@ def test_an_image_has_the_pixels_of_the_message(frame_id, encoding, channels):
 
 
 def test_a_compressed_image_has_the_bytes_of_the_message():
-    message = CompressedImage(header=header(STAMPS_NS[2], 'camera'), format='rgb8; jpeg compressed bgr8', data=b'\1\2\3')
+    message = CompressedImage(
+        header=header(STAMPS_NS[2], 'camera'), format='rgb8; jpeg compressed bgr8', data=b'\1\2\3'
+    )
     found = compressed_image_from_cdr(bytes(serialize_message(message)))
     assert (found.format, bytes(found.data)) == (message.format, b'\1\2\3')
     assert message_decoding.header_stamp_ns(found) == STAMPS_NS[2]

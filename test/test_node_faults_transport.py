@@ -38,7 +38,9 @@ def test_readings_that_are_lost_while_the_node_stalls_are_counted_and_said():
             peer.send_imu(peer.epoch_ns + 3 * FRAME_NS + k * IMU_NS)
         peer.process.send(signal.SIGCONT)
         peer.wait_for(lambda: accounted_for(peer), 'the books do not balance')
-        assert figure(peer, 'IMU readings lost on their way') >= before + sent // 2  # a few more get in while the rest arrive
+        assert (
+            figure(peer, 'IMU readings lost on their way') >= before + sent // 2
+        )  # a few more get in while the rest arrive
         peer.wait_for_words('IMU readings on /imu were lost on their way')
         peer.wait_for_words(f'raise imu_depth ({depth})')
 
