@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_the_bias_that_images_show_is_taken_off(drive):
 
 def test_covariance_grows_between_images_and_is_positive(drive):
     found = predictions(drive, late_ns=0, imu_ns=2_500_000)
-    for (known_ns, before), (same_ns, after) in zip(found, found[1:], strict=False):
+    for (known_ns, before), (same_ns, after) in itertools.pairwise(found):
         P = after.pose_covariance.reshape(6, 6)
         assert np.linalg.eigvalsh(P).min() > 0.0
         if known_ns == same_ns:
@@ -186,7 +187,7 @@ def test_an_image_corrects_by_no_more_than_the_covariance_tells(drive):
 
     found = predictions(drive, late_ns=50_000_000, estimate=noisy)
     inside = []
-    for (known_ns, before), (next_ns, after) in zip(found, found[1:], strict=False):
+    for (known_ns, before), (next_ns, after) in itertools.pairwise(found):
         if known_ns != next_ns and known_ns:
             step = np.array(after.position) - before.position - 0.01 * 0.5 * np.array(
                 Rotation.from_quat(after.orientation).apply(after.linear_velocity)

@@ -1,4 +1,4 @@
-"""Odometry at the rate of the IMU: from the pose of the last image, by gyro and accelerometer, to the newest reading."""
+"""Odometry at the rate of the IMU: from the last image's pose, by gyro and accelerometer, to the newest reading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import numpy as np
 from atvio_ros.geometry import from_quaternion, quaternion, skew, transform
 from atvio_ros.odometry.carried_force import CarriedForce
 from atvio_ros.odometry.quaternions import (
-    Quaternion, Vector, added, conjugate, cross, exponential, logarithm, product, turned,
+    Quaternion,
+    Vector,
+    added,
+    conjugate,
+    cross,
+    exponential,
+    logarithm,
+    product,
+    turned,
 )  # fmt: skip
 from atvio_ros.odometry.reading_history import ReadingHistory
 from atvio_ros.rig.rig import Rig
@@ -72,9 +80,9 @@ class OdometryPredictor:
     Estimates are late: from the pose of the newest the motion is integrated anew, through all readings since. Rotation
     is the gyro's, less the bias that images show; the velocity changes as the accelerometer feels it, once it is known
     what it shows of gravity and bias (CarriedForce), until then it keeps its direction in the robot. A robot that the
-    engine holds at rest stays there. Where a new image corrects the pose, the difference fades out
-    (`smoothing_s`), and until then is part of the covariance, which grows with the time since the image. The lever of the
-    IMU is left out: at 0.5 rad/s and 1 m it is 1 mm after 0.1 s.
+    engine holds at rest stays there. Where a new image corrects the pose, the difference fades out (`smoothing_s`), and
+    until then is part of the covariance, which grows with the time since the image. The lever of the IMU is left out:
+    at 0.5 rad/s and 1 m it is 1 mm after 0.1 s.
 
     Depends on the order of the calls alone. `update` may be called in any thread, all else in one.
     """

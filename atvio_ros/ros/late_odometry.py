@@ -29,9 +29,9 @@ KEPT_READINGS = 4000  # before the robot is known: some seconds of the fastest I
 
 class LateOdometry:
     """Takes messages, gives frame pairs. `on_ready(odometry)` is called once, when an image has come and the robot is
-    known; `missing` says in words why not yet, or why images cannot be used. Images and readings may come in two threads;
-    `lock` is held while anything is changed, and not while an image is decoded. Nothing that is wrong with a message
-    leaves it. Raises what RigSource raises.
+    known; `missing` says in words why not yet, or why images cannot be used. Images and readings may come in two
+    threads; `lock` is held while anything is changed, and not while an image is decoded. Nothing that is wrong with a
+    message leaves it. Raises what RigSource raises.
     """
 
     def __init__(
