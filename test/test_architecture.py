@@ -16,6 +16,7 @@ import atvio_ros
 
 PACKAGE = Path(atvio_ros.__file__).parent
 BASE = {
+    'cdr',
     'errors',
     'files',
     'missing',

@@ -103,6 +103,7 @@ class OdometryPredictor:
         self._carried = CarriedForce()
         self._estimate: OdometryEstimate | None = None
         self._due_ns = 0
+        self._state = _State(0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0))  # where all is known
         self._output: tuple[int, Vector, Quaternion] | None = None  # what was given last
         self._offset: tuple[Vector, Vector] | None = None  # of position [m] and attitude [rad] in odom, at _offset_ns
         self._offset_ns = 0

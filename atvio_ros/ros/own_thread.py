@@ -22,7 +22,7 @@ from atvio_ros.ros.thread_names import name_this_thread
 _LONGEST_WAIT_NS = 100_000_000  # the end may be asked for meanwhile
 
 
-class NoExecutor(CallbackGroup):
+class NoExecutor(CallbackGroup):  # type: ignore[misc]
     """Keeps executors away from what is in it."""
 
     def can_execute(self, entity: Any) -> bool:

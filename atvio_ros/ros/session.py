@@ -91,8 +91,8 @@ class Session:
     def activate(self) -> None:
         """Subscribe. Odometry goes on from where it was."""
         node, parameters = self._node, self._parameters
-        for arrivals in self._health.arrivals.values():
-            arrivals.restart()
+        for each in self._health.arrivals.values():
+            each.restart()
         image_type = CompressedImage if parameters.compressed_image else Image
         image_qos = _qos(parameters.image_reliability, parameters.image_depth)
         imu_qos = _qos(parameters.imu_reliability, parameters.imu_depth)
