@@ -29,6 +29,7 @@ BASE = {
     'motion_noise',
     'resources',
     'settings',
+    'timeline',
     'trajectory_files',
     'transform_tree',
     'types',

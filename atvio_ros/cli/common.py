@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from atvio_ros.bags.topics import Topics
     from atvio_ros.odometry.pipeline import Estimator
     from atvio_ros.rig.rig import RigPart
+    from atvio_ros.timeline import Timeline
     from atvio_ros.types import FloatArray, OdometryEstimate, Trajectory
 
 UNTRAINED = (
@@ -205,10 +206,13 @@ def show_result(
     notes: Mapping[str, Any],
     remarks: Sequence[str] = (),
     estimates: Sequence[OdometryEstimate] = (),
+    timeline: Timeline | None = None,
+    pictures: Sequence[tuple[int, bytes]] = (),
 ) -> None:
     """Write the report of one bag into --out, then print remarks, a line each, its figures, and where everything is.
 
-    `estimates`: those of the trajectory, whose direction of travel is drawn, too.
+    `estimates`: those of the trajectory, whose direction of travel is drawn, too; `timeline` is what is known where
+    they are not. `pictures` (stamp [ns], JPEG) are for the page.
     """
     from rich.console import Console
 
@@ -224,6 +228,8 @@ def show_result(
         model=str(notes['model']),
         notes=notes,
         estimates=estimates,
+        timeline=timeline,
+        pictures=pictures,
     )
     for line in remarks:  # once all is written: what fails is told alone, in one line
         note_console().print(line)
@@ -238,6 +244,7 @@ def show_result(
         for remark in result.remarks():
             console.print(remark)
     print(f'Trajectory, figures, pictures and odometry.mcap are in {arguments.out}')
+    print(f'To look at the drive, open {arguments.out / "view.html"} in a browser')
 
 
 def size(text: str) -> tuple[int, int]:

@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.debug_images import DebugImages
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
     from atvio_ros.evaluation.scene import DebugPictures
+    from atvio_ros.evaluation.view_pictures import Artist, ViewPictures
 
     console = common.note_console()
     with BagReader(arguments.bag, common.topics(arguments)) as reader:
@@ -47,11 +48,12 @@ def run(arguments: argparse.Namespace) -> None:
         truth = bag_truth(reader)
         estimator = common.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
-        shown = DebugPictures(estimator.name)
+        shown, seen = DebugPictures(estimator.name), ViewPictures()
+        artist = Artist(estimator.name, shown, seen)
         pictures = DebugImages(arguments.debug_images, estimator.name) if arguments.debug_images else None
 
         def draw(pair: FramePair, estimate: OdometryEstimate, sight: Sight | None) -> None:
-            shown.draw(pair, estimate, sight)
+            artist.draw(pair, estimate, sight)
             if pictures:
                 pictures.write(pair, estimate, sight)
 
@@ -72,4 +74,13 @@ def run(arguments: argparse.Namespace) -> None:
     lines = [*robot.reports, summary_line(notes), *done.remarks()]
     if pictures:
         lines.append(f'What the odometry saw is drawn in {arguments.debug_images}')
-    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, lines, done.estimates)
+    common.show_result(
+        arguments,
+        done.trajectory,
+        truth,
+        robot.rig.T_base_camera,
+        notes,
+        lines,
+        done.estimates,
+        pictures=seen.kept,
+    )

@@ -13,6 +13,7 @@ from atvio_ros.evaluation.consistency import consistency, consistency_lines, cov
 from atvio_ros.evaluation.metrics import Result
 from atvio_ros.evaluation.report import write_report
 from atvio_ros.evaluation.run import run_bag, run_notes, summary_line
+from atvio_ros.evaluation.view_pictures import Artist, ViewPictures
 from atvio_ros.odometry.pipeline import Estimator
 from atvio_ros.rig.rig import RigPart
 
@@ -45,6 +46,7 @@ def evaluate_bag(
     with BagReader(bag, topics) as reader:
         robot = bag_rig(reader, given(reader.topics.image or ''))
         truth = bag_truth(reader)
+        seen = ViewPictures()
         on_start(reader.count(reader.topics.image or ''))
         done = run_bag(
             reader,
@@ -53,6 +55,7 @@ def evaluate_bag(
             standstill=standstill,
             on_progress=on_progress,
             on_bad_message=lambda error: on_note(f'skipped: {error}'),
+            on_estimate=Artist(estimator.name, seen).draw,
         )
     notes = run_notes(bag, estimator, robot, done.counts.images_received, done.counts.imu_received, done.dropped)
     lines = [*robot.reports, summary_line(notes), *done.remarks()]
@@ -71,4 +74,5 @@ def evaluate_bag(
         model=estimator.name,
         notes=notes,
         estimates=done.estimates,
+        pictures=seen.kept,
     )

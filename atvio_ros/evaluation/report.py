@@ -20,12 +20,26 @@ from atvio_ros.evaluation.baseline import constant_speed_figures
 from atvio_ros.evaluation.error_plots import Compared, plot_errors
 from atvio_ros.evaluation.metrics import AVERAGED, Bin, Result, average, distances_along, evaluate
 from atvio_ros.evaluation.plots import plot_road, plot_trajectory, plot_travel
+from atvio_ros.evaluation.view_data import TIMELINE
+from atvio_ros.evaluation.view_page import PAGE, write_page
+from atvio_ros.evaluation.view_pictures import FILE as PICTURES
+from atvio_ros.evaluation.view_pictures import write_pictures
 from atvio_ros.evaluation.ways import road_row, ways
 from atvio_ros.files import write_text
+from atvio_ros.timeline import Timeline, timeline_of, write_timeline
 from atvio_ros.trajectory_files import write_kitti_poses, write_tum
 from atvio_ros.types import FloatArray, OdometryEstimate, Trajectory
 
-NOT_ALWAYS = ('truth.tum', 'truth.kitti.txt', 'errors.png', 'travel.png', 'road.png')
+NOT_ALWAYS = (
+    'truth.tum',
+    'truth.kitti.txt',
+    'errors.png',
+    'travel.png',
+    'road.png',
+    TIMELINE,
+    PICTURES,
+    PAGE,
+)
 
 
 def write_report(
@@ -38,6 +52,8 @@ def write_report(
     model: str = '',
     notes: Mapping[str, Any] | None = None,
     estimates: Sequence[OdometryEstimate] = (),
+    timeline: Timeline | None = None,
+    pictures: Sequence[tuple[int, bytes]] = (),
     tolerance_ns: int = MATCH_TOLERANCE_NS,
 ) -> Result | None:
     """Write the files of one sequence into the folder `out` (made if need be) and return its figures.
@@ -46,7 +62,9 @@ def write_report(
     that match in time coincide. Written: estimate.tum, truth.tum (base_link in odom), estimate.kitti.txt,
     truth.kitti.txt (camera poses of the matched frames, line by line comparable), trajectory.png, errors.png,
     travel.png where `estimates` tell a direction of travel, road.png where they measured the road, and result.json,
-    which also holds the `notes`. The figures are those of the camera poses, as KITTI's are. Without truth there is
+    which also holds the `notes`. Where there are `estimates`, or their `timeline` alone, also timeline.csv,
+    pictures.zip of the `pictures` (stamp [ns], JPEG), and the page view.html, which shows all of it.
+    The figures are those of the camera poses, as KITTI's are. Without truth there is
     nothing to compare: no truth files, figures of null in result.json, None is returned.
     Raises TrajectoryError if the estimate is empty or not finite, or if the truth does not match it in time, FileError
     if a file cannot be written.
@@ -54,6 +72,28 @@ def write_report(
     if len(estimate) == 0:
         raise TrajectoryError(f'{name}: there is no odometry to report; not one frame was processed.')
     _prepare(out)
+    result = _write_files(out, name, estimate, truth, T_base_camera, model, notes, estimates, tolerance_ns)
+    if timeline is None and estimates:
+        timeline = timeline_of(estimates)
+    if timeline is not None:
+        write_timeline(out / TIMELINE, timeline)
+        if pictures:
+            write_pictures(out / PICTURES, pictures)
+        write_page(out)
+    return result
+
+
+def _write_files(
+    out: Path,
+    name: str,
+    estimate: Trajectory,
+    truth: Trajectory | None,
+    T_base_camera: FloatArray,
+    model: str,
+    notes: Mapping[str, Any] | None,
+    estimates: Sequence[OdometryEstimate],
+    tolerance_ns: int,
+) -> Result | None:
     title = f'{name}, {model}' if model else name
     write_tum(out / 'estimate.tum', estimate)
     if (way := ways(estimates)) is not None:
