@@ -20,6 +20,7 @@ from atvio_ros.cli.main import make_parser
 ROOT = Path(__file__).resolve().parent.parent
 NARROW = 80
 WITHOUT_FIGURES = {
+    'view': 'it makes a page; result.json is beside it',
     'train': "its figures are lines of progress, and in the run's folder and the model's card",
 }
 # The same name, with a good reason to take something else.

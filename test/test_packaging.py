@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import atvio_ros
+from atvio_ros.evaluation import view_page
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,7 +95,7 @@ def test_name_description_and_licence_are_the_same_for_pip_and_ros():
     assert PACKAGE_XML.findtext('name') == PROJECT['name']
     assert PACKAGE_XML.findtext('description') == PROJECT['description']
     licences = [element.text for element in PACKAGE_XML.iter('license')]
-    assert licences == PROJECT['license'].split(' AND ') == ['Apache-2.0', 'CC-BY-NC-SA-3.0']
+    assert licences == PROJECT['license'].split(' AND ') == ['Apache-2.0', 'CC-BY-NC-SA-3.0', 'MIT']
     assert citation['license'] == licences[0]  # of the software; the second is that of the weights
 
 
@@ -103,6 +104,18 @@ def test_each_licence_has_its_file_and_that_of_the_models_says_what_it_is_for():
     assert [str(file.relative_to(ROOT)) for file in files] == PROJECT['license-files']
     assert 'CC-BY-NC-SA-3.0' in files[1].read_text()
     assert '*.safetensors' in files[1].read_text()
+    assert 'uPlot' in files[2].name
+    assert 'Permission is hereby granted' in files[2].read_text()
+
+
+def test_pip_installs_what_the_page_is_made_of():
+    (pattern,) = tomllib.loads((ROOT / 'pyproject.toml').read_text())['tool']['setuptools']['package-data'][
+        'atvio_ros.evaluation'
+    ]
+    folder = ROOT / 'atvio_ros' / 'evaluation'
+    installed = set(folder.glob(pattern))
+    used = {view_page.ASSETS / name for name in (*view_page.SCRIPTS, 'view.html', 'page.css', 'uPlot.min.css')}
+    assert used <= installed == {path for path in (folder / 'page').rglob('*') if path.is_file()}
 
 
 def test_pip_is_asked_for_what_is_imported_and_for_nothing_else():
@@ -136,7 +149,7 @@ def test_package_xml_names_what_is_imported_and_nothing_else():
 
 def test_package_xml_names_what_tests_import():
     # Modules of the tests themselves, and what is skipped where it is missing.
-    ours = {path.stem for path in (ROOT / 'test').iterdir()} | {'samples', 'benchmarks', 'evo'}
+    ours = {path.stem for path in (ROOT / 'test').iterdir()} | {'samples', 'benchmarks', 'evo', 'playwright'}
     testing = {element.text for element in PACKAGE_XML.iter('test_depend')}
     of_package = {DISTRIBUTIONS.get(name, name) for name in TEST_IMPORTS} - DECLARED.keys() - ours
     left = {

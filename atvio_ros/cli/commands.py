@@ -22,6 +22,7 @@ GROUPS = {
     'Odometry': {
         'run': 'compute the odometry of a bag offline',
         'replay': 'play a bag to the real node over DDS and record its odometry',
+        'view': 'make a page to look at: images, trajectory, speed, state and errors over time',
     },
     'How good it is': {
         'evaluate': "run the odometry over bags and tabulate KITTI's figures",
