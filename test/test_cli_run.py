@@ -18,7 +18,16 @@ from atvio_ros.bags.writer import BagWriter
 from atvio_ros.cli import common
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
 
-ALWAYS = {'estimate.tum', 'estimate.kitti.txt', 'trajectory.png', 'result.json', 'odometry.mcap'}
+ALWAYS = {
+    'estimate.tum',
+    'estimate.kitti.txt',
+    'trajectory.png',
+    'result.json',
+    'odometry.mcap',
+    'timeline.csv',
+    'pictures.zip',
+    'view.html',
+}
 WITH_TRUTH = ALWAYS | {'truth.tum', 'truth.kitti.txt', 'errors.png'}
 FIGURES = {'t_rel', 'r_rel', 'ate_m', 'length_m', 'frames'}
 

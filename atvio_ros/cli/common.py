@@ -243,8 +243,8 @@ def show_result(
         console.print(results_table({name: result}))
         for remark in result.remarks():
             console.print(remark)
-    print(f'Trajectory, figures, pictures and odometry.mcap are in {arguments.out}')
     print(f'To look at the drive, open {arguments.out / "view.html"} in a browser')
+    print(f'Trajectory, figures, pictures and odometry.mcap are in {arguments.out}')
 
 
 def size(text: str) -> tuple[int, int]:
