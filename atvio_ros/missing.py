@@ -6,6 +6,8 @@ from __future__ import annotations
 FROM_PIP = {
     'torch': 'torch',
     'safetensors': 'safetensors',
+    'onnx': 'onnx',
+    'onnxruntime': 'onnxruntime',
     'rosbags': '"rosbags>=0.11,<0.12"',
     'apsw': 'apsw',
     'lz4': 'lz4',

@@ -23,7 +23,7 @@ from atvio_ros.cli import common
 from atvio_ros.files import write_text
 from atvio_ros.geometry import inverse, rotation_angle
 from atvio_ros.odometry.engine import MotionEstimator
-from atvio_ros.odometry.estimator import load_estimator
+from atvio_ros.odometry.loading import load_network
 from atvio_ros.types import FloatArray, FramePair, ImageArray, ImuWindow
 from benchmarks.drives import PairedDrive, paired_drive
 
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path)
     common.add_rig_options(parser)
     args = parser.parse_args()
-    estimator, given = load_estimator(args.model), common.given_rig(args)
+    estimator, given = load_network(args.model, backend='torch'), common.given_rig(args)
     drive, on_robot = paired_drive(args.bag, estimator, given)
     rows = measure(on_robot, drive, paired_drive(args.other, estimator, given)[0])
     headings = ('situation', 'pairs', 'vision', 'inertia', 'translation MAE m', 'rotation MAE deg')

@@ -155,7 +155,9 @@ def test_training_takes_the_cutting_of_windows_and_the_figures_and_nothing_else_
     The network road learns from what the odometry makes of a drive before the network: views, direction, curves.
     """
     shared = {'odometry': ('frame_pairs', 'imu_buffer'), 'evaluation': ('metrics', 'alignment')}
-    before_the_network = ('pipeline', 'sight', 'travel', 'road_front', 'road_views', 'older_images', 'road_estimator')
+    before_the_network = (
+        'pipeline', 'sight', 'travel', 'road_front', 'road_torch', 'road_views', 'older_images', 'road_estimator'
+    )  # fmt: skip
 
     def reaches_up(each: Import) -> bool:
         name = each.module.rpartition('.')[2]

@@ -9,7 +9,8 @@ from samples.streams import SECOND, START_NS, pair
 from atvio_ros.evaluation.consistency import MatchedDrive
 from atvio_ros.geometry import transform
 from atvio_ros.network.checkpoint import untrained_model
-from atvio_ros.odometry.estimator import NetworkEstimator, choose_device
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.pair_torch import TorchPairs
 from atvio_ros.types import CameraFrame
 from benchmarks.attention import disturbances, measure, situations
 from benchmarks.drives import PairedDrive
@@ -89,7 +90,7 @@ def test_a_disturbance_takes_one_sense_and_leaves_the_other():
 
 def test_the_table_of_attention_has_weights_of_both_senses_and_errors():
     network = untrained_model('ca_a')
-    estimator = NetworkEstimator(network, choose_device('cpu'), 'ca_a', trained=False)
+    estimator = NetworkEstimator(TorchPairs(network), trained=False)
     size = (network.config.image_height_px, network.config.image_width_px)
     drive = paired([0.0, 5.0], [0.0, 20.0])
     images = [np.full((*size, 1), level, np.uint8) for level in (50, 90)]

@@ -19,7 +19,7 @@ from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, load_model, model_hash, save_model
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.odometry.estimator import load_estimator
+from atvio_ros.odometry.loading import load_network
 
 FITTED = MotionNoise(scale=(0.03, 0.01, 0.01), drift=(0.0, 0.0, 1e-4), fitted_to='two drives')
 
@@ -51,7 +51,7 @@ def rewrite_card(path: Path, change) -> None:
 
 def test_the_error_model_comes_back_from_the_file_and_reaches_the_estimator(model_file):
     assert load_model(model_file)[1].noise == FITTED
-    assert load_estimator(model_file, 'cpu').noise == FITTED
+    assert load_network(model_file, 'cpu').noise == FITTED
 
 
 def test_a_file_from_before_there_was_one_loads_with_the_default_which_is_not_calibrated(model_file):

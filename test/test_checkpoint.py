@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from atvio_ros import resources
 from atvio_ros.errors import FileError, ModelError
-from atvio_ros.network import checkpoint
+from atvio_ros.network import card, checkpoint
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import ModelCard, load_model, model_hash, save_model
 from atvio_ros.network.config import variant
@@ -227,11 +227,11 @@ def test_weights_that_are_not_finite_or_of_another_type_are_refused(file, weight
 def test_the_shipped_model_is_found_in_the_source_tree_and_in_an_installation(tmp_path, monkeypatch, models):
     package = tmp_path / 'prefix' / 'lib' / 'python3' / 'atvio_ros' / 'resources.py'
     monkeypatch.setattr(resources, '__file__', str(package))
-    assert checkpoint.default_model_path() is None
-    shipped = tmp_path / 'prefix' / models / checkpoint.DEFAULT_MODEL_NAME
+    assert card.default_model_path() is None
+    shipped = tmp_path / 'prefix' / models / card.DEFAULT_MODEL_NAME
     shipped.parent.mkdir(parents=True)
     shipped.touch()
-    assert checkpoint.default_model_path() == shipped
+    assert card.default_model_path() == shipped
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def without_truth(tmp_path_factory, with_truth) -> Run:
         for stamp_ns in frame_stamps_ns():
             bag.write_image(stamp_ns, np.zeros((12, 16), np.uint8), frame_id='cam[/left]')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('atvio_ros.odometry.estimator.default_model_path', lambda: None)
+        patch.setattr('atvio_ros.odometry.loading.default_model_path', lambda: None)
         return run(folder / '[bare]', folder / '[out]', '--estimator', 'network')
 
 

@@ -14,19 +14,20 @@ from atvio_ros.errors import ImuError, ModelError
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.odometry.engine import OdometryEngine
-from atvio_ros.odometry.estimator import NetworkEstimator, choose_device
+from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.pair_torch import TorchPairs, choose_device
 from atvio_ros.types import CameraFrame, FramePair, ImuWindow
 
 
 def tiny_model(image_channels: int = 3) -> Atvio:
     torch.manual_seed(0)
     size = {'image_height_px': 32, 'image_width_px': 64, 'image_channels': image_channels}
-    return Atvio(AtvioConfig(visual_widths=(4, 8, 16), lstm_hidden=8, **size))
+    return Atvio(AtvioConfig(name='tiny', visual_widths=(4, 8, 16), lstm_hidden=8, **size))
 
 
 @pytest.fixture(scope='module')
 def network() -> NetworkEstimator:
-    return NetworkEstimator(tiny_model(), torch.device('cpu'), 'tiny', trained=False)
+    return NetworkEstimator(TorchPairs(tiny_model()), trained=False)
 
 
 def picture(seed: int, channels: int = 3) -> CameraFrame:
@@ -88,7 +89,7 @@ def test_grey_images_are_taken_as_colour_images_without_colour_also_beside_one_w
 def test_an_image_reaches_the_network_in_the_channels_it_has(image_channels, network_channels):
     model, seen = tiny_model(image_channels=network_channels), []
     model.image_input.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape))
-    estimator = NetworkEstimator(model, torch.device('cpu'), 'tiny', trained=False)
+    estimator = NetworkEstimator(TorchPairs(model), trained=False)
     estimator.predict(pictures(0, image_channels))
     assert seen == [(1, 2, image_channels, 32, 64)]
 

@@ -16,11 +16,12 @@ from atvio_ros.cli.main import main
 from atvio_ros.errors import ModelError
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.checkpoint import ModelCard, load_model
-from atvio_ros.network.road_config import RoadConfig
+from atvio_ros.network.road_config import AROUND, SCALARS, RoadConfig
 from atvio_ros.network.road_file import is_road_file, load_road, road_hash, save_road, untrained_road
-from atvio_ros.network.road_network import AROUND, SCALARS, RoadInputs, RoadNetwork
+from atvio_ros.network.road_network import RoadInputs, RoadNetwork
 from atvio_ros.odometry.estimators import choose_estimator
 from atvio_ros.odometry.road_network import RoadNetworkEstimator
+from atvio_ros.odometry.road_torch import TorchRoad
 from atvio_ros.types import OdometryEstimate
 
 DRIVE = PlaneDrive(robot(), 0.5)
@@ -37,7 +38,7 @@ def forward(model) -> list[OdometryEstimate]:
 
 
 def estimator(model: RoadNetwork) -> RoadNetworkEstimator:
-    return RoadNetworkEstimator(model, 'road', trained=True)
+    return RoadNetworkEstimator(TorchRoad(model), trained=True)
 
 
 def excited(config: RoadConfig | None = None) -> RoadNetwork:
@@ -219,7 +220,7 @@ def test_the_calibration_of_sigma_travels_with_the_file(model, forward):
     wide = dataclasses.replace(model.config, sigma_scale=(1.0, 1.0, 3.0))
     network = untrained_road()
     network.config = wide
-    estimates = DRIVE.run(RoadNetworkEstimator(network, 'road', trained=True))
+    estimates = DRIVE.run(RoadNetworkEstimator(TorchRoad(network), trained=True))
     assert estimates[-1].motion.covariance[2, 2] == pytest.approx(9.0 * forward[-1].motion.covariance[2, 2], rel=1e-3)
 
 

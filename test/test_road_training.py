@@ -110,8 +110,9 @@ def test_recorded_windows_are_what_the_odometry_sees(drive):
 
 def choose_network(network):
     from atvio_ros.odometry.road_network import RoadNetworkEstimator
+    from atvio_ros.odometry.road_torch import TorchRoad
 
-    return RoadNetworkEstimator(network, 'road', trained=True)
+    return RoadNetworkEstimator(TorchRoad(network), trained=True)
 
 
 def test_a_window_whose_road_is_lost_goes_on_with_its_last_speed(drive):

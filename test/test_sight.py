@@ -15,6 +15,7 @@ from atvio_ros.errors import CalibrationError, ImageError
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.pair_torch import TorchPairs
 from atvio_ros.odometry.road_estimator import FARTHEST_H, nearest_seen
 from atvio_ros.odometry.sight import ScaledImages, Sight
 from atvio_ros.odometry.travel import TravelTracker, pair_rotation
@@ -119,7 +120,7 @@ def network() -> NetworkEstimator:
         rotation='gyro_residual', view='level', view_intrinsics_px=(view.fx, view.fy, view.cx, view.cy),
         view_height_m=1.5,
     )  # fmt: skip
-    return NetworkEstimator(Atvio(config), torch.device('cpu'), 'tiny', trained=False)
+    return NetworkEstimator(TorchPairs(Atvio(config)), trained=False)
 
 
 def test_a_networks_motion_is_in_camera_heights_of_the_robot_it_is_on(network):

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure each variant in a process of its own, so that memory is each one's, and print a table."""
     from atvio_ros.errors import SettingsError
     from atvio_ros.network.config import VARIANTS, variant
-    from atvio_ros.odometry.estimator import choose_device
+    from atvio_ros.odometry.pair_torch import choose_device
 
     if arguments.seconds <= 0.0:
         raise SettingsError(f'--seconds must be above 0, not {arguments.seconds}.')

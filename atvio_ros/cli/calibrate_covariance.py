@@ -50,11 +50,12 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.consistency import consistency, consistency_lines
     from atvio_ros.evaluation.report import to_json
     from atvio_ros.network.checkpoint import load_model, save_with_card
-    from atvio_ros.odometry.estimator import NetworkEstimator, load_estimator
+    from atvio_ros.odometry.estimator import NetworkEstimator
+    from atvio_ros.odometry.loading import load_network
 
     console = common.note_console()
     network, card = load_model(arguments.model)
-    estimator = load_estimator(arguments.model, arguments.device)
+    estimator = load_network(arguments.model, arguments.device, backend='torch')
     assert isinstance(estimator, NetworkEstimator)  # load_model refuses others
     if not estimator.trained:
         console.print(common.UNTRAINED)
@@ -62,9 +63,9 @@ def run(arguments: argparse.Namespace) -> None:
     errors: list[MotionErrors] = []
     for source in arguments.sources:
         if (source / META_FILE).is_file():
-            errors += _prepared_errors([source], network.to(estimator.device))
+            errors += _prepared_errors([source], network.to(str(estimator.device)))
         elif source.is_dir() and any(source.glob(f'*/{META_FILE}')):
-            errors += _prepared_errors(find_sequences(source), network.to(estimator.device))
+            errors += _prepared_errors(find_sequences(source), network.to(str(estimator.device)))
         else:
             drives.append(_run_bag(source, estimator, arguments))
             errors += _bag_errors(drives[-1])

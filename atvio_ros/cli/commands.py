@@ -36,6 +36,7 @@ GROUPS = {
         'ablation': "train and evaluate the networks of the paper's Table 2",
     },
     'Networks': {
+        'export-onnx': 'write a network as ONNX, compared with PyTorch over a whole drive',
         'describe': 'show the layers, parameters and MACs of a network',
         'benchmark': 'measure speed, latency and memory of networks side by side',
     },

@@ -48,7 +48,7 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_estimator_options(parser: argparse.ArgumentParser) -> None:
-    """--estimator, --model and --device."""
+    """--estimator, --model, --device and --backend."""
     parser.add_argument(
         '--estimator',
         choices=('road', 'network'),
@@ -56,16 +56,25 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         help='what tells the motion between two images (default: the network where --model is given, else the road)',
     )
     parser.add_argument(
-        '--model', type=Path, metavar='FILE', help='model file (.safetensors) of the network (default: the shipped one)'
+        '--model',
+        type=Path,
+        metavar='FILE',
+        help='model file (.safetensors or .onnx) of the network (default: the shipped one)',
     )
     add_device_option(parser)
+    parser.add_argument(
+        '--backend',
+        choices=('auto', 'torch', 'onnxruntime'),
+        default='auto',
+        help='what runs the network (default: auto, onnxruntime where an ONNX file is there and torch otherwise)',
+    )
 
 
 def chosen_estimator(arguments: argparse.Namespace) -> Estimator:
     """What add_estimator_options parsed; notes untrained weights on stderr. Raises SettingsError, ModelError."""
     from atvio_ros.odometry.estimators import choose_estimator
 
-    estimator = choose_estimator(arguments.estimator, arguments.model, arguments.device)
+    estimator = choose_estimator(arguments.estimator, arguments.model, arguments.device, backend=arguments.backend)
     if not estimator.trained:
         note_console().print(UNTRAINED)
     return estimator

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the description."""
-    from atvio_ros.network.checkpoint import default_model_path, load_model, untrained_model
+    from atvio_ros.network.card import default_model_path
+    from atvio_ros.network.checkpoint import load_model, untrained_model
     from atvio_ros.network.description import PARTS, describe, layers
     from atvio_ros.network.road_file import is_road_file
 

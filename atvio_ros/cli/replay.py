@@ -58,7 +58,12 @@ def run(arguments: argparse.Namespace) -> None:
         truth = bag_truth(reader)
         common.make_output_folder(arguments.out, arguments.bag)
         model = str(arguments.model.absolute()) if arguments.model else ''
-        parameters = {'estimator': estimator.kind, 'model': model, 'device': arguments.device}
+        parameters = {
+            'estimator': estimator.kind,
+            'model': model,
+            'device': arguments.device,
+            'backend': arguments.backend,
+        }
         pictures = DebugPictures()
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')

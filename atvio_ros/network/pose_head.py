@@ -79,7 +79,7 @@ class GyroResidualMotion(nn.Module):
         """(B, T, 6) of order one, IMU (B, T, 11, 6) [rad/s first], interval (B, T) -> (B, T, 6) [m, rad]."""
         translation, correction = torch.split(pose.float() * self.scale, 3, dim=-1)
         R_imu = integrate_gyro(imu[..., :3].float() - self.gyro_bias, interval_s)  # (B, T, 3, 3)
-        R_camera = self.R_camera_imu @ R_imu @ self.R_camera_imu.mT
+        R_camera = self.R_camera_imu @ R_imu @ self.R_camera_imu.transpose(0, 1)
         return torch.cat((translation, so3.euler_from_matrix(R_camera @ so3.exp(correction))), dim=-1)
 
     def use_mounting(self, R_camera_base: FloatArray) -> None:

@@ -8,6 +8,9 @@ from atvio_ros.errors import SettingsError
 from atvio_ros.settings import setting
 
 BANDS = ((1.0, 1.3), (1.22, 1.58), (1.5, 1.96), (1.86, 2.46))  # of depth, as multiples of where the road comes in view
+LEVEL_SIZE = (64, 208)  # height and width of the level views [px]
+AROUND = 25  # points of a curve around the filter's speed
+SCALARS = 20
 SOURCES = ('road', 'perspective', 'inertial', 'direction')
 
 

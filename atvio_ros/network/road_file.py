@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 
 from atvio_ros.errors import FileError, ModelError, SettingsError
 from atvio_ros.files import replacing
-from atvio_ros.network.checkpoint import FORMAT, FORMAT_VERSION, ModelCard
+from atvio_ros.network.card import FORMAT, FORMAT_VERSION, ModelCard, metadata_of
+from atvio_ros.network.card import ROAD as KIND
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_network import RoadNetwork
 from atvio_ros.settings import from_mapping
 
-KIND = 'road'
 _MOST_BYTES = 1 << 26  # ours have less than two megabytes
 
 
@@ -42,16 +42,9 @@ def save_road(path: Path, model: RoadNetwork, card: ModelCard, *, half: bool = F
             raise ModelError(f'This model has weights that are not finite numbers, in {name}. Train it again.')
         tensor = tensor.detach().cpu().contiguous()
         tensors[name] = tensor.half() if half and tensor.is_floating_point() and tensor.ndim > 1 else tensor
-    metadata = {
-        'format': FORMAT,
-        'format_version': FORMAT_VERSION,
-        'network': KIND,
-        'config': json.dumps(dataclasses.asdict(model.config)),
-        'card': json.dumps(dataclasses.asdict(card)),
-    }
     with replacing(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata)
+            save_file(tensors, temporary, metadata_of(model.config, card))
         except SafetensorError as error:
             raise FileError(f'{path} cannot be written: {" ".join(str(error).split())}.') from error
 

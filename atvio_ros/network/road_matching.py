@@ -148,20 +148,34 @@ def _likeness(
     A row of the newer view was `shift` rows farther up, so one matrix product of all rows with all rows holds every
     shift on a diagonal; a skewed view of it makes the diagonals rows.
     """
-    N, P, Z, K = newer.shape
+    K = newer.shape[3]
     up, down = config.forward // stride, config.backward // stride
     S = up + down + 1
     padded = pad(older, (0, 0, up, down))  # (N, P, Z + S - 1, K): row z + j is older row z + j - up
-    product = newer @ padded.mT  # (N, P, Z, Z + S - 1)
-    W = Z + S - 1
-    skewed = product.as_strided((N, P, Z, S), (P * Z * W, Z * W, W + 1, 1))  # [z, j]: shift up - j
-    dot = torch.einsum('nbz,npzj->npbj', bands, skewed)
+    product = newer @ padded.transpose(2, 3)  # (N, P, Z, Z + S - 1)
+    dot = torch.einsum('nbz,npzj->npbj', bands, _skewed(product, S))  # [z, j]: shift up - j
     of_newer = torch.einsum('nbz,npz->npb', bands, newer.square().sum(dim=3))  # (N, P, B)
-    of_older = torch.einsum('nbz,npzj->npbj', bands, padded.square().sum(dim=3).unfold(2, S, 1))
+    of_older = torch.einsum('nbz,npzj->npbj', bands, _windows(padded.square().sum(dim=3), S))
     floor = _NOISE**2 * K * bands.sum(dim=2)[:, None]  # (N, 1, B)
     energy, before = of_newer + floor + 1e-3, of_older + floor[..., None] + 1e-3
     r = dot / (energy[..., None] * before).sqrt()
     return r.flip(-1), torch.log(before / energy[..., None]).flip(-1), of_newer
+
+
+def _skewed(product: Tensor, points: int) -> Tensor:
+    """(N, P, Z, W) -> (N, P, Z, points): row z begins at its element z."""
+    N, P, Z, W = product.shape
+    if torch.onnx.is_in_onnx_export():  # ONNX knows no strides: one zero more a row moves each by one
+        return pad(product.flatten(2), (0, Z)).view(N, P, Z, W + 1)[..., :points]
+    return product.as_strided((N, P, Z, points), (P * Z * W, Z * W, W + 1, 1))
+
+
+def _windows(values: Tensor, points: int) -> Tensor:
+    """(N, P, W) -> (N, P, W - points + 1, points): every window of so many values."""
+    if torch.onnx.is_in_onnx_export():  # where unfold becomes a slice for every window
+        first = torch.arange(values.shape[2] - points + 1)
+        return values[:, :, first[:, None] + torch.arange(points)]
+    return values.unfold(2, points, 1)
 
 
 def _strips(maps: Tensor, count: int) -> Tensor:

@@ -18,12 +18,9 @@ from torch.nn.functional import pad
 from atvio_ros.network.fusion import AttentionGeneration
 from atvio_ros.network.inertial_encoder import Conv1dInertialEncoder
 from atvio_ros.network.lstm import Lstm, LstmState
-from atvio_ros.network.road_config import BANDS, SOURCES, RoadConfig
+from atvio_ros.network.road_config import BANDS, SCALARS, SOURCES, RoadConfig
 from atvio_ros.network.road_matching import RoadMatcher
 
-LEVEL_SIZE = (64, 208)  # height and width of the level views [px]
-AROUND = 25  # points of a curve around the filter's speed
-SCALARS = 20
 _MAP = (4, 13)  # height and width of the features of a source, the paper's
 _REACH = 4  # of the perspective's correlation, in features of 4 px
 _INERTIAL_STD = (0.05, 0.05, 0.3, 1.5, 1.5, 1.5)

@@ -48,7 +48,8 @@ def matrix_from_euler(angles: Tensor) -> Tensor:
 def euler_from_matrix(R: Tensor) -> Tensor:
     """Inverse of matrix_from_euler for pitch away from +-90 degrees: (..., 3, 3) -> (..., 3)."""
     roll = torch.atan2(R[..., 2, 1], R[..., 2, 2])
-    pitch = torch.atan2(-R[..., 2, 0], torch.hypot(R[..., 2, 1], R[..., 2, 2]))
+    cosine = (R[..., 2, 1].square() + R[..., 2, 2].square()).sqrt()  # ONNX has no hypot; these numbers need none
+    pitch = torch.atan2(-R[..., 2, 0], cosine)
     yaw = torch.atan2(R[..., 1, 0], R[..., 0, 0])
     return torch.stack((roll, pitch, yaw), dim=-1)
 

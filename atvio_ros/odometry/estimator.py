@@ -1,23 +1,16 @@
-"""The network as a motion estimator: one frame pair in, one relative pose out, its recurrent state carried along."""
+"""A network of the paper as a motion estimator: one frame pair in, one relative pose out, whatever runs the network."""
 
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.errors import ModelError
 from atvio_ros.geometry import decode_motion
 from atvio_ros.motion_noise import MotionNoise
-from atvio_ros.network.atvio import Atvio, LstmState
-from atvio_ros.network.checkpoint import default_model_path, load_model, model_hash, untrained_model
-from atvio_ros.network.image_input import images_to_tensor
-from atvio_ros.network.road_file import is_road_file, load_road, road_hash
+from atvio_ros.odometry.networks import PairNetwork
 from atvio_ros.odometry.readiness import training_remark
-from atvio_ros.odometry.road_network import RoadNetworkEstimator
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.rig.rig import Rig
@@ -32,21 +25,22 @@ class NetworkEstimator:
 
     kind = 'network'
 
-    def __init__(
-        self, model: Atvio, device: torch.device, name: str, trained: bool, noise: MotionNoise | None = None
-    ) -> None:
-        self.config = model.config
+    def __init__(self, network: PairNetwork, trained: bool, noise: MotionNoise | None = None) -> None:
+        config = network.config
+        self.network = network
+        self.config = config
         self.noise = noise or MotionNoise()
-        self.device = device
         self.trained = trained
-        self.name = f'{name} ({model_hash(model)})' + ('' if trained else ', UNTRAINED random weights')
-        self._model = model.to(device).eval()
-        self._state: LstmState | None = None
+        self.name = f'{config.name} ({network.digest})' + ('' if trained else ', UNTRAINED random weights')
         self._sight: Sight | None = None
-        config = model.config
         size = config.image_width_px, config.image_height_px
         self._virtual = VirtualCamera(*size, *config.view_intrinsics_px)
         self._R_level_view = Rotation.from_rotvec([np.radians(config.view_pitch_deg), 0.0, 0.0]).as_matrix()
+
+    @property
+    def device(self) -> object:
+        """Where the network runs, for people."""
+        return self.network.device
 
     @property
     def view(self) -> VirtualCamera | None:
@@ -72,34 +66,26 @@ class NetworkEstimator:
     def on_robot(self, rig: Rig, sight: Sight | None) -> NetworkEstimator:
         """This estimator with a memory of its own for a robot, looking through `sight` if it needs a view."""
         made = copy.copy(self)
-        made._model = copy.deepcopy(self._model)
-        made._sight, made._state = sight, None
+        made._sight = sight
         R_image_base = (rig.R_base_camera if sight is None else rig.R_base_camera @ sight.R_camera_stored).T
-        made._model.motion.use_mounting(R_image_base)  # type: ignore[operator]
+        made.network = self.network.on_robot(R_image_base)
         return made
 
     def reset(self) -> None:
         """Forget the pairs before."""
-        self._state = None
+        self.network.reset()
 
-    @torch.inference_mode()
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Relative camera motion over one pair. Raises ImuError when the pair's IMU readings are unusable."""
         block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)  # (11, 6)
         if pair.geometry is not None:
             block[:, :3] += pair.geometry.gyro_correction
-        frames = [images_to_tensor(image) for image in self._images(pair)]
-        channels = max(len(frame) for frame in frames)  # a camera may change between grey and colour
-        images = torch.stack([frame.expand(channels, -1, -1) for frame in frames])[None].to(
-            self.device
-        )  # (1, 2, C, H, W)
-        imu = torch.from_numpy(block.astype(np.float32))[None, None].to(self.device)  # (1, 1, 11, 6)
-        interval_s = torch.tensor([[pair.interval_s]], device=self.device)  # (1, 1)
-        output = self._model(images, imu, interval_s, self._state)
-        self._state = output.state
-        visual, inertial = output.attention[0, 0].tolist()
-        motion = output.motion[0, 0].cpu().numpy().astype(np.float64)  # (6,)
-        return RelativeMotion(self._from_view(decode_motion(motion), pair), visual, inertial)
+        images = self._images(pair)
+        channels = max(image.shape[2] for image in images)  # a camera may change between grey and colour
+        pixels = np.stack([np.broadcast_to(image, (*image.shape[:2], channels)) for image in images])  # (2, H, W, C)
+        answer = self.network.motion(pixels, block.astype(np.float32), pair.interval_s)
+        visual, inertial = answer.attention.tolist()
+        return RelativeMotion(self._from_view(decode_motion(answer.motion.astype(np.float64)), pair), visual, inertial)
 
     def _images(self, pair: FramePair) -> tuple[ImageArray, ImageArray]:
         """What the network sees of a pair: both images in the level axes of the second."""
@@ -123,44 +109,4 @@ class NetworkEstimator:
 
     def warm_up(self) -> None:
         """Run once on blank input, so that the first real pair does not pay for allocation and kernel selection."""
-        size = (self.config.image_height_px, self.config.image_width_px)
-        with torch.inference_mode():
-            images = torch.zeros(1, 2, self.config.image_channels, *size, dtype=torch.uint8, device=self.device)
-            self._model(images, torch.zeros(1, 1, 11, 6, device=self.device))
-
-
-def choose_device(name: str) -> torch.device:
-    """'auto', 'cpu', 'cuda' (or 'cuda:1'): auto is CUDA where there is one. Raises ModelError without the one named."""
-    if name == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    if name.startswith('cuda') and not torch.cuda.is_available():
-        raise ModelError('device is cuda, but PyTorch finds no CUDA GPU here. Set device to auto or cpu.')
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ModelError(f'device {name!r} is unknown. Use auto, cuda or cpu.') from error
-    if device.type not in ('cpu', 'cuda'):
-        raise ModelError(f'device {name!r} is not supported. Use auto, cuda or cpu.')
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f'device is {name}, but PyTorch finds {torch.cuda.device_count()} CUDA GPUs, counted from 0.')
-    return device
-
-
-def load_estimator(
-    model: Path | None = None, device: str = 'auto', threads: int = 1
-) -> NetworkEstimator | RoadNetworkEstimator:
-    """The estimator of a model file; None: the shipped default, or, where none is shipped, untrained weights.
-
-    `threads` is how many CPU threads PyTorch takes, in this whole process. One is enough for a frame pair, and with
-    more a frame takes several times as long as soon as another program wants the cores. Raises ModelError.
-    """
-    torch.set_num_threads(threads)
-    chosen = choose_device(device)
-    path = model or default_model_path()
-    if path is None:
-        return NetworkEstimator(untrained_model('ca_a'), chosen, 'ca_a', trained=False)
-    if is_road_file(path):
-        road, card = load_road(path)
-        return RoadNetworkEstimator(road, f'{road.config.name} ({road_hash(road)})', card.trained, card.noise)
-    network, card = load_model(path)
-    return NetworkEstimator(network, chosen, network.config.name, card.trained, card.noise)
+        self.network.warm_up()

@@ -1,4 +1,4 @@
-"""The estimators there are, by name. PyTorch is imported for the network only."""
+"""The estimators there are, by name. What runs a network is imported for the network only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from atvio_ros.odometry.road_estimator import RoadEstimator
 ESTIMATORS = ('road', 'network')
 
 
-def choose_estimator(kind: str = '', model: Path | None = None, device: str = 'auto', threads: int = 1) -> Estimator:
+def choose_estimator(
+    kind: str = '', model: Path | None = None, device: str = 'auto', threads: int = 1, backend: str = 'auto'
+) -> Estimator:
     """`road` or `network`; '' takes the network where a model file is named and the road otherwise.
 
-    The network without a model file is the shipped one. Raises SettingsError on another kind, or on a model file for
-    the road, and ModelError as load_estimator.
+    The network without a model file is the shipped one; `device`, `threads` and `backend` are its alone. Raises
+    SettingsError on another kind, or on a model file for the road, and what load_network raises.
     """
     if kind not in ('', *ESTIMATORS):
         raise SettingsError(f'estimator must be {" or ".join(ESTIMATORS)}, not {kind!r}.')
@@ -23,6 +25,6 @@ def choose_estimator(kind: str = '', model: Path | None = None, device: str = 'a
         raise SettingsError('The road estimator takes no model file. Leave the model out, or choose network.')
     if kind == 'road' or (not kind and model is None):
         return RoadEstimator()
-    from atvio_ros.odometry.estimator import load_estimator
+    from atvio_ros.odometry.loading import load_network
 
-    return load_estimator(model, device, threads)
+    return load_network(model, device, threads, backend)

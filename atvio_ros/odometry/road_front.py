@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from atvio_ros.network.road_config import RoadConfig
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews, within_reach
-from atvio_ros.network.road_network import AROUND, LEVEL_SIZE, SCALARS, RoadInputs
+from atvio_ros.network.road_config import AROUND, LEVEL_SIZE, SCALARS, RoadConfig
 from atvio_ros.odometry.older_images import OlderImages
-from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, RoadDrawer
+from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, RoadDrawer, RoadGrid
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
 from atvio_ros.road.felt_speed import FeltSpeed, FeltSpeedFilter, FeltSpeedSettings
@@ -44,13 +42,17 @@ class RoadStep:
     seen: bool  # whether road was in view at all
 
 
+# Views of a pair and their grid -> log-likelihoods of shifts, and which of them are in view, each (B, S).
+Match = Callable[[DrawnPair, RoadGrid], tuple[Values, Values]]
+
+
 class RoadFront:
     """Matcher and filter on one robot, with the memory that they have."""
 
-    def __init__(self, sight: Sight, matcher: RoadMatcher) -> None:
+    def __init__(self, sight: Sight, config: RoadConfig, match: Match) -> None:
         self._sight = sight
-        self._matcher = matcher
-        self._config: RoadConfig = matcher.config
+        self._match = match
+        self._config = config
         self._drawer: RoadDrawer | None = None  # made with the first pair: the images tell where the road begins
         settings = FeltSpeedSettings(trust=self._config.trust, felt_sigma=self._config.felt_sigma)
         self._filter = FeltSpeedFilter(sight.camera_height, settings)
@@ -64,7 +66,6 @@ class RoadFront:
         self._older.reset()
         self._speed: float | None = None
 
-    @torch.inference_mode()
     def step(self, pair: FramePair) -> RoadStep:
         """Take the next pair, whose geometry must be known. Raises ImuError on unusable readings."""
         geometry = pair.geometry
@@ -73,7 +74,6 @@ class RoadFront:
         block[:, :3] += geometry.gyro_correction
         return self.step_from(pair, geometry, block)
 
-    @torch.inference_mode()
     def step_from(self, pair: FramePair, geometry: PairGeometry, block: FloatArray) -> RoadStep:
         """As `step`, from IMU readings (11, 6) in base axes."""
         if self._drawer is None:
@@ -85,9 +85,9 @@ class RoadFront:
             pair, geometry.R_previous_current, self._speed, config.backward * drawer.cell
         )
         drawn = drawer.draw(older.image, pair.current.image, R_older_newest, geometry.R_image_level)
-        matched, present = self._matcher(as_batch([drawn], [drawer]))
+        matched, present = self._match(drawn, drawer)
         expected = config.forward if self._speed is None else (self._speed * span_s + MARGIN_H) / drawer.cell
-        curves = within_reach(matched, present, config.backward, torch.tensor([expected]))[0].numpy()  # (B, S)
+        curves = _within_reach(matched, present, config.backward, expected)  # (B, S)
         texture = float(np.sqrt(np.mean(np.square(drawn.newer))))
         seen = texture > _TEXTURE
         shifts: FloatArray = np.asarray(drawer.cell * np.arange(-config.backward, config.forward + 1), np.float64)
@@ -205,29 +205,9 @@ def _sigma(way: float, along: float, geometry: PairGeometry) -> Values:
     )
 
 
-def as_batch(drawn: list[DrawnPair], drawers: list[RoadDrawer]) -> RoadViews:
-    """Drawn pairs, each with what drew it, as the matcher takes them."""
-
-    def tensor(arrays: list[NDArray[np.float64]] | list[Values]) -> torch.Tensor:
-        return torch.from_numpy(np.stack(arrays).astype(np.float32, copy=False))
-
-    return RoadViews(
-        tensor([pair.older for pair in drawn]),
-        tensor([pair.newer for pair in drawn]),
-        tensor([pair.seen for pair in drawn]),
-        tensor([drawer.bands for drawer in drawers]),
-        tensor([drawer.depth for drawer in drawers]),
-        tensor([np.array(drawer.cell) for drawer in drawers]),
-    )
-
-
-def as_inputs(steps: list[RoadStep]) -> RoadInputs:
-    """T steps of one drive as a batch of one."""
-    return RoadInputs(
-        torch.from_numpy(np.stack([step.curves for step in steps]))[None],
-        torch.from_numpy(np.stack([step.scalars for step in steps]))[None],
-        torch.from_numpy(np.stack([step.imu for step in steps]))[None],
-        torch.from_numpy(np.stack([step.views for step in steps]))[None],
-        torch.tensor([[step.way for step in steps]], dtype=torch.float32),
-        torch.from_numpy(np.stack([step.sigma for step in steps]))[None],
-    )
+def _within_reach(curves: Values, present: Values, backward: int, needed: float) -> Values:
+    """As network/road_matching.py, of one pair: curves (B, S) without those of bands that cannot show a shift."""
+    reach = (present * np.arange(curves.shape[1])).max(axis=1) - backward  # (B,)
+    kept = reach >= np.float32(needed)
+    kept[0] = True
+    return np.asarray(curves * kept[:, None], dtype=np.float32)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
-import torch
 
 from atvio_ros.geometry import transform
 from atvio_ros.motion_noise import MotionNoise
-from atvio_ros.network.lstm import LstmState
-from atvio_ros.network.road_config import BANDS
-from atvio_ros.network.road_matching import RoadViews
-from atvio_ros.network.road_network import RoadNetwork, RoadOutput
-from atvio_ros.odometry.road_front import RoadFront, RoadStep, as_inputs
+from atvio_ros.odometry.networks import RoadAnswer, RoadWeights
+from atvio_ros.odometry.road_front import RoadFront
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion
@@ -31,18 +25,20 @@ class RoadNetworkEstimator:
     image_size_px = (0, 0)  # it takes no scaled images
     undoes_lags = True
 
-    def __init__(self, model: RoadNetwork, name: str, trained: bool, noise: MotionNoise | None = None) -> None:
-        self.model = model.eval()
-        self.name = name if trained else f'{name}, UNTRAINED random weights'
+    def __init__(self, network: RoadWeights, trained: bool, noise: MotionNoise | None = None) -> None:
+        self.network = network
+        self.name = f'{network.config.name} ({network.digest})' + ('' if trained else ', UNTRAINED random weights')
         self.trained = trained
         self.noise = noise or MotionNoise()
-        self.device = torch.device('cpu')
+
+    @property
+    def device(self) -> object:
+        """See pipeline.Estimator."""
+        return self.network.device
 
     def warm_up(self) -> None:
-        """Run once on blank input, so that the first real pair does not pay for allocation."""
-        config = self.model.config
-        with torch.inference_mode():
-            self.model.matcher(blank_views(config.rows, config.columns))
+        """See pipeline.Estimator."""
+        self.network.warm_up()
 
     def remark(self, rig: Rig) -> str | None:
         """See pipeline.Estimator: it was trained for no robot in particular."""
@@ -51,47 +47,45 @@ class RoadNetworkEstimator:
     def on_robot(self, rig: Rig, sight: Sight | None) -> RoadNetworkOdometry:
         """See pipeline.Estimator."""
         assert sight is not None  # assemble makes one for every estimator with a view
-        return RoadNetworkOdometry(copy.deepcopy(self.model), sight)
+        return RoadNetworkOdometry(self.network.fresh(), sight)
 
 
 class RoadNetworkOdometry:
     """The network on one robot. Rotation is the gyro's, corrected by its bias as far as images show it."""
 
-    def __init__(self, model: RoadNetwork, sight: Sight) -> None:
-        self._model = model
+    def __init__(self, network: RoadWeights, sight: Sight) -> None:
+        self._network = network
         self._sight = sight
-        self._front = RoadFront(sight, model.matcher)
+        self._front = RoadFront(sight, network.config, network.match)
         self.reset()
 
     def reset(self) -> None:
         """Forget the pairs before."""
         self._front.reset()
-        self._state: LstmState | None = None
+        self._network.reset()
         self._unseen_s = 0.0
 
-    @torch.inference_mode()
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Motion of the images' axes over one pair, whose geometry must be known."""
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
         step = self._front.step(pair)
-        output = self._model(as_inputs([step]), self._state)
-        self._state = output.state
+        answer = self._network.weigh(step)
         self._unseen_s = 0.0 if step.seen else self._unseen_s + pair.interval_s
-        return self._motion(output, geometry, step)
+        return self._motion(answer, geometry)
 
-    def _motion(self, output: RoadOutput, geometry: PairGeometry, step: RoadStep) -> RelativeMotion:
-        height, config = self._sight.camera_height, self._model.config
-        t_level = height * output.motion[0, 0].numpy().astype(np.float64)  # (3,) m
-        sigma = height * np.exp(output.log_sigma[0, 0].numpy().astype(np.float64)) * config.sigma_scale
+    def _motion(self, answer: RoadAnswer, geometry: PairGeometry) -> RelativeMotion:
+        height, config = self._sight.camera_height, self._network.config
+        t_level = height * answer.motion.astype(np.float64)  # (3,) m
+        sigma = height * np.exp(answer.log_sigma.astype(np.float64)) * config.sigma_scale
         R_previous_level = geometry.R_previous_current @ geometry.R_image_level
         covariance = np.zeros((6, 6))
         covariance[:3, :3] = R_previous_level @ np.diag(config.errors_last * sigma**2) @ R_previous_level.T
-        attention = output.attention[0, 0].numpy()  # of road, perspective, inertial, direction
+        seen = answer.attention[:2]  # of road and perspective
         return RelativeMotion(
             transform(geometry.R_previous_current, R_previous_level @ t_level),
-            attention_visual=float(np.nanmean(attention[:2])) if np.isfinite(attention[:2]).any() else float('nan'),
-            attention_inertial=float(attention[2]),
+            attention_visual=float(np.nanmean(seen)) if np.isfinite(seen).any() else float('nan'),
+            attention_inertial=float(answer.attention[2]),
             covariance=covariance,
             warnings=self._warnings(t_level, sigma),
         )
@@ -106,9 +100,3 @@ class RoadNetworkOdometry:
         elif sigma[2] > DOUBTFUL * max(abs(t_level[2]), 0.05):
             words.append('the speed over the road is not clear: it has little texture, or the view is blocked')
         return tuple(words)
-
-
-def blank_views(rows: int, columns: int) -> RoadViews:
-    """Views of nothing, for warming up."""
-    blank, count = torch.zeros(1, rows, columns), len(BANDS)
-    return RoadViews(blank, blank, blank, torch.ones(1, count, rows), torch.ones(1, count), torch.full((1,), 0.02))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -28,6 +29,14 @@ class DrawnPair:
     older: Values  # band-passed grey levels, 0 where nothing is seen
     newer: Values
     seen: Values  # 1 where the newer view shows something
+
+
+class RoadGrid(Protocol):
+    """What the matcher wants to know of the views of a robot."""
+
+    cell: float  # length of a cell [camera heights]
+    depth: FloatArray  # (B,) middle of each band [camera heights]
+    bands: Values  # (B, Z) 1 in the rows of a band
 
 
 class RoadDrawer:

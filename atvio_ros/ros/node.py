@@ -1,6 +1,6 @@
 """atvio_node: the lifecycle around the odometry, and the process it runs in. What it does when active: session.py.
 
-PyTorch is imported by configuring, if at all: until then the node is small, and answers at once.
+PyTorch or ONNX Runtime is imported by configuring, if at all: until then the node is small, and answers at once.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ def load_estimator(parameters: NodeParameters) -> Estimator:
 
     model = Path(parameters.model) if parameters.model else None
     try:
-        estimator = choose_estimator(parameters.estimator, model, parameters.device, parameters.inference_threads)
-    except ModuleNotFoundError as error:  # PyTorch comes from pip, and only networks need it
+        estimator = choose_estimator(
+            parameters.estimator, model, parameters.device, parameters.inference_threads, parameters.backend
+        )
+    except ModuleNotFoundError as error:  # what runs networks comes from pip, and nothing else needs it
         if words := missing_package(error):
             raise NodeError(f'{words}. Or set estimator to road, which needs none.') from error
         raise

@@ -51,12 +51,17 @@ class NodeParameters:
         read_only=True,
     )  # fmt: skip
     model: str = setting(
-        '', 'Model file (.safetensors) of the network; empty: the shipped one, where estimator is network.',
+        '', 'Model file (.safetensors or .onnx) of the network; empty: the shipped one, where estimator is network.',
         read_only=True,
     )  # fmt: skip
     device: str = setting(
         'auto', 'Where the network runs; auto takes CUDA if there is one.',
         choices=('auto', 'cuda', 'cpu'), read_only=True,
+    )  # fmt: skip
+    backend: str = setting(
+        'auto', 'What runs the network; auto is onnxruntime for an ONNX file, or with one beside the model file, else '
+        'torch (performance.md).',
+        choices=('auto', 'torch', 'onnxruntime'), read_only=True,
     )  # fmt: skip
     inference_threads: int = setting(
         1, 'CPU threads of the network. More help on idle cores only: on busy ones they wait for each other.',

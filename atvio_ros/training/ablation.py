@@ -15,7 +15,7 @@ from atvio_ros.errors import BagError, SettingsError
 from atvio_ros.evaluation.bags import bag_names, evaluate_bag
 from atvio_ros.evaluation.report import results_as_dict, to_json
 from atvio_ros.files import write_text
-from atvio_ros.odometry.estimator import load_estimator
+from atvio_ros.odometry.loading import load_network
 from atvio_ros.training.callbacks import Progress
 from atvio_ros.training.checkpoint_files import LAST
 from atvio_ros.training.settings import TrainSettings, differences, load_settings, may_change, plain
@@ -148,7 +148,7 @@ def figures_on_bags(model: Path, folder: Path, names: Sequence[str], bags: Seque
 
     Raises SettingsError if a bag has too little ground truth.
     """
-    estimator = load_estimator(model)
+    estimator = load_network(model)
     results = {}
     for name, bag in zip(names, bags, strict=True):
         result = evaluate_bag(bag, folder / name, estimator)

@@ -15,7 +15,7 @@ from torch import Tensor
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_matching import RoadMatcher, RoadViews, joint_likelihood, within_reach
 from atvio_ros.odometry.older_images import MOST_SPAN_S, WANTED_SHIFT_H
-from atvio_ros.odometry.road_front import as_batch
+from atvio_ros.odometry.road_torch import as_batch
 from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, RoadDrawer
 from atvio_ros.settings import setting
 from atvio_ros.training.road_drives import RoadDrive

@@ -14,7 +14,8 @@ from torch.nn.functional import huber_loss
 
 from atvio_ros.network.road_matching import RoadMatcher
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork, RoadOutput
-from atvio_ros.odometry.road_front import RoadFront, as_inputs
+from atvio_ros.odometry.road_front import RoadFront
+from atvio_ros.odometry.road_torch import as_inputs, matching
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_settings import WindowStage
 from atvio_ros.types import CameraFrame, FramePair, ImuWindow, PairGeometry
@@ -38,7 +39,7 @@ class RecordedDrive:
 def record(drive: RoadDrive, matcher: RoadMatcher) -> RecordedDrive:
     """Run road branch and filter over a drive, as the odometry does."""
     table, sequence = drive.table, drive.sequence
-    front = RoadFront(drive.sight, matcher.eval())
+    front = RoadFront(drive.sight, matcher.config, matching(matcher))
     steps = []
     for k, newer in enumerate(table.newer.tolist()):
         previous, current = (

@@ -1,0 +1,67 @@
+"""Names and sizes of what goes into and comes out of exported networks. All sizes are fixed: one pair at a time.
+
+The memory of the LSTM goes in as `hidden` and `cell` and comes out as `next_hidden` and `next_cell`. An input that a
+variant has no use for is not in its graph. All are float32 but images, which are uint8.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atvio_ros.network.config import AtvioConfig
+from atvio_ros.network.road_config import AROUND, BANDS, LEVEL_SIZE, SCALARS, RoadConfig
+from atvio_ros.preprocessing import IMU_SAMPLES
+
+OPSET = 17
+COLOURS = 3  # of images, whatever the network takes: grey ones are repeated
+PAIR_OUTPUTS = ('motion', 'attention', 'next_hidden', 'next_cell')
+MATCHER_OUTPUTS = ('curves', 'present')
+ROAD_OUTPUTS = ('motion', 'log_sigma', 'attention', 'next_hidden', 'next_cell')
+
+
+def pair_inputs(config: AtvioConfig) -> dict[str, tuple[int, ...]]:
+    """Of a network of the paper."""
+    memory = (config.lstm_layers, 1, config.lstm_hidden)
+    inputs = {
+        'images': (1, 2, COLOURS, config.image_height_px, config.image_width_px),  # uint8
+        'imu': (1, 1, IMU_SAMPLES, 6),  # rad/s, m/s^2
+        'interval_s': (1, 1),
+        'hidden': memory,
+        'cell': memory,
+    }
+    if config.rotation == 'gyro_residual':
+        inputs |= {'R_camera_imu': (3, 3), 'gyro_bias': (3,)}
+    return inputs
+
+
+def matcher_inputs(config: RoadConfig) -> dict[str, tuple[int, ...]]:
+    """Of the road branch of the network `road`; see RoadViews in road_matching.py."""
+    view, bands = (1, config.rows, config.columns), len(BANDS)
+    return {
+        'older': view,
+        'newer': view,
+        'seen': view,
+        'bands': (1, bands, config.rows),
+        'depth': (1, bands),
+        'cell': (1,),
+    }
+
+
+def road_inputs(config: RoadConfig) -> dict[str, tuple[int, ...]]:
+    """Of the rest of the network `road`; see RoadInputs in road_network.py."""
+    memory = (1, 1, config.hidden)
+    return {
+        'curves': (1, 1, len(BANDS), AROUND),
+        'scalars': (1, 1, SCALARS),
+        'imu': (1, 1, IMU_SAMPLES, 6),
+        'views': (1, 1, 2, *LEVEL_SIZE),  # uint8
+        'way': (1, 1),
+        'sigma': (1, 1, 3),
+        'hidden': memory,
+        'cell': memory,
+    }
+
+
+def matcher_path(path: Path) -> Path:
+    """Where the road branch of a network `road` lies whose rest is in `path`."""
+    return path.with_name(f'{path.stem}.matcher{path.suffix}')
