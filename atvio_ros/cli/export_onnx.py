@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out', type=Path, required=True, metavar='FILE.onnx', help='what to write; a network road adds a second file'
     )
     parser.add_argument(
-        '--bag', type=Path, help='drive over which ONNX Runtime is compared with PyTorch (default: one that is made up)'
+        '--bag',
+        type=Path,
+        metavar='BAG',
+        help='drive over which ONNX Runtime is compared with PyTorch (default: one that is made up)',
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object instead of words')
     common.add_rig_options(parser)

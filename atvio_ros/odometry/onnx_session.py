@@ -19,7 +19,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 _MOST_BYTES = 1 << 30  # our largest variant is 40 MB
 _CUDA = 'CUDAExecutionProvider'
-_TYPES = {'tensor(float)': np.dtype(np.float32), 'tensor(uint8)': np.dtype(np.uint8)}
+_TYPES: dict[str, np.dtype[Any]] = {'tensor(float)': np.dtype(np.float32), 'tensor(uint8)': np.dtype(np.uint8)}
 _FAILURES = (  # what ONNX Runtime raises; they have no class in common
     states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NotImplemented,
     states.NoSuchFile, states.NoModel, states.EngineError, states.RuntimeException, states.EPFail, RuntimeError,
