@@ -10,7 +10,7 @@ DRIVE := output/drive
 # Nodes of demos and tests stay on this machine.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup setup-dev demo test test-oldest lint clean
+.PHONY: help setup setup-dev demo test test-oldest lint docs release clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -39,5 +39,11 @@ lint: setup-dev  ## ruff and mypy
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
+docs: setup-dev  ## the manual as a site, in site/; fails on a broken link
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
+
+release: setup-dev  ## check versions, changelog and wheel, and run it from an empty environment
+	@$(VENV)/bin/python scripts/release.py
+
 clean:  ## remove the set-up and all output
-	rm -rf $(VENV) $(VENV_OLDEST) output
+	rm -rf $(VENV) $(VENV_OLDEST) output site dist build
