@@ -114,7 +114,7 @@ def test_pip_installs_what_the_page_is_made_of():
     ]
     folder = ROOT / 'atvio_ros' / 'evaluation'
     installed = set(folder.glob(pattern))
-    used = {view_page.ASSETS / name for name in (*view_page.SCRIPTS, 'view.html', 'page.css', 'uPlot.min.css')}
+    used = {view_page.ASSETS / name for name in (*view_page.SCRIPTS, 'view.html', 'index.html', 'page.css')}
     assert used <= installed == {path for path in (folder / 'page').rglob('*') if path.is_file()}
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from samples.view_folders import write_run
 
+from atvio_ros.evaluation.index_page import write_index
+
 playwright = pytest.importorskip(
     'playwright.sync_api', reason='playwright is not installed: `make setup-dev` brings it'
 )
@@ -42,8 +44,8 @@ def opened(browser):
     page.on('pageerror', lambda error: wrong.append(str(error)))
     page.on('request', lambda request: wrong.append(request.url) if request.url.startswith('http') else None)
 
-    def open_at(folder, fragment=''):
-        page.goto((folder / 'view.html').resolve().as_uri() + fragment)
+    def open_at(folder, fragment='', name='view.html'):
+        page.goto((folder / name).resolve().as_uri() + fragment)
         page.wait_for_selector('body[data-ready=yes]', timeout=20_000)
         return page
 
@@ -123,3 +125,13 @@ def test_text_of_others_runs_nothing(opened, tmp_path):
     page = opened(write_run(tmp_path / 'run', 20, name=evil, warning=evil), '#t=2')
     assert page.inner_text('#name') == evil
     assert page.get_attribute('body', 'data-evil') is None
+
+
+def test_the_page_of_several_drives_leads_to_each(opened, tmp_path):
+    write_run(tmp_path / 'bend #1', 20, name='bend #1')
+    write_index(tmp_path, ['bend #1'], {}, {'model': 'road'})
+    page = opened(tmp_path, name='index.html')
+    assert not page.locator('#picture').count()
+    page.click('a')
+    page.wait_for_selector('body[data-ready=yes][data-row]', timeout=20_000)
+    assert page.inner_text('#name') == 'bend #1'

@@ -13,10 +13,14 @@ from samples.view_folders import estimates, trajectory, write_run
 from atvio_ros.cli.main import main
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.evaluation import view_data
+from atvio_ros.evaluation.index_page import write_index
+from atvio_ros.evaluation.metrics import evaluate
+from atvio_ros.evaluation.several import compare_drives
 from atvio_ros.evaluation.view_data import read_view
 from atvio_ros.evaluation.view_page import page
 from atvio_ros.evaluation.view_pictures import MOST, ViewPictures, read_pictures, write_pictures
 from atvio_ros.timeline import COLUMNS, read_timeline, timeline_of, write_timeline
+from atvio_ros.trajectory_files import read_kitti_poses
 
 FRAMES = 150
 
@@ -159,3 +163,25 @@ def test_an_archive_that_is_not_of_small_jpegs_is_refused(tmp_path):
 def test_the_timeline_of_a_run_is_its_trajectory(folder):
     made = trajectory(estimates(FRAMES, attention=True))
     np.testing.assert_allclose(read_timeline(folder / 'timeline.csv').poses, made.poses[1:], atol=1e-6)
+
+
+def test_several_drives_have_a_page_with_their_figures_beside_the_papers(tmp_path):
+    results = {name: write_report_of(tmp_path / name, frames) for name, frames in (('a long one', 150), ('short', 60))}
+    compare_drives(tmp_path, results, 'road')
+    index = write_index(tmp_path, [*results, 'no truth'], results, {'model': 'road'})
+    data = data_of(index.read_text())
+    assert data['links'] == ['a%20long%20one/view.html', 'short/view.html', 'no%20truth/view.html']
+    assert [row[0] for row in data['rows']] == ['a long one', 'short', 'no truth', 'average']
+    assert data['rows'][0][1] == f'{results["a long one"].t_rel:.2f}'
+    assert data['rows'][1][1] == '-'
+    assert data['rows'][1][4] == f'{results["short"].short[0].t_rel:.2f}'
+    assert ['ca_a', '4.80', '2.65'] in data['paper']
+    assert 'KITTI' in data['note']
+    assert 'other drives' in data['note']
+    assert data['picture'].startswith('data:image/png;base64,')
+
+
+def write_report_of(folder, frames):
+    write_run(folder, frames, name=folder.name)
+    poses = [read_kitti_poses(folder / f'{kind}.kitti.txt') for kind in ('truth', 'estimate')]
+    return evaluate(*poses)

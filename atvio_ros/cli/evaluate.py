@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate each bag, then write and print all figures together."""
     from rich.console import Console
 
+    from atvio_ros import __version__
     from atvio_ros.evaluation.bags import bag_names, evaluate_bag
+    from atvio_ros.evaluation.index_page import write_index
     from atvio_ros.evaluation.report import results_as_dict, results_table, to_json
     from atvio_ros.evaluation.several import compare_drives
     from atvio_ros.files import write_text
@@ -64,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     text = to_json(results_as_dict(results, made_by))
     write_text(arguments.out / 'result.json', text)
     compare_drives(arguments.out, results, estimator.name)
+    index = write_index(arguments.out, names, results, {**made_by, 'atvio_ros': __version__})
     if arguments.json:
         print(text, end='')
         return
@@ -72,6 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, result in results.items():
         for remark in result.remarks():
             notes.print(f'{name}: {remark}')
+    print(f'To look at the drives, open {index} in a browser')
     print(
         f'Figures are in {arguments.out / "result.json"}, trajectories and pictures beside it in a folder for each bag'
     )

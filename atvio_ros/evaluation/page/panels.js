@@ -4,7 +4,7 @@
 const ESTIMATE = '#0072b2', TRUE = '#8a8f98', ROAD = '#d55e00', OTHER = '#009e73', PANEL_HEIGHT = 190;
 const DEGREE = 180 / Math.PI;
 
-/** What there is to draw: [title, unit, lines], a line being { label, colour, values, sigma?, smallest? }. */
+/** What there is to draw: [title, unit, smallest span, lines, from 0 to 1 or 100 %], a line being { label, colour, values, sigma?, smallest? }. */
 function curves(data) {
   const v = data.values, truth = data.truth || {};
   const degrees = values => values && values.map(each => each === null ? null : each * DEGREE);
@@ -35,15 +35,15 @@ function curves(data) {
       { label: 'way right of it', colour: OTHER, values: degrees(v.travel_yaw) },
     ]],
     ['turn rate', 'deg/s', 2, [{ label: 'about z', colour: ESTIMATE, values: degrees(v.yaw_rate) }]],
-    ['patches of road that agree', '%', 100, [{ label: 'agree', colour: ROAD, values: percent(v.road_support) }]],
+    ['patches of road that agree', '%', 100, [{ label: 'agree', colour: ROAD, values: percent(v.road_support) }], true],
     ['attention', '', 1, [
       { label: 'vision', colour: ESTIMATE, values: v.attention_visual },
       { label: 'inertia', colour: ROAD, values: v.attention_inertial },
-    ]],
+    ], true],
     ['uncertainty of the position', 'm', 0.1, [
       { label: 'sigma', colour: OTHER, values: v.error ? undefined : root(both) },
     ]],
-  ].map(([title, unit, smallest, lines]) => ({ title, unit, smallest, lines: lines.filter(line => line.values) }))
+  ].map(([title, unit, smallest, lines, share]) => ({ title, unit, smallest, share, lines: lines.filter(line => line.values) }))
     .filter(panel => panel.lines.length);
 }
 
@@ -57,7 +57,7 @@ function makePanels(holder, data, onSeek) {
   };
 }
 
-function makePanel(holder, t, { title, unit, smallest, lines }, onSeek) {
+function makePanel(holder, t, { title, unit, smallest, share, lines }, onSeek) {
   const box = element('div', undefined, 'panel'), head = element('h2', title);
   head.append(element('small', unit));
   box.append(head);
@@ -77,6 +77,7 @@ function makePanel(holder, t, { title, unit, smallest, lines }, onSeek) {
   }
   const range = (u, low, high) => {
     if (low === null || low === undefined) return [0, smallest];
+    if (share) return [0, 1.05 * smallest];
     const middle = (low + high) / 2, half = Math.max((high - low) / 2, smallest / 2) * 1.08;
     return low >= 0 && low <= 1.2 * half ? [0, Math.max(high * 1.08, smallest)] : [middle - half, middle + half];
   };
