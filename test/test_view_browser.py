@@ -86,8 +86,7 @@ def test_it_plays_and_ends(opened, folder):
     assert float(page.get_attribute('body', 'data-time')) == pytest.approx(13.5)
     page.select_option('#rate', '20')
     page.click('#play')
-    page.wait_for_function(f'document.body.dataset.row == {FRAMES - 1}', timeout=20_000)
-    page.wait_for_function("document.getElementById('play').textContent == '\u25b6'", timeout=20_000)
+    page.wait_for_selector(f'body[data-row="{FRAMES - 1}"][data-playing=no]', timeout=20_000)
 
 
 def test_a_click_on_the_map_or_a_panel_goes_there(opened, folder):

@@ -80,6 +80,7 @@
   function play(on) {
     if (on && time >= last) seek(0);
     playing = on;
+    document.body.dataset.playing = on ? 'yes' : 'no';
     at('play').textContent = on ? '\u23f8' : '\u25b6';
     before = performance.now();
     if (on) requestAnimationFrame(step);
