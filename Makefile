@@ -21,7 +21,7 @@ setup:  ## .venv with ROS 2 from PyPI and this package
 setup-dev:  ## the same, with test tools
 	@$(PYTHON) pypi_ros/setup.py --venv $(VENV) --dev
 
-demo: setup  ## a drive through the real node over DDS: trajectory, plots, bag (BAG=... for a bag of yours)
+demo: setup  ## a drive through the real node over DDS: a page to look at, trajectory, plots, bag (BAG=... for a bag of yours)
 	@test -n '$(BAG)' -o -d '$(DRIVE)' || echo 'demo: rendering a drive of 250 m'
 	@test -n '$(BAG)' -o -d '$(DRIVE)' || $(VENV)/bin/atvio synthesize --out '$(DRIVE)' --seed 7 --length 250
 	@echo 'demo: playing it to atvio_node over DDS, in real time'

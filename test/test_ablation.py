@@ -14,8 +14,9 @@ from atvio_ros.network.config import VARIANTS
 
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
 
+from atvio_ros.evaluation.paper import PAPER
 from atvio_ros.training import ablation
-from atvio_ros.training.ablation import PAPER, Row, ablation_table, rows_as_dict, run_ablation
+from atvio_ros.training.ablation import Row, ablation_table, rows_as_dict, run_ablation
 from atvio_ros.training.quiet import quiet_lightning
 
 RECIPE = {

@@ -15,6 +15,7 @@ from samples.road_bags import write_road
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.writer import BagWriter
+from atvio_ros.timeline import read_timeline
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
 
 FRAMES = 12
@@ -54,6 +55,16 @@ def test_node_and_offline_run_agree_frame_by_frame_at_every_rate(estimator, rate
     assert len(read_kitti_poses(tmp_path / 'replay' / 'estimate.kitti.txt')) == FRAMES
     for name in ('estimate.tum', 'truth.tum', 'truth.kitti.txt', 'trajectory.png', 'result.json', 'odometry.mcap'):
         assert (tmp_path / 'replay' / name).stat().st_size > 0
+
+    offline_rows, rows = (read_timeline(tmp_path / name / 'timeline.csv') for name in ('run', 'replay'))
+    np.testing.assert_array_equal(rows.stamps_ns, offline_rows.stamps_ns)
+    for name in ('speed', 'speed_sigma', 'yaw_rate', 'cov_xx', 'yaw_sigma', 'attention_visual'):
+        np.testing.assert_allclose(rows.values[name], offline_rows.values[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    if estimator == 'road':
+        for name in ('travel_pitch', 'travel_yaw', 'travel_sigma'):
+            np.testing.assert_allclose(rows.values[name], offline_rows.values[name], atol=2e-3, err_msg=name)
+    assert set(rows.states) <= {'tracking', 'degraded', 'stationary'}
+    assert (tmp_path / 'replay' / 'view.html').stat().st_size > 100_000
 
     with BagReader(tmp_path / 'replay' / 'odometry.mcap') as recorded:  # what RViz and Foxglove open
         counts = {topic: recorded.count(topic) for topic in ('/odometry', '/tf', '/ground_truth/odometry')}

@@ -38,9 +38,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Train and evaluate what is not done yet, then print the table."""
     from rich.console import Console
 
+    from atvio_ros.evaluation.paper import PAPER
     from atvio_ros.evaluation.report import to_json
     from atvio_ros.files import write_text
-    from atvio_ros.training.ablation import PAPER, VALIDATION, ablation_table, rows_as_dict, run_ablation
+    from atvio_ros.training.ablation import VALIDATION, ablation_table, rows_as_dict, run_ablation
     from atvio_ros.training.quiet import quiet_lightning
     from atvio_ros.training.settings import load_settings, to_yaml
     from atvio_ros.training.train import Hardware

@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.errors import NodeError
     from atvio_ros.evaluation.run import copy_reference, run_notes, summary_line
     from atvio_ros.evaluation.scene import DebugPictures, write_scene
+    from atvio_ros.evaluation.view_pictures import Artist, ViewPictures
     from atvio_ros.odometry.pipeline import assemble
 
     if arguments.rate < 0.0:
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     _set_up_middleware()
     estimator = common.chosen_estimator(arguments)  # refuses a bad model before anything starts
     try:
+        from atvio_ros.ros.recorded_timeline import recorded_timeline
         from atvio_ros.ros.replay import replay
     except ImportError as error:
         raise NodeError(
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
             'device': arguments.device,
             'backend': arguments.backend,
         }
-        pictures = DebugPictures()
+        shown, seen = DebugPictures(), ViewPictures()
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')
             done = replay(
@@ -74,12 +76,12 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.out / 'node.log',
                 arguments.rate,
                 lambda answered: progress.update(task, completed=answered),
-                pictures,
+                Artist('', shown, seen),
             )
         with BagWriter(arguments.out / 'odometry.mcap', single_file=True) as writer:
             copy_reference(reader, writer)
             done.recording.write(writer)
-            write_scene(writer, reader, robot.rig, done.trajectory, pictures)
+            write_scene(writer, reader, robot.rig, done.trajectory, shown)
     status = done.recording.status
     counts = status.images_received, status.imu_received
     notes = run_notes(arguments.bag, estimator, robot, *counts, done.recording.dropped)
@@ -89,7 +91,17 @@ def run(arguments: argparse.Namespace) -> None:
             f'The player waited {done.waited_s:.1f} s for the node, which does not keep up with --rate '
             f'{arguments.rate:g} on this machine.'
         )
-    common.show_result(arguments, done.trajectory, truth, robot.rig.T_base_camera, notes, lines)
+    timeline = recorded_timeline(done.recording, robot.rig.expected_direction)
+    common.show_result(
+        arguments,
+        done.trajectory,
+        truth,
+        robot.rig.T_base_camera,
+        notes,
+        lines,
+        timeline=timeline,
+        pictures=seen.kept,
+    )
 
 
 def _set_up_middleware() -> None:

@@ -45,7 +45,8 @@ class Recording:
     odometry: list[tuple[int, bytes]] = field(default_factory=list)  # header stamp [ns], CDR
     transforms: list[bytes] = field(default_factory=list)
     pictures: Pictures | None = None
-    status: OdometryStatus = field(default_factory=OdometryStatus)
+    status: OdometryStatus = field(default_factory=OdometryStatus)  # the newest
+    statuses: list[tuple[int, bytes]] = field(default_factory=list)  # stamp of the image it describes [ns], CDR
 
     def subscribe(self, node: Node) -> None:
         """Take from now on what atvio_node publishes."""
@@ -85,6 +86,7 @@ class Recording:
 
     def _on_status(self, cdr: bytes) -> None:
         self.status = deserialize_message(cdr, OdometryStatus)
+        self.statuses.append((cdr_stamp_ns(cdr), cdr))
 
     def write(self, writer: BagWriter) -> None:
         """Record it into a bag, each message at its image's stamp."""
