@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -70,6 +72,8 @@ def decode_motion(vector: FloatArray) -> FloatArray:
 
 def rotation_angle(R: FloatArray) -> FloatArray:
     """Angle [rad] of rotation matrices (..., 3, 3), accurate for small ones too."""
+    if R.ndim == 2:
+        return np.asarray(np.linalg.norm(rotation_vector(R)))
     if R.size == 0:  # which scipy refuses before 1.11
         return np.zeros(R.shape[:-2])
     magnitudes = Rotation.from_matrix(R.reshape(-1, 3, 3)).magnitude()
@@ -87,13 +91,42 @@ def logarithm(T: FloatArray) -> FloatArray:
 
     Divided by the time the motion took, it is the constant twist, in the moving frame, that produces it.
     """
-    phi = Rotation.from_matrix(T[:3, :3]).as_rotvec()
+    phi = rotation_vector(T[:3, :3])
     angle = float(np.linalg.norm(phi))
     W = skew(phi)
     # Inverse of the left Jacobian of SO(3); its second coefficient tends to 1/12.
     coefficient = 1 / 12 if angle < 1e-4 else (1 - 0.5 * angle / np.tan(0.5 * angle)) / angle**2
     V_inverse = np.eye(3) - 0.5 * W + coefficient * W @ W
     return np.concatenate((V_inverse @ T[:3, 3], phi))
+
+
+def rotation_vector(R: FloatArray) -> FloatArray:
+    """Rotation matrix (3, 3) -> axis times angle [rad] (3,): as `rotation_vectors`, in a tenth of the time for one."""
+    twice_sine = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
+    sine, cosine = 0.5 * math.sqrt(twice_sine @ twice_sine), 0.5 * (R[0, 0] + R[1, 1] + R[2, 2] - 1.0)
+    if cosine < -0.5:  # near a half turn the sine tells little of the axis
+        return np.asarray(Rotation.from_matrix(R).as_rotvec())
+    return twice_sine * (0.5 * math.atan2(sine, cosine) / sine if sine > 0.0 else 0.5)
+
+
+def rotations(vectors: FloatArray) -> FloatArray:
+    """Axis times angle [rad] (..., 3) -> rotation matrices (..., 3, 3), by the formula of Rodrigues.
+
+    scipy's do the same, but take fifty microseconds for one, and the odometry makes several for each image.
+    """
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    square = x * x + y * y + z * z
+    angle = np.sqrt(square)
+    small = angle < 1e-4  # then the series is exact to the last digit
+    safe = np.where(small, 1.0, angle)
+    first = np.where(small, 1.0 - square / 6.0, np.sin(safe) / safe)
+    second = np.where(small, 0.5 - square / 24.0, 2.0 * (np.sin(0.5 * safe) / safe) ** 2)
+    cosine = 1.0 - second * square
+    R = np.empty((*np.shape(vectors), 3))
+    R[..., 0, 0], R[..., 1, 1], R[..., 2, 2] = (cosine + second * each * each for each in (x, y, z))
+    for row, column, product, sine in ((0, 1, x * y, -z), (0, 2, x * z, y), (1, 2, y * z, -x)):
+        R[..., row, column], R[..., column, row] = second * product + first * sine, second * product - first * sine
+    return R
 
 
 def rotation_vectors(R: FloatArray) -> FloatArray:

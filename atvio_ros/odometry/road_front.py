@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from atvio_ros.geometry import rotation_vector
 from atvio_ros.network.road_config import AROUND, LEVEL_SIZE, SCALARS, RoadConfig
 from atvio_ros.odometry.older_images import OlderImages
 from atvio_ros.odometry.road_views import MARGIN_H, DrawnPair, RoadDrawer, RoadGrid
@@ -155,7 +155,7 @@ class RoadFront:
         here = sum(np.interp(shift * f + backward, index, c) for f, c in zip(tilted, curves, strict=True))
         still = float(total[backward] - total.max())
         size = max(abs(shift), 5.0)
-        turn = Rotation.from_matrix(geometry.R_previous_current).as_rotvec() / interval_s
+        turn = rotation_vector(geometry.R_previous_current) / interval_s
         values = (
             found.speed * interval_s,
             min(found.sigma * span_s / cell / size, 3.0),

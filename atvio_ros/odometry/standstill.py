@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from dataclasses import dataclass
 
@@ -59,8 +60,13 @@ class _Moment:
 
     start_ns: int
     first: View  # what was seen at its start
-    change_px: float  # from there to its end
+    last: View  # and at its end
     imu: FloatArray  # (N, 6)
+
+    @functools.cached_property
+    def change_px(self) -> float:
+        """From its start to its end: told where the IMU is at rest only."""
+        return image_change_px(self.first, self.last)
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class StandstillGate:
         if self._anchor is not None and not self._still(self._anchor, current, readings):
             self._forget_stretch()
         self._newest = pair.current, current
-        self._remember(_Moment(pair.previous.stamp_ns, first, image_change_px(first, current), readings), pair)
+        self._remember(_Moment(pair.previous.stamp_ns, first, current, readings), pair)
         if self._anchor is None:
             self._anchor = self._settled(pair, current) or self._settled_in_noise(pair, current)
             if self._anchor is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from atvio_ros.geometry import rotations
 from atvio_ros.odometry.imu_noise import GyroNoise
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
@@ -46,7 +46,7 @@ class TravelTracker:
         noise = self._noise.update(pair)
         travel = self._direction.update(previous, current, R_gyro, pair.interval_s, noise)
         correction = _beyond_doubt(travel.gyro_bias)
-        R_beside = Rotation.from_rotvec(correction * pair.interval_s).as_matrix()
+        R_beside = rotations(correction * pair.interval_s)
         return PairGeometry(
             R_previous_current=R_beside @ R_gyro,
             R_image_level=travel.R_camera_level,
@@ -84,7 +84,7 @@ def pair_rotation(pair: FramePair) -> FloatArray:
     samples = max(IMU_SAMPLES, len(pair.imu.stamps_ns))
     gyro = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns, samples)[:, :3]
     steps = 0.5 * (gyro[1:] + gyro[:-1]) * (pair.interval_s / (samples - 1))
-    return np.asarray(functools.reduce(np.matmul, Rotation.from_rotvec(steps).as_matrix()))
+    return np.asarray(functools.reduce(np.matmul, rotations(steps)))
 
 
 def seen_direction(sight: Sight, geometry: PairGeometry) -> DirectionOfTravel:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from atvio_ros.geometry import rotations
 from atvio_ros.road.tracks import Tracks
 from atvio_ros.types import FloatArray
 
@@ -102,7 +102,7 @@ def stands(tracks: Tracks, K: FloatArray, R_previous_current: FloatArray) -> boo
     if LEAST_PARALLAX_PX <= parallax < _DOUBTFUL_PARALLAX_PX:  # a drifting gyro looks like this, too
         beside = fit_rotation(tracks, K, R_previous_current)
         if beside is not None:
-            R = Rotation.from_rotvec(beside).as_matrix() @ R_previous_current
+            R = rotations(beside) @ R_previous_current
             parallax = float(np.median(parallax_px(tracks, K, R)))
     return parallax < LEAST_PARALLAX_PX
 

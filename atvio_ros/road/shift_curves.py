@@ -124,22 +124,29 @@ class ShiftCurves:
         for band, (top, bottom) in enumerate(laid.rows):
             if self._reach[band] < needed and band > 0:
                 continue
-            for left, right in laid.columns[band]:
-                if not seen[top:bottom, left:right].all():
-                    continue
-                patch = new[top:bottom, left:right]
-                if cv2.meanStdDev(patch)[1][0, 0] < self.settings.least_contrast:
-                    continue
-                says = self._says(old[:, left:right], patch, top)
-                highest = int(says.argmax())
-                if abs(highest - self._back) * self.settings.cell < least_moved:
-                    continue
-                used[band] += 1
-                whole[band] += says
-                if says[highest] - says.mean() > _CLEAR:
-                    best.append((highest - self._back) * self.settings.cell)
-                    depth.append(self.depth[band])
-        return Comparison(self._interpolated(whole), used, np.array(best), np.array(depth))
+            says = self._says(old, new[top:bottom], top, self._textured(new, seen, laid, band))
+            highest = says.argmax(axis=1)
+            moved = np.abs(highest - self._back) * self.settings.cell >= least_moved
+            says, highest = says[moved], highest[moved]
+            used[band] = len(says)
+            whole[band] = says.sum(axis=0)
+            clear = says.max(axis=1, initial=-np.inf) - says.mean(axis=1) > _CLEAR
+            best.append((highest[clear] - self._back) * self.settings.cell)
+            depth.append(np.full(int(clear.sum()), self.depth[band]))
+        return Comparison(self._interpolated(whole), used, np.concatenate(best), np.concatenate(depth))
+
+    def _textured(
+        self, new: NDArray[np.float32], seen: NDArray[np.bool_], laid: Patches, band: int
+    ) -> list[tuple[int, int]]:
+        """Columns of the patches of a band that are wholly seen and have something to compare."""
+        top, bottom = laid.rows[band]
+        whole = seen[top:bottom].all(axis=0)
+        return [
+            (left, right)
+            for left, right in laid.columns[band]
+            if whole[left:right].all()
+            and cv2.meanStdDev(new[top:bottom, left:right])[1][0, 0] >= self.settings.least_contrast
+        ]
 
     def _interpolated(self, whole: Curves) -> Curves:
         """Curves (B, cells) at the shifts (B, S)."""
@@ -149,19 +156,23 @@ class ShiftCurves:
         wanted = np.arange(len(self.shifts)) / FINER
         return np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
 
-    def _says(self, strip: NDArray[np.float32], patch: NDArray[np.float32], top: int) -> NDArray[np.float32]:
-        """What one patch, whose first row is `top`, says of each shift [cells]."""
+    def _says(
+        self, old: NDArray[np.float32], band: NDArray[np.float32], top: int, columns: list[tuple[int, int]]
+    ) -> NDArray[np.float32]:
+        """What each patch of a band, whose first row is `top`, says of each shift [cells]: (patches, shifts)."""
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
-        last = min(len(strip), top + len(patch) + self._back)
-        likeness = cv2.matchTemplate(strip[first:last], patch, cv2.TM_CCOEFF_NORMED)[:, 0]
+        last = min(len(old), top + len(band) + self._back)
+        shown = last - first - len(band) + 1
+        likeness = np.zeros((len(columns), shown), np.float32)
+        for row, (left, right) in zip(likeness, columns, strict=True):
+            row[:] = cv2.matchTemplate(old[first:last, left:right], band[:, left:right], cv2.TM_CCOEFF_NORMED)[:, 0]
         r = np.fmin(np.fmax(likeness, 0.0), self.settings.most_correlation)  # fmax: NaN, of no contrast, is 0
-        says = (-0.5 * self.settings.samples) * np.log1p(-r * r)
+        says = np.float32(-0.5 * self.settings.samples) * np.log1p(-r * r)
         begin = self._back + top - first  # of the first row, the farthest shift; the index falls from there
-        indices = begin - np.arange(len(says))
-        # Of what lies beyond the view nothing is known.
-        row = np.full(self._back + self._most + 1, float(says.mean()), np.float32)
-        row[indices] = says
-        return row
+        rows = np.empty((len(columns), self._back + self._most + 1), np.float32)
+        rows[:] = says.mean(axis=1, keepdims=True)  # of what lies beyond the view nothing is known
+        rows[:, begin - np.arange(shown)] = says
+        return rows
 
 
 def _band_pass(view: ImageArray) -> NDArray[np.float32]:

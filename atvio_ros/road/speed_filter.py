@@ -8,6 +8,7 @@ changes no faster than a vehicle accelerates, tilt drifts slowly and is held nea
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -62,6 +63,7 @@ class SpeedFilter:
         self._camera_height = camera_height
         steps = round(settings.tilt_most_deg / settings.tilt_step_deg)
         self._tilts = np.radians(settings.tilt_step_deg) * np.arange(-steps, steps + 1)
+        self._flat = np.zeros((len(self._speeds), len(self._tilts)), np.float32)
         self._prior = -0.5 * (self._tilts / np.radians(settings.tilt_deg)) ** 2
         tilt = np.exp(self._prior)
         self._tilts_alone = tilt / tilt.sum()
@@ -117,13 +119,18 @@ class SpeedFilter:
 
     def _explained(self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float) -> Curves:
         """Log-likelihood (V, T) of each speed and tilt, the sum over the bands."""
-        total = np.zeros(self._belief.shape, np.float32)
         step = shifts[1] - shifts[0]
-        way = self._speeds[:, None] * span_s + gained
-        for curve, z in zip(curves, depth, strict=True):
-            place = (way * (1.0 + 2.0 * z * self._tilts) - shifts[0]) / step
-            total += _looked_up(curve, place)
-        return total
+        way = ((self._speeds[:, None] * span_s + gained) / step).astype(np.float32)
+        stretch = (1.0 + 2.0 * depth[:, None] * self._tilts).astype(np.float32)
+        first = np.float32(shifts[0] / step)
+        looked_up = [self._looked_up(curve, way * each - first) for curve, each in zip(curves, stretch, strict=True)]
+        return np.asarray(functools.reduce(np.add, looked_up), dtype=np.float32)
+
+    def _looked_up(self, curve: Curves, place: Curves) -> Curves:
+        """Values of a curve at places (V, T) in steps; beyond its ends the least of it: such were not looked for."""
+        least, border = float(curve.min()), cv2.BORDER_CONSTANT
+        values = cv2.remap(curve[None], place, self._flat, cv2.INTER_LINEAR, borderMode=border, borderValue=least)
+        return np.asarray(values, dtype=np.float32)
 
     def _estimate(self) -> SpeedEstimate:
         settings = self._settings
@@ -143,16 +150,3 @@ def _kernel(sigma: float, mean: float = 0.0) -> FloatArray:
     reach = max(1, int(np.ceil(abs(mean) + 4.0 * sigma)))
     weights = np.exp(-0.5 * ((np.arange(-reach, reach + 1) + mean) / max(sigma, 0.3)) ** 2)
     return np.asarray(weights / weights.sum())
-
-
-def _looked_up(curve: Curves, place: FloatArray) -> Curves:
-    """Values of a curve at places in steps; beyond its ends the least of it, for such shifts were not looked for."""
-    values = cv2.remap(
-        curve[None, :],
-        place.astype(np.float32),
-        np.zeros(place.shape, np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=float(curve.min()),
-    )
-    return np.asarray(values, dtype=np.float32)

@@ -137,8 +137,9 @@ def _measured_points(image: ImageArray, corners: _Float32Array, window_px: int) 
     steps = np.arange(-half, half + 1)
     columns = (np.round(corners[:, 0]).astype(np.intp) + half + 1)[:, None, None] + steps[None, None, :]
     rows = (np.round(corners[:, 1]).astype(np.intp) + half + 1)[:, None, None] + steps[None, :, None]
-    gx = cv2.Scharr(padded, cv2.CV_32F, 1, 0, scale=1 / 32)[rows, columns]  # (N, window, window)
-    gy = cv2.Scharr(padded, cv2.CV_32F, 0, 1, scale=1 / 32)[rows, columns]
+    gx, gy = (  # (N, window, window)
+        cv2.Scharr(padded, cv2.CV_16S, *axis)[rows, columns].astype(np.float32) / 32.0 for axis in ((1, 0), (0, 1))
+    )
     count = len(corners)
     flat = np.stack((np.ones(window_px**2), np.tile(steps, window_px), np.repeat(steps, window_px)), axis=1)
     moments = [(p.reshape(count, -1) @ flat.astype(np.float32)).astype(np.float64) for p in (gx * gx, gx * gy, gy * gy)]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import ImageError
+from atvio_ros.geometry import rotation_vector, rotations
 from atvio_ros.road.epipolar import (
     GYRO_SIGMA_RAD,
     LEAST_CORNERS,
@@ -150,14 +150,14 @@ class TravelDirection:
         settings, N = self._settings, self._R_camera_nominal
         interval_s = max(interval_s, 1e-3)
         frames = interval_s / _NOMINAL_S
-        R = _rotation(self._gyro_bias * interval_s) @ R_previous_current
+        R = rotations(self._gyro_bias * interval_s) @ R_previous_current
         gyro_sigma = float(np.hypot(settings.gyro_sigma, gyro_noise))
         fit = fit_travel(tracks, self._K, R, N, (self._pitch, self._yaw), gyro_sigma)
         moving = fit is not None or len(tracks) < LEAST_CORNERS or not stands(tracks, self._K, R)
         beside = None if moving else fit_rotation(tracks, self._K, R)
         if beside is not None:
-            R = _rotation(beside) @ R
-        turn = Rotation.from_matrix(N.T @ R @ N).as_rotvec()  # in level axes
+            R = rotations(beside) @ R
+        turn = rotation_vector(N.T @ R @ N)  # in level axes
         self._pitch += (settings.follow_gyro if moving else 1.0) * float(turn[0])
         if moving:
             self._pitch_variance += np.radians(settings.drift_pitch_deg) ** 2 * frames
@@ -183,7 +183,7 @@ class TravelDirection:
             measured=fit,
             gyro_bias=self._gyro_bias,
             confident=bool(not lost and self._pitch_variance < np.radians(settings.confident_deg) ** 2),
-            R_seen=_rotation(fit.rotation) @ R if fit is not None and used else R,
+            R_seen=rotations(fit.rotation) @ R if fit is not None and used else R,
             parallax=self._parallax(tracks, R),
             lost=lost,
         )
@@ -196,7 +196,7 @@ class TravelDirection:
     def _correct(self, fit: TravelFit, turn: FloatArray, frames: float) -> bool:
         """Weigh the measured direction against the expected one; False where it is not believed."""
         settings = self._settings
-        pitch, yaw = _pitch_yaw(_rotation(-0.5 * turn) @ level_axes(fit.pitch, fit.yaw)[:, 2])
+        pitch, yaw = _pitch_yaw(rotations(-0.5 * turn) @ level_axes(fit.pitch, fit.yaw)[:, 2])
         # What shakes the car is the same for pairs that follow each other quickly: a second counts, not a pair.
         pitch_noise = np.radians(settings.floor_pitch_deg) ** 2 / frames + fit.pitch_sigma**2
         yaw_noise = np.radians(settings.floor_yaw_deg) ** 2 / frames + fit.yaw_sigma**2
@@ -242,7 +242,3 @@ def level_axes(pitch: float, yaw: float) -> FloatArray:
 def _pitch_yaw(z: FloatArray) -> tuple[float, float]:
     """Inverse of level_axes: pitch and yaw [rad] of its z axis (3,)."""
     return float(np.arctan2(z[1], np.hypot(z[0], z[2]))), float(np.arctan2(z[0], z[2]))
-
-
-def _rotation(vector: FloatArray) -> FloatArray:
-    return np.asarray(Rotation.from_rotvec(vector).as_matrix())
