@@ -176,13 +176,13 @@ def test_a_stored_image_gives_level_and_derotated_views(lens):
     expected = grey(KITTI_VIEW.rays())
     error = (store.draw(stored, KITTI_VIEW, true)[..., 0] - expected)[seen]
     assert seen.mean() > 0.9
-    assert np.sqrt(np.mean(error**2)) < 4
+    assert np.sqrt(np.mean(error**2)) < 5
     # The previous image was turned by another three degrees; drawn derotated it is the same scene.
     R_previous_current = turned(0.3, -0.5, 3)
     previous = store.store(photographed(camera, R_previous_current @ true))
     R = derotated(R_previous_current, true)
     error = (store.draw(previous, KITTI_VIEW, R)[..., 0] - expected)[store.seen(KITTI_VIEW, R)]
-    assert np.sqrt(np.mean(error**2)) < 4
+    assert np.sqrt(np.mean(error**2)) < 5
 
 
 def test_stored_images_are_finer_and_wider_than_the_view_and_no_wider_than_the_source():

@@ -31,6 +31,7 @@ CLIPPED_READINGS = 5
 CLIPPED_TURN_RATE = 2.0  # rad/s
 CLIPPED_FORCE = 19.0  # m/s^2
 
+ROWS_FOR_BLANK = 200  # that are looked at of an image
 BLANK_RANGE = 6  # grey levels between the darkest and the brightest hundredth of an image that shows nothing
 
 BLANK = (
@@ -45,10 +46,11 @@ FROZEN = (
 
 def is_blank(image: ImageArray) -> bool:
     """Whether an image (H, W, C) is black, white or all one grey but for noise, so that no motion can be seen."""
-    counts = cv2.calcHist([image.reshape(len(image), -1)], [0], None, [256], [0, 256])
+    rows = image.reshape(len(image), -1)[:: max(1, len(image) // ROWS_FOR_BLANK)]
+    counts = cv2.calcHist([rows], [0], None, [256], [0, 256])
     below = counts.astype(np.int64).cumsum()  # a histogram gives the percentiles without sorting the pixels
-    hundredth = image.size // 100
-    dark, bright = np.searchsorted(below, [hundredth, image.size - 1 - hundredth], side='right')
+    hundredth = rows.size // 100
+    dark, bright = np.searchsorted(below, [hundredth, rows.size - 1 - hundredth], side='right')
     return int(bright) - int(dark) <= BLANK_RANGE
 
 

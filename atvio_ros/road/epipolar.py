@@ -25,7 +25,7 @@ _LOSS = 1.5  # residual in sigmas where the Cauchy loss turns from square to log
 _WIDER = (10.0, 4.0)  # the loss of the first steps, so that a wrong start is left
 _STEPS = 12
 _ALIKE = 2.2  # true error over that of independent corners, measured on drawn drives: neighbours err alike
-_SETTLED_RAD = 2e-5
+_SETTLED_RAD = 1e-4
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def fit_travel(
         loss = _WIDER[step] if step < len(_WIDER) else _LOSS
         residuals, J = problem.linearise(v)
         weights = 1.0 / (1.0 + (residuals / loss) ** 2)
-        weighted = J * weights[:, None]
+        weighted = J * weights
         try:
-            change = np.linalg.solve(weighted.T @ J + prior, -(residuals @ weighted) - prior @ v)
+            change = np.linalg.solve(weighted @ J.T + prior, -(weighted @ residuals) - prior @ v)
         except np.linalg.LinAlgError:  # all corners in one plane with the travel
             return None
         v = v + np.clip(change, -0.2, 0.2)
@@ -81,10 +81,10 @@ def fit_travel(
     if not np.abs(v[:2]).max() < MOST_TANGENT:
         return None
     residuals, J = problem.linearise(v)
-    influence = residuals / (1.0 + (residuals / _LOSS) ** 2)
-    bread = np.linalg.inv((J / (1.0 + (residuals / _LOSS) ** 2)[:, None]).T @ J + prior)
-    scores = J * influence[:, None]
-    covariance = bread @ (scores.T @ scores + prior) @ bread  # of an M-estimate (Huber)
+    weights = 1.0 / (1.0 + (residuals / _LOSS) ** 2)
+    bread = np.linalg.inv((J * weights) @ J.T + prior)
+    scores = J * (residuals * weights)
+    covariance = bread @ (scores @ scores.T + prior) @ bread  # of an M-estimate (Huber)
     return TravelFit(
         pitch=float(np.arctan2(v[1], np.hypot(v[0], 1.0))),
         yaw=float(np.arctan(v[0])),
@@ -134,43 +134,44 @@ def fit_rotation(
 class _Problem:
     """Residuals and their derivatives. What does not change from step to step is made once.
 
-    All is linear in d, so it is kept for the three axes of the level frame: right, down, ahead.
+    All is linear in d, so it is kept for the three axes of the level frame: right, down, ahead. Corners are the last
+    axis of every array, along which numpy is fast.
     """
 
     def __init__(
         self, tracks: Tracks, K: FloatArray, R_previous_current: FloatArray, R_camera_level: FloatArray
     ) -> None:
-        x = _rays(tracks.previous_px, K)
-        z = _rays(tracks.current_px, K) @ R_previous_current.T
-        self._e = _cross(z, x) @ R_camera_level  # (N, 3)
+        x = _rays(tracks.previous_px, K).T  # (3, N)
+        z = R_previous_current @ _rays(tracks.current_px, K).T
+        self._e = R_camera_level.T @ _cross(z, x)  # (3, N)
         # Lower Cholesky factor of the covariance, in image coordinates of unit focal length.
         xx, xy, yy = tracks.covariance_px2[:, 0, 0], tracks.covariance_px2[:, 0, 1], tracks.covariance_px2[:, 1, 1]
         l11 = np.sqrt(xx)
         l21 = xy / l11
         l22 = np.sqrt(np.maximum(yy - l21**2, 1e-12))
         count = len(tracks)
-        self._by_y = np.empty((3, count, 2))  # de/dy in sigmas
-        self._turn = np.empty((3, count, 3))  # de/dw
+        self._by_y = np.empty((3, 2, count))  # de/dy in sigmas
+        self._turn = np.empty((3, 3, count))  # de/dw
+        by_pixel = R_previous_current[:, :2].T / np.array([[K[0, 0]], [K[1, 1]]])
         for axis, ahead in enumerate(R_camera_level.T):
-            xd = _cross(x, ahead[None])  # e = z . (x × d)
-            gradient = xd @ R_previous_current[:, :2] / (K[0, 0], K[1, 1])
-            self._by_y[axis, :, 0] = l11 * gradient[:, 0] + l21 * gradient[:, 1]
-            self._by_y[axis, :, 1] = l22 * gradient[:, 1]
+            xd = _cross(x, ahead)  # e = z . (x × d)
+            gradient = by_pixel @ xd
+            self._by_y[axis, 0] = l11 * gradient[0] + l21 * gradient[1]
+            self._by_y[axis, 1] = l22 * gradient[1]
             self._turn[axis] = _cross(z, xd)
 
     def linearise(self, v: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Residuals (N,) in sigmas, derivatives (N, 5), at v = tangents to the right and down, small rotation [rad]."""
-        turn = self._turn[0] * v[0] + self._turn[1] * v[1] + self._turn[2]  # (N, 3)
-        by_y = self._by_y[0] * v[0] + self._by_y[1] * v[1] + self._by_y[2]  # (N, 2)
-        g2 = (by_y * by_y).sum(axis=1) + 1e-18
+        """Residuals (N,) in sigmas, derivatives (5, N), at v = tangents to the right and down, small rotation [rad]."""
+        turn = v[0] * self._turn[0] + v[1] * self._turn[1] + self._turn[2]  # (3, N)
+        by_y = v[0] * self._by_y[0] + v[1] * self._by_y[1] + self._by_y[2]  # (2, N)
+        g2 = by_y[0] * by_y[0] + by_y[1] * by_y[1] + 1e-18
         g = np.sqrt(g2)
-        e = self._e[:, 0] * v[0] + self._e[:, 1] * v[1] + self._e[:, 2] + turn @ v[2:]
-        residuals = e / g
-        J = np.empty((len(e), 5))
+        residuals = (v[0] * self._e[0] + v[1] * self._e[1] + self._e[2] + v[2:] @ turn) / g
+        J = np.empty((5, len(g)))
         for axis in (0, 1):
-            by_axis = self._e[:, axis] + self._turn[axis] @ v[2:]
-            J[:, axis] = by_axis / g - residuals / g2 * (by_y * self._by_y[axis]).sum(axis=1)
-        J[:, 2:] = turn / g[:, None]
+            by_axis = self._e[axis] + v[2:] @ self._turn[axis]
+            J[axis] = by_axis / g - residuals / g2 * (by_y[0] * self._by_y[axis, 0] + by_y[1] * self._by_y[axis, 1])
+        J[2:] = turn / g
         return residuals, J
 
 
@@ -182,9 +183,5 @@ def _rays(pixels: FloatArray, K: FloatArray) -> FloatArray:
 
 
 def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Cross products (N, 3); numpy's own takes three times as long on so few."""
-    result = np.empty((max(len(a), len(b)), 3))
-    result[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
-    result[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
-    result[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    return result
+    """Cross products (3, N) of vectors (3, N) or (3,); numpy's own takes three times as long on so few."""
+    return np.stack((a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]))

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from atvio_ros.road.likeness import likeness
 from atvio_ros.road.patches import Patches, lay_patches
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray, ImageArray
@@ -121,10 +122,10 @@ class ShiftCurves:
         best, depth = [], []
         laid = patches or self.along(0.0)
         needed = _UNKNOWN_H if expected is None else expected + _MARGIN_H
-        for band, (top, bottom) in enumerate(laid.rows):
+        for band in range(len(laid.rows)):
             if self._reach[band] < needed and band > 0:
                 continue
-            says = self._says(old, new[top:bottom], top, self._textured(new, seen, laid, band))
+            says = self._says(old, new, laid, band, seen)
             highest = says.argmax(axis=1)
             moved = np.abs(highest - self._back) * self.settings.cell >= least_moved
             says, highest = says[moved], highest[moved]
@@ -135,19 +136,6 @@ class ShiftCurves:
             depth.append(np.full(int(clear.sum()), self.depth[band]))
         return Comparison(self._interpolated(whole), used, np.concatenate(best), np.concatenate(depth))
 
-    def _textured(
-        self, new: NDArray[np.float32], seen: NDArray[np.bool_], laid: Patches, band: int
-    ) -> list[tuple[int, int]]:
-        """Columns of the patches of a band that are wholly seen and have something to compare."""
-        top, bottom = laid.rows[band]
-        whole = seen[top:bottom].all(axis=0)
-        return [
-            (left, right)
-            for left, right in laid.columns[band]
-            if whole[left:right].all()
-            and cv2.meanStdDev(new[top:bottom, left:right])[1][0, 0] >= self.settings.least_contrast
-        ]
-
     def _interpolated(self, whole: Curves) -> Curves:
         """Curves (B, cells) at the shifts (B, S)."""
         fine = cv2.resize(whole, None, fx=FINER, fy=1, interpolation=cv2.INTER_CUBIC)
@@ -156,22 +144,26 @@ class ShiftCurves:
         wanted = np.arange(len(self.shifts)) / FINER
         return np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
 
-    def _says(
-        self, old: NDArray[np.float32], band: NDArray[np.float32], top: int, columns: list[tuple[int, int]]
-    ) -> NDArray[np.float32]:
-        """What each patch of a band, whose first row is `top`, says of each shift [cells]: (patches, shifts)."""
+    def _says(self, old: Curves, new: Curves, laid: Patches, band: int, seen: NDArray[np.bool_]) -> Curves:
+        """What each patch of a band that is wholly seen and has contrast says of each shift [cells]: (P, shifts)."""
+        (top, bottom), columns = laid.rows[band], laid.columns[band]
+        shifts = self._back + self._most + 1
+        if not columns:
+            return np.empty((0, shifts), np.float32)
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
-        last = min(len(old), top + len(band) + self._back)
-        shown = last - first - len(band) + 1
-        likeness = np.zeros((len(columns), shown), np.float32)
-        for row, (left, right) in zip(likeness, columns, strict=True):
-            row[:] = cv2.matchTemplate(old[first:last, left:right], band[:, left:right], cv2.TM_CCOEFF_NORMED)[:, 0]
-        r = np.fmin(np.fmax(likeness, 0.0), self.settings.most_correlation)  # fmax: NaN, of no contrast, is 0
+        last = min(len(old), bottom + self._back)
+        found = likeness(old[first:last], new[top:bottom], columns)
+        whole = seen[top:bottom].all(axis=0)
+        usable = [
+            bool(whole[left:right].all()) and contrast >= self.settings.least_contrast
+            for (left, right), contrast in zip(columns, found.contrast.tolist(), strict=True)
+        ]
+        r = np.clip(found.correlation[usable], 0.0, self.settings.most_correlation)
         says = np.float32(-0.5 * self.settings.samples) * np.log1p(-r * r)
         begin = self._back + top - first  # of the first row, the farthest shift; the index falls from there
-        rows = np.empty((len(columns), self._back + self._most + 1), np.float32)
+        rows = np.empty((len(says), shifts), np.float32)
         rows[:] = says.mean(axis=1, keepdims=True)  # of what lies beyond the view nothing is known
-        rows[:, begin - np.arange(shown)] = says
+        rows[:, begin - np.arange(says.shape[1])] = says
         return rows
 
 

@@ -66,13 +66,13 @@ class SpeedFilter:
         self._flat = np.zeros((len(self._speeds), len(self._tilts)), np.float32)
         self._prior = -0.5 * (self._tilts / np.radians(settings.tilt_deg)) ** 2
         tilt = np.exp(self._prior)
-        self._tilts_alone = tilt / tilt.sum()
+        self._tilts_alone = (tilt / tilt.sum()).astype(np.float32)
         self._jolt = _kernel(settings.bump_deg / settings.tilt_step_deg)
         self.reset()
 
     def reset(self) -> None:
         """Any speed is as likely again."""
-        self._belief: FloatArray = np.tile(self._tilts_alone / len(self._speeds), (len(self._speeds), 1))
+        self._belief: Curves = np.tile(self._tilts_alone / np.float32(len(self._speeds)), (len(self._speeds), 1))
 
     def update(
         self,
@@ -106,16 +106,16 @@ class SpeedFilter:
         cells = interval_s / settings.speed_step_h / self._camera_height
         along = _kernel(sigma * cells, acceleration * cells)
         drift = settings.tilt_drift_deg * np.sqrt(interval_s) / settings.tilt_step_deg
-        belief = cv2.sepFilter2D(self._belief, -1, _kernel(drift), along, borderType=cv2.BORDER_REPLICATE)
-        belief = belief * np.exp(0.2 * interval_s * self._prior)  # drawn back to zero within seconds
-        belief /= belief.sum()
+        moved = cv2.sepFilter2D(self._belief, -1, _kernel(drift), along, borderType=cv2.BORDER_REPLICATE)
+        belief = moved * np.exp(0.2 * interval_s * self._prior).astype(np.float32)  # drawn back to zero within seconds
+        belief = belief / belief.sum()
         anew = cv2.sepFilter2D(belief, -1, self._jolt, _AS_IS, borderType=cv2.BORDER_REPLICATE)
-        belief = (1.0 - settings.bump) * belief + settings.bump / anew.sum() * anew
+        belief = cv2.addWeighted(belief, 1.0 - settings.bump, anew, settings.bump / float(anew.sum()), 0.0)
         # Whatever is taken for the road at rest and is not, a vehicle that moves along, a mirror image, a drop on the
         # glass, seems to move less: so what was believed wrongly was too slow.
-        faster = np.cumsum(belief.sum(axis=1))
+        faster = np.cumsum(belief.sum(axis=1, dtype=np.float64))
         chance = settings.surprise * faster / faster.sum() + settings.surprise_slower / len(faster)
-        self._belief = belief + chance[:, None] * self._tilts_alone
+        self._belief = belief + chance[:, None].astype(np.float32) * self._tilts_alone
 
     def _explained(self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float) -> Curves:
         """Log-likelihood (V, T) of each speed and tilt, the sum over the bands."""
@@ -134,7 +134,7 @@ class SpeedFilter:
 
     def _estimate(self) -> SpeedEstimate:
         settings = self._settings
-        of_speed = self._belief.sum(axis=1)
+        of_speed = self._belief.sum(axis=1, dtype=np.float64)
         best = int(of_speed.argmax())
         reach = max(1, round(settings.local / settings.speed_step_h))
         near = slice(max(0, best - reach), best + reach + 1)

@@ -17,7 +17,7 @@ from atvio_ros.types import FloatArray, ImageArray
 from atvio_ros.view.redraw import MEAN_GREY
 
 _MOST_CELLS = 1_000_000
-_DENSEST = 1.5  # image pixels to one sample: more would shimmer
+_DENSEST = 2.0  # image pixels to one sample: more would shimmer
 
 
 @dataclass(frozen=True)
