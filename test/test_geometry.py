@@ -155,3 +155,12 @@ def test_a_rotation_printed_with_few_digits_becomes_a_rotation_again():
 
 def test_a_mirror_image_becomes_a_rotation_and_not_a_mirror_image():
     assert np.linalg.det(geometry.nearest_rotation(np.diag([1.0, 1.0, -0.9]))) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize('angle', [0.0, 1e-9, 1e-5, 3e-4, 0.02, 1.0, 2.5, np.pi - 1e-7])
+def test_single_rotations_are_those_of_scipy(angle):
+    vector = angle * np.array([0.48, -0.6, 0.64])
+    R = Rotation.from_rotvec(vector).as_matrix()
+    assert np.abs(geometry.rotations(vector) - R).max() < 1e-15
+    assert geometry.rotation_vector(R) == pytest.approx(vector, rel=1e-7, abs=1e-16)
+    assert np.array_equal(geometry.rotations(np.stack((vector, vector)))[1], geometry.rotations(vector))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from samples.streams import MS, START_NS, pair
@@ -11,6 +12,7 @@ from samples.streams import MS, START_NS, pair
 from atvio_ros.odometry.imu_noise import GyroNoise
 from atvio_ros.odometry.older_images import CHECKED, OlderImages
 from atvio_ros.road.felt_acceleration import GRAVITY, FeltAcceleration
+from atvio_ros.road.likeness import likeness
 from atvio_ros.road.shift_curves import ShiftCurves
 from atvio_ros.road.speed_filter import SpeedFilter
 from atvio_ros.types import ImuWindow
@@ -160,3 +162,19 @@ def test_the_speed_follows_what_is_felt_while_nothing_is_seen_and_is_less_certai
         blind = filtered.update(curves, matcher.shifts, matcher.depth, 0.1, 0.1, 0.0, felt=(-1.5, 0.5))
     assert blind.speed == pytest.approx(seen.speed - 1.5 / 1.5, rel=0.03)
     assert blind.sigma > 2.0 * seen.sigma
+
+
+def test_patches_side_by_side_are_as_like_as_opencv_finds_each():
+    values = np.random.default_rng(0).normal(size=(90, 40)).astype(np.float32)
+    older = cv2.GaussianBlur(values, (0, 0), 2.0)
+    newer = older[30:50] + np.float32(0.1) * values[:20]
+    older[:, 30:34] = 7.0  # nothing to compare with
+    columns = ((3, 12), (12, 20), (20, 30), (30, 34))
+    found = likeness(older, newer, columns)
+    for (left, right), correlation, contrast in zip(columns[:3], *found, strict=False):
+        patch = newer[:, left:right]
+        expected = cv2.matchTemplate(older[:, left:right], patch, cv2.TM_CCOEFF_NORMED)[:, 0]
+        assert correlation == pytest.approx(expected, abs=2e-5)
+        assert contrast == pytest.approx(patch.std(), rel=1e-4)
+        assert correlation.argmax() == 30
+    assert np.array_equal(found.correlation[3], np.zeros(71))

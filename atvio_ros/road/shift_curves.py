@@ -153,7 +153,7 @@ class ShiftCurves:
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
         last = min(len(old), bottom + self._back)
         found = likeness(old[first:last], new[top:bottom], columns)
-        whole = seen[top:bottom].all(axis=0)
+        whole = np.asarray(seen[top:bottom].all(axis=0))
         usable = [
             bool(whole[left:right].all()) and contrast >= self.settings.least_contrast
             for (left, right), contrast in zip(columns, found.contrast.tolist(), strict=True)
