@@ -21,13 +21,14 @@ from atvio_ros.bags.topics import (
     IMU_KIND,
     RIG_TOPIC,
     STATIC_TRANSFORM_TOPIC,
+    Span,
     TopicKind,
     Topics,
     choose_topic,
 )
 from atvio_ros.errors import AtvioError, BagError, ImageError, MessageError
 from atvio_ros.message_decoding import CameraInfo
-from atvio_ros.types import FloatArray, ImageArray, ImuSample, Trajectory
+from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample, Trajectory
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class BagImage:
     image: ImageArray  # (H, W) grey or (H, W, 3) RGB
 
 
+SPAN_MARGIN_NS = NANOSECONDS // 2  # of IMU readings and true poses around the images of a span, for lags and offsets
+
 OnBadMessage: TypeAlias = Callable[[BagError], None]
 Value = TypeVar('Value')
 
@@ -48,13 +51,16 @@ class BagReader:
 
     `topics` are those chosen, None where nothing could be. Raises BagError when the bag is missing or damaged, at once
     when a topic asked for is not there, and otherwise from the method that needs a topic the bag lacks.
+    With a `span` the images of that part alone are handed out, with the IMU readings and the true poses around them.
     """
 
-    def __init__(self, path: Path, topics: Topics | None = None) -> None:
+    def __init__(self, path: Path, topics: Topics | None = None, span: Span | None = None) -> None:
         self.path = path
+        self.span = span
         self.topics = topics or Topics()
         self._storage = BagStorage(path)
         self._missing: dict[str, BagError] = {}
+        self._counts: dict[str, int] = {}
 
     def __enter__(self) -> BagReader:
         self._storage.__enter__()
@@ -64,6 +70,7 @@ class BagReader:
                 imu=self._choose(IMU_KIND, self.topics.imu),
                 ground_truth=self._choose(GROUND_TRUTH_KIND, self.topics.ground_truth),
             )
+            self._check_span()
         except BagError:
             self._storage.close()
             raise
@@ -75,8 +82,14 @@ class BagReader:
         self._storage.close()
 
     def count(self, topic: str) -> int:
-        """How many messages the bag's index has on a topic."""
-        return sum(connection.msgcount for connection in self._storage.connections if connection.topic == topic)
+        """How many messages the bag's index has on a topic; with a span, how many are in it."""
+        connections = [connection for connection in self._storage.connections if connection.topic == topic]
+        if self.span is None or not connections:
+            return sum(connection.msgcount for connection in connections)
+        if topic not in self._counts:
+            found = self._storage.messages(connections)
+            self._counts[topic] = sum(self._within(stamp_ns, connection.msgtype) for connection, stamp_ns, _ in found)
+        return self._counts[topic]
 
     def types(self, topics: Collection[str]) -> dict[str, str]:
         """{topic: message type} of those topics that the bag has."""
@@ -175,7 +188,7 @@ class BagReader:
         seen: Counter[str] = Counter()
         for connection, log_stamp_ns, cdr in self._storage.messages(connections):
             seen[connection.topic] += 1
-            if not wanted(log_stamp_ns):
+            if not (self._within(log_stamp_ns, connection.msgtype) and wanted(log_stamp_ns)):
                 continue
             try:
                 value = decode(self._storage.deserialize(connection, cdr), connection.msgtype)
@@ -186,6 +199,20 @@ class BagReader:
                 on_bad_message(bad)
             else:
                 yield value
+
+    def _within(self, log_stamp_ns: int, type_name: str) -> bool:
+        """Whether a message belongs to the span; the robot's description always does."""
+        if self.span is None or type_name not in (*IMAGE_KIND.types, *IMU_KIND.types, *GROUND_TRUTH_KIND.types):
+            return True
+        margin_ns = 0 if type_name in IMAGE_KIND.types else SPAN_MARGIN_NS
+        since_ns = log_stamp_ns - self._storage.extent_ns[0]
+        return NANOSECONDS * self.span.from_s - margin_ns <= since_ns < NANOSECONDS * self.span.to_s + margin_ns
+
+    def _check_span(self) -> None:
+        first_ns, last_ns = self._storage.extent_ns
+        length_s = (last_ns - first_ns) / NANOSECONDS
+        if self.span is not None and self.span.from_s > length_s:
+            raise BagError(f'{self.path} is {length_s:.1f} s long; nothing is left of it after {self.span.from_s:g} s.')
 
     def _bad_message(self, connection: Connection, number: int, error: BaseException) -> BagError:
         total = self.count(connection.topic)

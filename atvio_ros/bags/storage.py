@@ -120,6 +120,11 @@ class BagStorage:
         """Whether it is a ROS 1 bag; its messages are handed out in ROS 2's form nevertheless."""
         return isinstance(self._reader, Rosbag1Reader)
 
+    @property
+    def extent_ns(self) -> tuple[int, int]:
+        """Log stamps [ns] of the first and the last message of the bag."""
+        return self._reader.start_time, self._reader.end_time
+
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """(connection, log stamp [ns], CDR bytes) of these connections, in the order of the log stamps.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from rosbags.interfaces import Connection
 
 from atvio_ros import messages
-from atvio_ros.errors import BagError
+from atvio_ros.errors import BagError, SettingsError
 
 IMAGE_TOPIC = '/camera/image_raw'
 CAMERA_INFO_TOPIC = '/camera/camera_info'
@@ -37,6 +38,32 @@ class Topics:
     image: str | None = None
     imu: str | None = None
     ground_truth: str | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a bag, in seconds after its first message (log time); infinite: to the end."""
+
+    from_s: float = 0.0
+    to_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.from_s < self.to_s:
+            raise SettingsError(
+                f'--from {self.from_s:g} and --to {self.to_s:g} are no part of a bag. Both are seconds after its first '
+                'message: 0 or more, --from the smaller.'
+            )
+
+    @property
+    def name(self) -> str:
+        """For names of files: 'from10_to60'."""
+        return f'from{self.from_s:g}' + ('' if math.isinf(self.to_s) else f'_to{self.to_s:g}')
+
+
+    @property
+    def words(self) -> str:
+        """For people: 'from 10 s to 60 s'."""
+        return f'from {self.from_s:g} s' + (' on' if math.isinf(self.to_s) else f' to {self.to_s:g} s')
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from atvio_ros.geometry import rotation_angle, rotation_vectors
@@ -20,6 +21,7 @@ _FEWEST_WINDOWS = 12  # of a horizon, without overlap
 _CLASSES = 3  # by distance, and by angle: tells shares from floors
 LEAST_FLOOR_M, LEAST_FLOOR_RAD = 1e-4, 1e-5
 _LEAST_SQUARE = 1e-20
+_LEAST_TURN_RAD_S = 0.05  # 3 deg/s, reached in 2 % of the time
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,15 @@ def fit_noise(drives: Sequence[MotionErrors], fitted_to: str) -> MotionNoise:
     One pair tells the white part, many the slow parts. The variance of a sum is linear in the squares of the
     deviations; those are found by maximum likelihood, as if each class of windows had given a sample variance (the
     gamma likelihood), for every candidate of memory, and the likeliest is taken. Per axis; a constant error is slow.
-    Fewer than FEWEST_PAIRS pairs give the defaults, not calibrated.
+    Fewer than FEWEST_PAIRS pairs give the defaults, not calibrated. Errors in turns are 0 where turns_told is False.
     """
     drives = [drive for drive in drives if len(drive.errors) > 0]
     if sum(len(drive.errors) for drive in drives) < FEWEST_PAIRS:
         return MotionNoise()
     classes = _tabulate(drives)
-    translation = [_fit_translation(classes, axis) for axis in range(3)]
-    rotation = [_fit_rotation(classes, axis) for axis in range(3, 6)]
+    told = np.array([True, True, turns_told(drives)])  # columns of `white`
+    translation = [_fit_translation(classes, axis, told) for axis in range(3)]
+    rotation = [_fit_rotation(classes, axis, told) for axis in range(3, 6)]
     names = (
         ('translation_floor_m', 'translation_share', 'translation_turn_m', 'scale', 'creep'),
         ('rotation_floor_rad', 'rotation_share', 'rotation_turn', 'drift'),
@@ -73,6 +76,12 @@ def fit_noise(drives: Sequence[MotionErrors], fitted_to: str) -> MotionNoise:
         fitted[name] = [max(value, least) for value in fitted[name]]
     rounded = {name: tuple(float(f'{value:.4g}') for value in values) for name, values in fitted.items()}
     return MotionNoise(**rounded, fitted_to=fitted_to)  # type: ignore[arg-type]
+
+
+def turns_told(drives: Sequence[MotionErrors]) -> bool:
+    """Whether the drives turn enough to tell errors in turns: else nothing bounds them, and any value may come out."""
+    rates = [np.abs(drive.angle_rad) / np.maximum(drive.interval_s, 1e-6) for drive in drives if len(drive.errors)]
+    return bool(rates) and float(np.quantile(np.concatenate(rates), 0.98)) > _LEAST_TURN_RAD_S
 
 
 @dataclass(frozen=True)
@@ -93,21 +102,27 @@ class _Fit:
     memories: tuple[float, ...]
 
 
-def _fit_translation(classes: _Classes, axis: int) -> _Fit:
+def _fit_translation(classes: _Classes, axis: int, told: NDArray[np.bool_]) -> _Fit:
     fits = []
     for k, length_m in enumerate(LENGTHS_M):
         for j, time_s in enumerate(TIMES_S):
-            features = np.column_stack((classes.white, classes.scale[:, k], classes.creep[:, j]))
+            features = np.column_stack((classes.white[:, told], classes.scale[:, k], classes.creep[:, j]))
             fits.append(_fit(features, classes.observed[:, axis], classes.samples, (length_m, time_s)))
-    return min(fits, key=lambda fit: fit.cost)
+    return _with_zeros(min(fits, key=lambda fit: fit.cost), told)
 
 
-def _fit_rotation(classes: _Classes, axis: int) -> _Fit:
+def _fit_rotation(classes: _Classes, axis: int, told: NDArray[np.bool_]) -> _Fit:
     fits = []
     for j, time_s in enumerate(TIMES_S):
-        features = np.column_stack((classes.white, classes.creep[:, j]))
+        features = np.column_stack((classes.white[:, told], classes.creep[:, j]))
         fits.append(_fit(features, classes.observed[:, axis], classes.samples, (time_s,)))
-    return min(fits, key=lambda fit: fit.cost)
+    return _with_zeros(min(fits, key=lambda fit: fit.cost), told)
+
+
+def _with_zeros(fit: _Fit, told: NDArray[np.bool_]) -> _Fit:
+    """The fit with a deviation of 0 for each white column that was left out."""
+    places = np.flatnonzero(~told) - np.arange(np.count_nonzero(~told))
+    return _Fit(fit.cost, np.insert(fit.deviations, places, 0.0), fit.memories)
 
 
 def _fit(features: FloatArray, observed: FloatArray, samples: FloatArray, memories: tuple[float, ...]) -> _Fit:

@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.training.quiet import quiet_lightning
     from atvio_ros.training.settings import load_settings, to_yaml
     from atvio_ros.training.train import Hardware
+    from atvio_ros.training.validation import figures_words
 
     changes = {'data': {'folder': str(arguments.data)}} if arguments.data else {}
     if arguments.dump_config:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     def show(name: str, progress: Progress) -> None:
         if progress.figures:
-            console.print(f'{name}: step {progress.step}/{progress.steps}, t_rel {progress.figures["val/t_rel"]:.2f} %')
+            console.print(f'{name}: step {progress.step}/{progress.steps}, {figures_words(progress.figures)}')
 
     rows = run_ablation(
         arguments.config,

@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     import dataclasses
 
     from atvio_ros.calibration.noise_fit import FEWEST_PAIRS, fit_noise
+    from atvio_ros.calibration.noise_remarks import BEGINNING, fit_remarks
     from atvio_ros.drives.sequence_store import META_FILE, find_sequences
     from atvio_ros.errors import DatasetError
     from atvio_ros.evaluation.consistency import consistency, consistency_lines
@@ -75,14 +76,19 @@ def run(arguments: argparse.Namespace) -> None:
     names = ', '.join(source.resolve().name for source in arguments.sources)
     noise = fit_noise(errors, f'{pairs} frame pairs of {names}')
     out = arguments.out or arguments.model
-    save_with_card(out, arguments.model, dataclasses.replace(card, noise=noise))
+    remarks = fit_remarks(errors, noise)
+    kept = tuple(note for note in card.notes if not note.startswith(BEGINNING))
+    save_with_card(out, arguments.model, dataclasses.replace(card, noise=noise, notes=(*kept, *remarks)))
     rows = consistency(drives, noise) if drives else []
     if arguments.json:
         fitted, check = dataclasses.asdict(noise), [dataclasses.asdict(row) for row in rows]
-        print(to_json({'model': str(out), 'frame_pairs': pairs, 'noise': fitted, 'consistency': check}), end='')
+        result = {'model': str(out), 'frame_pairs': pairs, 'noise': fitted, 'consistency': check, 'notes': remarks}
+        print(to_json(result), end='')
         return
     for name, value in dataclasses.asdict(noise).items():
         console.print(f'{name}: {value}')
+    for remark in remarks:
+        console.print(f'NOTE: {remark}')
     if drives:
         console.print('On the bags it was fitted to (others are a better test: `atvio evaluate`):')
         for line in consistency_lines(rows, noise):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from atvio_ros.bags.topics import Topics
+    from atvio_ros.bags.topics import Span, Topics
     from atvio_ros.odometry.pipeline import Estimator
     from atvio_ros.rig.rig import RigPart
     from atvio_ros.timeline import Timeline
@@ -146,6 +146,24 @@ def add_topic_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', metavar='TOPIC', help='images (default: found in the bag)')
     parser.add_argument('--imu-topic', metavar='TOPIC', help='IMU (default: found in the bag)')
     parser.add_argument('--ground-truth-topic', metavar='TOPIC', help='true poses (default: /ground_truth/odometry)')
+
+
+def add_span_options(parser: argparse.ArgumentParser) -> None:
+    """--from and --to."""
+    group = parser.add_argument_group('part of a bag', 'Seconds after its first message.')
+    group.add_argument('--from', dest='from_s', type=float, metavar='S', help='where it begins (default: at the start)')
+    group.add_argument('--to', dest='to_s', type=float, metavar='S', help='where it ends (default: at the end)')
+
+
+def chosen_span(arguments: argparse.Namespace) -> Span | None:
+    """What add_span_options parsed; None: the whole bag. Raises SettingsError."""
+    import math
+
+    from atvio_ros.bags.topics import Span
+
+    if arguments.from_s is None and arguments.to_s is None:
+        return None
+    return Span(arguments.from_s or 0.0, math.inf if arguments.to_s is None else arguments.to_s)
 
 
 def add_standstill_option(parser: argparse.ArgumentParser) -> None:

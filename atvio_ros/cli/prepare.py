@@ -12,6 +12,7 @@ from atvio_ros.cli import common
 
 if TYPE_CHECKING:
     from atvio_ros.bags.reader import BagReader
+    from atvio_ros.training.prepared_form import PreparedForm
 
 EXAMPLES = """
 atvio prepare drive1 drive2 --out data/mine
@@ -23,23 +24,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='bags with ground truth')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
+    parser.add_argument(
+        '--validation', action='store_true', help='name the sequences validation_...: training holds them out'
+    )
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> list of [first, last] images')
-    parser.add_argument('--size', default='416x128', metavar='WxH', help='image size [px] (default: %(default)s)')
+    parser.add_argument(
+        '--for',
+        dest='recipient',
+        type=Path,
+        metavar='FILE',
+        help='model file or recipe of training: chooses size, view and colour as that network takes them',
+    )
+    parser.add_argument('--size', metavar='WxH', help='image size [px] (default: 416x128, or that of --for)')
     parser.add_argument(
         '--view',
         choices=('none', 'level', 'stored'),
-        default='none',
         help="none: the whole image, scaled. level: what KITTI's camera would see, for networks with view level. "
-        'stored: what the odometry keeps of a calibrated camera, for the network road; --size does not count',
+        'stored: what the odometry keeps of a calibrated camera, for the network road; --size does not count '
+        '(default: none, or that of --for)',
     )
     parser.add_argument(
         '--view-pitch-deg',
         type=float,
-        default=0.0,
         metavar='DEG',
-        help="with --view level: the way appears this much below the view's axis, as in the model (default: 0)",
+        help="with --view level: the way appears this much below the view's axis, as in the model "
+        '(default: 0, or that of --for)',
     )
     parser.add_argument('--grey', action='store_true', help='store grey images: a third of the space')
+    common.add_span_options(parser)
     common.add_topic_options(parser)
     common.add_rig_options(parser)
     parser.add_argument('--json', action='store_true', help='print what is prepared as JSON')
@@ -57,9 +69,12 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.rig.rig_yaml import rig_text
 
     console = common.note_console()
-    width_px, height_px = common.size(arguments.size)
+    form, span = _form(arguments), common.chosen_span(arguments)
     exclusions = load_exclusions(arguments.exclude) if arguments.exclude else {}
     names = [bag.stem if bag.name not in ('', '..') else bag.resolve().stem for bag in arguments.bags]
+    names = names if span is None else [f'{name}_{span.name}' if name else name for name in names]
+    if arguments.validation:
+        names = [f'validation_{name}' if name else name for name in names]
     hidden = next((name for name in names if name.startswith('.') or not name), None)
     if hidden is not None:
         raise DatasetError(f'A sequence named {hidden!r} would be hidden, and never trained on. Rename the bag.')
@@ -71,13 +86,14 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(
             f'{arguments.exclude} names {", ".join(unused)}; no bag here is named so, and these stretches are not used.'
         )
-    options = [width_px, height_px, arguments.grey, *vars(common.topics(arguments)).values()]
+    options = [form.width_px, form.height_px, form.grey, *vars(common.topics(arguments)).values()]
     for name, bag in zip(names, arguments.bags, strict=True):
         folder, excluded = arguments.out / name, exclusions.get(name, ())
-        with BagReader(bag, common.topics(arguments)) as reader:
+        with BagReader(bag, common.topics(arguments), span) as reader:
             given = common.given_rig(arguments, reader.topics.image)
-            more: list[object] = [arguments.view, arguments.view_pitch_deg] if arguments.view != 'none' else []
-            more += [rig_text(given)] if given else []  # without both the fingerprint is what it always was
+            more: list[object] = [form.view, form.view_pitch_deg] if form.view != 'none' else []
+            more += [rig_text(given)] if given else []
+            more += [span] if span else []  # without all of these the fingerprint is what it always was
             wanted = fingerprint(bag, [*options, *more])
             if keep_prepared(folder, wanted, excluded):
                 console.print(f'{name}: prepared already')
@@ -87,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
             images = reader.count(reader.topics.image or '')
             check_excluded(name, excluded, images)  # before the images are decoded, which takes long
             meta = SequenceMeta(
-                source=f'bag {bag.name}',
+                source=f'bag {bag.name}' + (f', {span.words}' if span else ''),
                 fingerprint=wanted,
                 image_topic=reader.topics.image or '',
                 imu_topic=reader.topics.imu or '',
@@ -99,10 +115,10 @@ def run(arguments: argparse.Namespace) -> None:
                     drive,
                     folder,
                     meta,
-                    size_px=(height_px, width_px),
-                    grey=arguments.grey,
-                    view=arguments.view,
-                    view_pitch_deg=arguments.view_pitch_deg,
+                    size_px=(form.height_px, form.width_px),
+                    grey=form.grey,
+                    view=form.view,
+                    view_pitch_deg=form.view_pitch_deg,
                     on_progress=functools.partial(bar.advance, bar.add_task(name, total=images, unit='images')),
                 )
         for note in (*drive.notes, *sequence.meta.notes):
@@ -119,6 +135,23 @@ def _figures(out: Path, names: list[str]) -> dict[str, dict[str, Any]]:
 
     metas = {name: read_meta(out / name) for name in names}
     return {name: {'frames': meta.images, 'length_m': meta.length_m} for name, meta in metas.items()}
+
+
+def _form(arguments: argparse.Namespace) -> PreparedForm:
+    """That of --for, with what the other options say of it."""
+    import dataclasses
+
+    from atvio_ros.training.prepared_form import PreparedForm, form_for
+
+    form = form_for(arguments.recipient) if arguments.recipient else PreparedForm()
+    if arguments.size is not None:
+        width_px, height_px = common.size(arguments.size)
+        form = dataclasses.replace(form, width_px=width_px, height_px=height_px)
+    if arguments.view is not None:
+        form = dataclasses.replace(form, view=arguments.view)
+    if arguments.view_pitch_deg is not None:
+        form = dataclasses.replace(form, view_pitch_deg=arguments.view_pitch_deg)
+    return dataclasses.replace(form, grey=form.grey or arguments.grey)
 
 
 def _require_truth(reader: BagReader) -> None:

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
+    common.add_span_options(parser)
     common.add_standstill_option(parser)
     parser.add_argument(
         '--debug-images', type=Path, metavar='DIR', help='draw what the odometry sees of each image, into this folder'
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.view_pictures import Artist, ViewPictures
 
     console = common.note_console()
-    with BagReader(arguments.bag, common.topics(arguments)) as reader:
+    with BagReader(arguments.bag, common.topics(arguments), common.chosen_span(arguments)) as reader:
         robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
         truth = bag_truth(reader)
         estimator = common.chosen_estimator(arguments)

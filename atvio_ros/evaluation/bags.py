@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from atvio_ros.bags.reader import BagReader
-from atvio_ros.bags.topics import Topics
+from atvio_ros.bags.topics import Span, Topics
 from atvio_ros.drives.bag_drive import bag_rig, bag_truth
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.consistency import consistency, consistency_lines, covariance_notes, match_drive
@@ -34,16 +34,18 @@ def evaluate_bag(
     topics: Topics | None = None,
     given: Callable[[str], RigPart | None] = lambda image_topic: None,
     standstill: bool = True,
+    span: Span | None = None,
     on_start: Callable[[int], None] = lambda images: None,
     on_progress: Callable[[], None] = lambda: None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> Result | None:
     """Run the odometry over a bag and write its report into the folder `out`; None without ground truth.
 
-    `given` says what is known, beyond the bag, of the robot that recorded an image topic. `on_start` gets the number of
-    images, `on_note` remarks for the user. Raises BagError, CalibrationError, TrajectoryError.
+    `given` says what is known, beyond the bag, of the robot that recorded an image topic. `span` is the part of the bag
+    that is looked at; None: all of it. `on_start` gets the number of images, `on_note` remarks for the user. Raises
+    BagError, CalibrationError, TrajectoryError.
     """
-    with BagReader(bag, topics) as reader:
+    with BagReader(bag, topics, span) as reader:
         robot = bag_rig(reader, given(reader.topics.image or ''))
         truth = bag_truth(reader)
         seen = ViewPictures()

@@ -26,6 +26,16 @@ Config = TypeVar('Config', AtvioConfig, RoadConfig)
 
 
 @dataclass(frozen=True)
+class Parent:
+    """A model whose weights others began from (network/lineage.py)."""
+
+    name: str = setting('', 'Name of its variant.')
+    hash: str = setting('', 'Its model_hash.')
+    licence: str = setting('', 'SPDX expression of its licence; empty: not stated.')
+    training_data: str = setting('', 'What it was trained on.')
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Where the weights of a model file come from."""
 
@@ -36,6 +46,9 @@ class ModelCard:
     commit: str = setting('', 'Commit of this package that trained it.')
     figures: tuple[tuple[str, float], ...] = setting((), 'Measured figures: (name with its unit, value).')
     noise: MotionNoise = dataclasses.field(default_factory=MotionNoise)  # how far its motions are off, for covariances
+    licence: str = setting('', 'SPDX expression of the licence of the weights; empty: not stated.')
+    parents: tuple[Parent, ...] = setting((), 'Models that the weights descend from, the nearest first.')
+    notes: tuple[str, ...] = setting((), 'What a user of the model should know of its training, a sentence each.')
 
 
 def default_model_path() -> Path | None:

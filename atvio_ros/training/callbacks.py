@@ -69,6 +69,11 @@ class Progress:
     data_wait_percent: float  # share of the time since the last report that training waited for data
     figures: dict[str, float]  # of the validation just done; empty in between
 
+    @property
+    def left_s(self) -> float:
+        """Time that the steps left take at the rate of late, validations not counted; infinite where not known."""
+        return (self.steps - self.step) / self.steps_per_s if self.steps_per_s > 0 else float('inf')
+
 
 class Report(Callback):  # type: ignore[misc]
     """Tells a function about progress every so many steps and after each validation, and logs rates and waiting."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,25 @@ from torch import Tensor
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.training.checkpoint_files import LAST, read_checkpoint
+from atvio_ros.training.curves import Point, points_from
 from atvio_ros.training.plan import Plan
+from atvio_ros.training.validation import selected, selected_with_name
 
-DATA = 'data'  # key in the state that KeepCheckpoints leaves in a checkpoint
+DATA, NOTES, HISTORY = 'data', 'notes', 'history'  # keys in the state that KeepCheckpoints leaves in a checkpoint
 
 
 def trained_on(checkpoint: Mapping[str, Any]) -> dict[str, str]:
     """What the run of a checkpoint was trained on, as Split.contents; empty in those of before 0.2."""
-    return dict(checkpoint.get('callbacks', {}).get(KeepCheckpoints.__qualname__, {}).get(DATA, {}))
+    return dict(_state(checkpoint).get(DATA, {}))
+
+
+def noted(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was remarked on the data when the run of a checkpoint began."""
+    return tuple(_state(checkpoint).get(NOTES, ()))
+
+
+def _state(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(checkpoint.get('callbacks', {}).get(KeepCheckpoints.__qualname__, {}))
 
 
 def best_of(folder: Path, stage: str) -> Path:
@@ -40,8 +51,17 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
     Figures are compared within a stage: those of networks trained on single pairs are measured otherwise.
     """
 
-    def __init__(self, folder: Path, plan: Plan, minutes: float = 10.0, data: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        minutes: float = 10.0,
+        data: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
         self._folder = folder
+        self._notes = tuple(notes)
+        self.history: list[Point] = []
         self._data = dict(data or {})  # what the run is trained on, as Split.contents
         self._plan = plan
         self._interval_s = 60.0 * minutes
@@ -63,8 +83,11 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith('val/')}
         stage = self._plan.stage_at(trainer.global_step - 1)
-        figure = f'val/{stage.settings.select_by}'
-        if figures[figure] < self.best.get(stage.name, {}).get(figure, float('inf')):
+        by = stage.settings.select_by
+        loss = float(trainer.callback_metrics.get('train/loss', float('nan')))
+        self.history.append(Point(trainer.global_step, stage.name, loss, *selected_with_name(figures, by)))
+        best = selected(self.best[stage.name], by) if stage.name in self.best else float('inf')
+        if selected(figures, by) < best:
             self.best[stage.name] = {**figures, 'step': trainer.global_step}
             trainer.save_checkpoint(best_of(self._folder, stage.name), weights_only=True)
         self.save_last(trainer)
@@ -82,7 +105,13 @@ class KeepCheckpoints(Callback):  # type: ignore[misc]
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        return {'best': self.best, DATA: self._data}
+        return {
+            'best': self.best,
+            DATA: self._data,
+            NOTES: list(self._notes),
+            HISTORY: [dict(vars(point)) for point in self.history],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best = state['best']
+        self.history = points_from(state.get(HISTORY, ()))

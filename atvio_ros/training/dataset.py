@@ -17,10 +17,15 @@ from torch.utils.data import Dataset
 from atvio_ros.drives.sequence_store import PreparedSequence, find_sequences
 from atvio_ros.errors import DatasetError
 from atvio_ros.network.config import AtvioConfig
+from atvio_ros.training.amount import way_m
 from atvio_ros.training.mirror import Mirror
 from atvio_ros.training.pairs import SequencePairs
+from atvio_ros.training.prepared_form import form_of
 from atvio_ros.training.settings import DataSettings
 from atvio_ros.types import ImageArray
+
+
+VALIDATION_PREFIX = 'validation_'  # of sequences that are held out where the settings name none
 
 
 class Window(NamedTuple):
@@ -53,7 +58,9 @@ class WindowDataset(Dataset[Batch]):
         if shapes != {expected}:
             raise DatasetError(
                 f'The prepared images are {_sizes(shapes)} (height x width), the network takes {_sizes({expected})}. '
-                'Prepare them in that size (--size), or set model.image_height_px and model.image_width_px.'
+                f'Prepare them with `{form_of(config).options}` (`atvio prepare --for FILE` takes it all from a model '
+                'file or a recipe). A network that begins from no model file can be made for other sizes instead: '
+                'model.image_height_px and model.image_width_px.'
             )
         self._channels = max(pairs.sequence.images.shape[3] for pairs in sequences)
 
@@ -102,6 +109,15 @@ class Split:
         metas = [pairs.sequence.meta for pairs in self.sequences]
         return {meta.name: f'{meta.content_sha256} {meta.imu_readings} {meta.excluded}' for meta in metas}
 
+    def ways_m(self) -> tuple[float, float]:
+        """Way [m] of the ground truth in the training and in the validation parts."""
+        poses = [pairs.sequence.camera_poses for pairs in self.sequences]
+        training, validation = (
+            sum(way_m(each[part]) for each, part in zip(poses, parts, strict=True))
+            for parts in (self.training, self.validation)
+        )
+        return training, validation
+
     def stretches(self) -> list[Window]:
         """The validation parts as windows, one for each unbroken run of frame pairs."""
         found = []
@@ -126,16 +142,19 @@ def open_split(folder: Path, settings: DataSettings, config: AtvioConfig, larges
     Raises DatasetError when one is missing, or was prepared for another view.
     """
     available = {path.name: path for path in find_sequences(folder)}
-    held_out = set(settings.validation_sequences)
+    validated = settings.validation_sequences
+    if not validated and not settings.sequences:  # as `atvio prepare --validation` names them
+        validated = tuple(name for name in available if name.startswith(VALIDATION_PREFIX))
+    held_out = set(validated)
     names = settings.sequences or tuple(name for name in available if name not in held_out)
     both = sorted(held_out & set(names))
     if both:
         raise DatasetError(f'{both[0]} is named both in data.sequences and in data.validation_sequences.')
-    missing = [name for name in (*names, *settings.validation_sequences) if name not in available]
+    missing = [name for name in (*names, *validated) if name not in available]
     if missing:
         raise DatasetError(f'{folder} has no prepared sequence {missing[0]}. It has: {", ".join(available)}.')
     sequences, training, validation = [], [], []
-    for name in (*names, *settings.validation_sequences):
+    for name in (*names, *validated):
         sequence = SequencePairs(PreparedSequence(available[name]), config, largest_skip)
         share = 1.0 if name in held_out else settings.validation_share
         kept = np.arange(len(sequence)) < round((1.0 - share) * len(sequence))

@@ -15,6 +15,7 @@ from atvio_ros.network.config import AtvioConfig
 from atvio_ros.odometry.frame_pairs import FramePairer, skip_shared_frame
 from atvio_ros.odometry.imu_buffer import ImuBuffer
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
+from atvio_ros.training.prepared_form import form_of
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample
 
 _NO_IMAGE = np.zeros((0, 0, 1), dtype=np.uint8)  # pairing looks at stamps alone
@@ -96,7 +97,7 @@ def _unit(sequence: PreparedSequence, config: AtvioConfig) -> float:
     if meta.view != config.view:
         raise DatasetError(
             f'{meta.name} was prepared with view {meta.view}, the network takes view {config.view}. Prepare it with '
-            f'--view {config.view}, or set model.view.'
+            f'`{form_of(config).options}` (`atvio prepare --for FILE` takes it from a model file or a recipe).'
         )
     if config.view == 'none':
         return 1.0
@@ -104,8 +105,9 @@ def _unit(sequence: PreparedSequence, config: AtvioConfig) -> float:
     if not alike or abs(meta.view_pitch_deg - config.view_pitch_deg) > 0.05:
         raise DatasetError(
             f'{meta.name} shows what a camera with fx fy cx cy {np.round(meta.intrinsics_px, 1).tolist()} sees, the '
-            f"way {meta.view_pitch_deg:g} deg below its axis: not the network's view. Set model.view_intrinsics_px and "
-            'model.view_pitch_deg to these, or prepare it with the --size and --view-pitch-deg of the network.'
+            f"way {meta.view_pitch_deg:g} deg below its axis: not the network's view. Prepare it with "
+            f'`{form_of(config).options}`, or, for a network that begins from no model file, set '
+            'model.view_intrinsics_px and model.view_pitch_deg to these.'
         )
     if meta.rig.camera_height is None:
         raise DatasetError(f'{meta.name} says no camera height, in which motions are measured. Prepare it again.')

@@ -27,7 +27,8 @@ class DataSettings:
         0.1, 'The last part of each training sequence that is kept for validation.', minimum=0.0, maximum=0.9
     )
     validation_sequences: tuple[str, ...] = setting((), 'Further sequences, kept for validation as a whole.')
-    description: str = setting('', 'What the data are and their licence, for the model card.')
+    description: str = setting('', 'What the data are and whose, for the model card.')
+    licence: str = setting('', 'Licence of the data (SPDX), which binds the weights, too.')
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,24 @@ from atvio_ros.files import write_text
 from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.checkpoint import load_model
 from atvio_ros.network.config import AtvioConfig
+from atvio_ros.network.road_file import is_road_file
 from atvio_ros.settings import from_mapping
+from atvio_ros.training.amount import check_amount
 from atvio_ros.training.callbacks import Progress, Report, StopOnSignal
 from atvio_ros.training.checkpoint_files import LAST, WholeCheckpoints, read_checkpoint
-from atvio_ros.training.checkpoints import KeepCheckpoints, best_of, network_weights, trained_on
+from atvio_ros.training.checkpoints import KeepCheckpoints, best_of, network_weights, noted, trained_on
+from atvio_ros.training.curves import CURVES, draw_curves
 from atvio_ros.training.dataset import Split, WindowDataset, open_split
 from atvio_ros.training.export import export_model
 from atvio_ros.training.gyro_calibration import calibrated
 from atvio_ros.training.module import NETWORK_CONFIG, SETTINGS, TrainingData, TrainingModule
 from atvio_ros.training.normalisation import normalised
+from atvio_ros.training.overview import overview
 from atvio_ros.training.plan import Plan
 from atvio_ros.training.settings import TrainSettings, differences, may_change, plain, to_yaml
 
 SETTINGS_FILE = 'settings.yaml'
+NOT_VALIDATED = 'Exported before any validation: the weights are those of step'
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class TrainingResult:
     figures: dict[str, float]  # of the validation that chose the model, by the names they are logged under
     steps: int
     interrupted: bool
+    notes: tuple[str, ...] = ()  # what a user of the model should know, those of its card
 
 
 def train(
@@ -63,9 +69,11 @@ def train(
     resume: bool = False,
     hardware: Hardware | None = None,
     show: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> TrainingResult:
     """Train as `settings` say and leave the model, its card, checkpoints, logs and the settings in the folder `out`.
 
+    `say` gets what is trained on what, before it begins; `show` the progress.
     With `resume` the run in `out` goes on from its last.ckpt, bit for bit on one device. Raises SettingsError,
     DatasetError or ModelError before anything is trained.
     """
@@ -73,27 +81,36 @@ def train(
     _check_hardware(hardware)
     seed_everything(settings.seed, verbose=False)
     saved = _saved_run(out, settings) if resume else None
-    network, split = _network_and_data(settings, saved)
+    network, split, notes = _network_and_data(settings, saved)
     if saved:
         _check_data(trained_on(saved), split, Path(settings.data.folder))
     plan = Plan(split, settings, hardware.devices * hardware.nodes)
     dataset = WindowDataset(split.sequences, network.config)
     data = TrainingData(dataset, split, plan)
     module = TrainingModule(network, settings, plan, dataset)
-    checkpoints = KeepCheckpoints(out, plan, data=split.contents())
+    checkpoints = KeepCheckpoints(out, plan, data=split.contents(), notes=notes)
     stop = StopOnSignal(checkpoints, plan)
     if not resume:
         _begin(out, settings)
     trainer = _make_trainer(settings, out, hardware, plan, [checkpoints, stop, Report(data, show)], saved)
+    for line in overview(settings, network, split, plan, str(trainer.strategy.root_device)):
+        say(line)
+    for note in notes:
+        say(f'NOTE: {note}')
     trainer.fit(module, data, ckpt_path=out / LAST if saved else None)
     model, steps = out / f'{network.config.name}.safetensors', int(trainer.global_step)
     last = plan.stages[-1].name
     figures = checkpoints.best.get(last, {})
     if trainer.is_global_zero:
-        if figures:  # else nothing was validated yet in the last stage: the last weights
+        if figures:
             network.load_state_dict(network_weights(best_of(out, last)))
-        export_model(model, network, settings, dataset, split, figures or {'step': steps})
-    return TrainingResult(model, model.with_suffix('.md'), figures, steps, stop.asked)
+        else:
+            notes = (*notes, f'{NOT_VALIDATED} {steps}, and nothing was measured. Let the run go on (--resume).')
+        drawn = draw_curves(out / CURVES, checkpoints.history, f'{network.config.name}, {out.name}')
+        notes = export_model(
+            model, network, settings, dataset, split, figures or {'step': steps}, notes, CURVES if drawn else ''
+        )
+    return TrainingResult(model, model.with_suffix('.md'), figures, steps, stop.asked, notes)
 
 
 def _check_hardware(hardware: Hardware) -> None:
@@ -114,21 +131,25 @@ def _check_hardware(hardware: Hardware) -> None:
         ) from error
 
 
-def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> tuple[Atvio, Split]:
-    """The network with its first weights, and the data, whose pairing depends on the network's gyro lag."""
+def _network_and_data(
+    settings: TrainSettings, saved: dict[str, Any] | None
+) -> tuple[Atvio, Split, tuple[str, ...]]:
+    """The network with its first weights, the data, whose pairing depends on the network's gyro lag, and remarks."""
     largest_skip = max(settings.augmentation.frame_skips)
     folder = Path(settings.data.folder)
+    notes: tuple[str, ...] = ()
     if saved:
         config = from_mapping(AtvioConfig, json.loads(saved[NETWORK_CONFIG]), 'network')
         network = Atvio(config)
     elif settings.initial_model:
-        network = _initial_network(settings, folder)
+        network, notes = _initial_network(settings, folder)
     else:
         config = settings.model
         if settings.calibrate_gyro:
-            config = calibrated(config, open_split(folder, settings.data, config, largest_skip=1))
+            config, notes = calibrated(config, open_split(folder, settings.data, config, largest_skip=1))
         if settings.normalise:
-            config = normalised(config, open_split(folder, settings.data, config, largest_skip=1))
+            config, more = normalised(config, open_split(folder, settings.data, config, largest_skip=1))
+            notes += more
         network = Atvio(config)
     if settings.export.gyro_correction != 1.0 and network.config.rotation != 'gyro_residual':
         raise SettingsError(
@@ -138,19 +159,28 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
     split = open_split(folder, settings.data, network.config, largest_skip)
     if not split.stretches():
         raise DatasetError('No images are left for validation. Raise data.validation_share.')
-    return network, split
+    if saved:
+        return network, split, noted(saved)
+    images = sum(int(kept.sum()) for kept in split.training)
+    return network, split, (*check_amount(*split.ways_m(), images), *notes)
 
 
-def _initial_network(settings: TrainSettings, folder: Path) -> Atvio:
-    """The network of another model file, its gyro fitted to the new data if that is asked for."""
-    network = load_model(Path(settings.initial_model))[0].train()
+def _initial_network(settings: TrainSettings, folder: Path) -> tuple[Atvio, tuple[str, ...]]:
+    """The network of another model file, its gyro fitted to the new data if that is asked for, and remarks on that."""
+    path = Path(settings.initial_model)
+    if is_road_file(path):
+        raise SettingsError(
+            f'{path} is a network road, which this recipe does not train. Take one with `variant: road`, as '
+            'config/fine_tune.yaml.'
+        )
+    network = load_model(path)[0].train()
     if not settings.calibrate_gyro:
-        return network
+        return network, ()
     old = network.config
-    fitted = calibrated(old, open_split(folder, settings.data, old, largest_skip=1))
+    fitted, notes = calibrated(old, open_split(folder, settings.data, old, largest_skip=1))
     adapted = Atvio(dataclasses.replace(fitted, residual_std=old.residual_std))  # which the weights are scaled to
     adapted.load_state_dict(network.state_dict())
-    return adapted.train()
+    return adapted.train(), notes
 
 
 def _begin(out: Path, settings: TrainSettings) -> None:
