@@ -89,8 +89,11 @@ def test_calibrating_writes_the_fit_and_says_to_what_and_keeps_weights_and_card(
     }
     assert new_card.noise.fitted_to == '177 frame pairs of data'
     assert new_card.noise != FITTED
-    assert dataclasses.replace(new_card, noise=FITTED) == card
-    assert capsys.readouterr().out.strip().startswith(f'Wrote {model_file}')
+    assert dataclasses.replace(new_card, noise=FITTED, notes=()) == card
+    printed = capsys.readouterr()
+    assert printed.out.strip().startswith(f'Wrote {model_file}')
+    assert 'NOTE: Covariances are fitted to only 18 s' in printed.err
+    assert any('only 18 s' in note for note in new_card.notes)
     assert [path.name for path in model_file.parent.iterdir() if path.name.startswith('.')] == []
 
 

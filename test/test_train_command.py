@@ -17,7 +17,10 @@ def test_command_trains_and_names_what_it_wrote(tmp_path, capsys):
     assert main(['train', '--config', str(config), '--data', str(data), '--out', str(out), '--seed', '3']) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1].startswith(f'Model and card are {out / "ca_a.safetensors"}')
-    assert 'validation t_rel' in printed.err
+    assert 'validation end error' in printed.err  # of stretches that are too short for t_rel
+    for said in ('Trains ca_a (', 'Training: 48 images', 'Stage windows: 2 steps', 'Next, on a drive', 'curves.png'):
+        assert said in printed.err
+    assert 'NOTE: Covariances are NOT calibrated' in printed.err
     assert load_model(out / 'ca_a.safetensors')[1].seed == 3
 
 

@@ -46,7 +46,7 @@ def test_training_learns_the_motion(data, tmp_path):
     figures = [progress.figures for progress in shown if progress.figures]
     assert figures[-1]['val/loss'] < figures[0]['val/loss']
     assert result.figures['val/translation_mae_m'] < 0.4  # it moves 0.93 m a frame
-    assert result.figures['val/t_rel'] == min(f['val/t_rel'] for f in figures)
+    assert result.figures['val/end_error'] == min(f['val/end_error'] for f in figures)
     assert all(0.0 <= progress.data_wait_percent <= 100.0 for progress in shown)
 
 
@@ -68,7 +68,7 @@ def test_a_stage_starts_from_the_best_network_of_the_one_before(data, tmp_path):
     recipe = {'stages': [pairs, {**WINDOWS, 'start_from': 'best', **NOTHING_LEARNED}], 'weight_decay': 0.0}
     shown = []
     train(settings(data, **recipe), tmp_path / 'run', show=shown.append)
-    best = min((p for p in shown if p.figures and p.stage == 'pairs'), key=lambda p: p.figures['val/t_rel'])
+    best = min((p for p in shown if p.figures and p.stage == 'pairs'), key=lambda p: p.figures['val/end_error'])
     assert best.step < 15  # else this would show nothing
     checkpoint = best_of(tmp_path / 'run', 'pairs')
     assert torch.load(checkpoint, weights_only=True)['global_step'] == best.step

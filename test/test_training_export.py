@@ -32,10 +32,14 @@ def test_the_model_file_explains_itself(data, tmp_path):
     text = result.card.read_text()
     assert '| two |' in text
     assert 'variant: ca_a' in text
-    assert f'| `gyro_bias` | {", ".join(f"{value:.6g}" for value in model.config.gyro_bias)} |' in text
+    assert '| `gyro_bias` |' not in text  # nobody asked for it to be fitted
+    assert 'as they were before: gyro_lag_s, gyro_bias, R_camera_imu.' in text
     assert f'| `imu_mean` | {", ".join(f"{value:.6g}" for value in model.config.imu_mean)} |' in text
     assert not card.noise.calibrated  # 32 held-out pairs are too few
-    assert 'too little data' in text
+    assert any('NOT calibrated: 32 frame pairs' in note for note in card.notes)
+    assert 'NOT calibrated' in text
+    assert '![Learning curves](curves.png)' in text
+    assert (tmp_path / 'run' / 'curves.png').stat().st_size > 1000
     assert load_settings(tmp_path / 'run' / 'settings.yaml') == chosen
     assert next((tmp_path / 'run' / 'logs').rglob('metrics.csv')).read_text().count('\n') > 1
     assert list((tmp_path / 'run' / 'logs').rglob('events.*'))
@@ -70,8 +74,9 @@ def test_a_model_can_be_stored_as_float16(data, tmp_path):
     result = train(settings(data, max_steps=2, export={'half': True}), tmp_path / 'run')
     assert load_file(result.model)['lstm.from_input.0.weight'].dtype == torch.float16
     figures = dict(load_model(result.model)[1].figures)
-    assert figures['validation t_rel % of this file'] == pytest.approx(figures['validation t_rel %'], rel=0.01)
-    assert '| validation r_rel deg/100 m of this file |' in result.card.read_text()
+    of_file, trained = 'validation end error % of this file', 'validation end error % (too short for t_rel)'
+    assert figures[of_file] == pytest.approx(figures[trained], rel=0.01)
+    assert f'| {of_file} |' in result.card.read_text()
 
 
 def test_a_network_that_corrects_no_gyro_has_no_such_strength(data, tmp_path):

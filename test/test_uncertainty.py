@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from atvio_ros.calibration.noise_fit import MotionErrors, fit_noise, motion_errors
+from atvio_ros.calibration.noise_remarks import fit_remarks
 from atvio_ros.evaluation.consistency import MatchedDrive, consistency
 from atvio_ros.geometry import compose, transform
 from atvio_ros.motion_noise import MotionNoise
@@ -149,6 +152,22 @@ def test_a_fit_to_errors_of_known_noise_is_consistent_on_drives_it_has_not_seen(
     true_slow = (NOISE.scale[0] * 1.0) ** 2 + (NOISE.creep[0] * 0.1) ** 2
     fitted_slow = (noise.scale[0] * 1.0) ** 2 + (noise.creep[0] * 0.1) ** 2
     assert 0.4 < fitted_slow / true_slow < 2.0
+
+
+def test_a_fit_to_little_data_says_so_and_leaves_out_what_they_do_not_tell():
+    """13 s straight ahead: errors of position in turns once came out as 4.2 m/rad, without a word."""
+    rng = np.random.default_rng(3)
+    short = MotionErrors(rng.normal(0.0, 0.01, (130, 6)), np.full(130, 0.5), np.full(130, 1e-4), np.full(130, 0.1))
+    noise = fit_noise([short], 'a test')
+    assert noise.translation_turn_m == noise.rotation_turn == (0.0, 0.0, 0.0)
+    little, turns = fit_remarks([short], noise)
+    assert '13 s over 65 m' in little
+    assert 'hardly turn' in turns
+    wild = dataclasses.replace(noise, translation_turn_m=(4.2, 0.0, 0.0))
+    assert any('translation_turn_m came out as 4.2 m/rad' in remark for remark in fit_remarks([short], wild))
+    assert 'NOT calibrated' in fit_remarks([], MotionNoise())[0]
+    long = [errors(drive) for drive in drives(3, 600, NOISE, seed=5)]
+    assert fit_remarks(long, fit_noise(long, 'a test')) == ()
 
 
 def test_too_few_errors_leave_a_model_uncalibrated():

@@ -59,7 +59,6 @@ class Span:
         """For names of files: 'from10_to60'."""
         return f'from{self.from_s:g}' + ('' if math.isinf(self.to_s) else f'_to{self.to_s:g}')
 
-
     @property
     def words(self) -> str:
         """For people: 'from 10 s to 60 s'."""

@@ -47,7 +47,7 @@ def fit_remarks(drives: Sequence[MotionErrors], noise: MotionNoise) -> tuple[str
         worst = float(np.max(getattr(noise, name)))
         if worst > limit:
             remarks.append(
-                f'{BEGINNING}: {name} came out as {worst:.3g} {unit}, more than any useful odometry errs by. The drives '
+                f'{BEGINNING}: {name} came out as {worst:.3g} {unit}, more than useful odometry errs by. The drives '
                 'do not tell it, or the network is lost on them: do not fuse with these covariances.'
             )
     return tuple(remarks)

@@ -24,7 +24,6 @@ from atvio_ros.training.prepared_form import form_of
 from atvio_ros.training.settings import DataSettings
 from atvio_ros.types import ImageArray
 
-
 VALIDATION_PREFIX = 'validation_'  # of sequences that are held out where the settings name none
 
 

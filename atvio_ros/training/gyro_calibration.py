@@ -16,7 +16,6 @@ from atvio_ros.training.dataset import Split
 from atvio_ros.training.pairs import SequencePairs
 from atvio_ros.types import NANOSECONDS, FloatArray
 
-
 _LEAST_TURNING = np.radians(1.0)  # rad/s, root mean square: less does not tell lag and mounting
 _LEAST_TIPPING = np.radians(0.3)  # rad/s, beside the axis that is turned about most
 

@@ -11,14 +11,17 @@ import numpy as np
 import torch
 
 from atvio_ros import __version__
+from atvio_ros.calibration.noise_remarks import BEGINNING, LEAST_M
 from atvio_ros.files import write_text
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.network.checkpoint import ModelCard
+from atvio_ros.network.lineage import ancestors, joined_licence, licence_lines
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_file import load_road, save_road
 from atvio_ros.network.road_network import RoadNetwork
 from atvio_ros.odometry.road_estimator import NOISE
-from atvio_ros.training.model_card import source_commit
+from atvio_ros.training.curves import CURVES
+from atvio_ros.training.model_card import notes_lines, source_commit
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_settings import RoadTrainSettings, as_yaml
 from atvio_ros.training.road_windows import RecordedDrive, run_drive
@@ -38,10 +41,17 @@ def export_road(
     validation: Sequence[RecordedDrive],
     drives: Sequence[RoadDrive],
     figures: Mapping[str, float],
+    notes: Sequence[str] = (),
 ) -> Path:
-    """Write OUT/road.safetensors and OUT/road.md, its sigmas and covariance fitted to the validation drives."""
+    """Write OUT/road.safetensors and OUT/road.md, its sigmas and covariance fitted to the validation drives.
+
+    `notes` are what a user should know of the training so far.
+    """
     network = network.eval()
     network.config, noise = calibrated(network, validation)
+    parents = ancestors(Path(settings.initial_model)) if settings.initial_model else ()
+    if parents:  # whose settings the network has
+        settings = dataclasses.replace(settings, model=network.config)
     card = ModelCard(
         trained=True,
         training_data=settings.data.description or f'{len(drives)} prepared drives in {settings.data.folder}',
@@ -50,6 +60,9 @@ def export_road(
         commit=source_commit(),
         figures=tuple((name, float(value)) for name, value in figures.items()),
         noise=noise,
+        licence=joined_licence(settings.data.licence, parents),
+        parents=parents,
+        notes=(*notes, *_remarks(validation)),
     )
     path = out / f'{network.config.name}.safetensors'
     save_road(path, network, card, half=settings.half)
@@ -84,6 +97,16 @@ def calibrated(network: RoadNetwork, validation: Sequence[RecordedDrive]) -> tup
         NOISE, scale=(max(share, _LEAST_SCALE), *NOISE.scale[1:]), fitted_to='validation drives of its training'
     )
     return config, noise
+
+
+def _remarks(validation: Sequence[RecordedDrive]) -> tuple[str, ...]:
+    way_m = sum(float(drive.motion[:, 2].nansum().abs()) * drive.height for drive in validation)
+    if way_m >= LEAST_M:
+        return ()
+    return (
+        f'{BEGINNING} and sigmas are fitted to only {way_m:.0f} m: how errors grow beyond that is a guess. Keep '
+        f'{LEAST_M:.0f} m or more for validation.',
+    )
 
 
 def _lasting(ways: Sequence[tuple[FloatArray, FloatArray, FloatArray]], scale: float) -> tuple[float, float]:
@@ -137,8 +160,11 @@ def _text(network: RoadNetwork, card: ModelCard, drives: Sequence[RoadDrive], he
         f'Visual-inertial odometry for any calibrated forward camera whose height is known ({count} weights).',
         f'Trained with atvio_ros {__version__}, commit {card.commit or "unknown"}, seed {card.seed}.',
         '',
+        *licence_lines(card),
+        *notes_lines(card),
         '## Figures',
         '',
+        *([f'![Learning curves]({CURVES})', ''] if card.figures else []),
         '| on validation drives, when the weights were chosen | |',
         '|---|---|',
         *figures,

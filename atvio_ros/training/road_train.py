@@ -24,8 +24,11 @@ from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import replacing, write_text
 from atvio_ros.network.road_file import load_road
 from atvio_ros.network.road_network import RoadNetwork
+from atvio_ros.training.amount import check_amount
+from atvio_ros.training.curves import CURVES, Point, draw_curves, points_from
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_export import export_road
+from atvio_ros.training.road_overview import road_overview, ways_m
 from atvio_ros.training.road_pairs import PairSample, RoadPairs, pair_loss
 from atvio_ros.training.road_settings import PairStage, RoadTrainSettings, WindowStage, as_yaml
 from atvio_ros.training.road_validation import validate_pairs, validate_windows
@@ -34,6 +37,9 @@ from atvio_ros.training.road_windows import RecordedDrive, Windows, record, wind
 LAST, SETTINGS_FILE = 'last.ckpt', 'settings.yaml'
 STAGES = ('pairs', 'windows')
 _EVERY_S = 300.0  # between checkpoints
+NOT_VALIDATED = (
+    'Exported before any validation: the weights are those that the run began with, and nothing was measured.'
+)
 _VALIDATION = 99  # a word of the seed beside those of the stages
 
 Say = Callable[[str], None]
@@ -57,7 +63,12 @@ def train_road(
             run.train_windows()
     except StoppedError:
         return out / 'road.safetensors', True
-    return export_road(out, run.network, settings, run.recorded_validation, run.all_drives, run.figures), False
+    draw_curves(out / CURVES, run.history, f'{run.network.config.name}, {out.name}')
+    notes = run.notes if run.figures else (*run.notes, NOT_VALIDATED)
+    model = export_road(out, run.network, settings, run.recorded_validation, run.all_drives, run.figures, notes)
+    for note in load_road(model)[1].notes:
+        say(f'NOTE: {note}')
+    return model, False
 
 
 class _Run:
@@ -74,6 +85,11 @@ class _Run:
             self.network = RoadNetwork(settings.model)
         self.training, self.validation = _open(settings, out / 'cache', say)
         self.all_drives = [*self.training, *self.validation]
+        self.notes = check_amount(*ways_m(self.training, self.validation), sum(map(len, self.training)))
+        for line in road_overview(settings, self.network, self.training, self.validation):
+            say(line)
+        self.history: list[Point] = []
+        self._begun = (time.monotonic(), 0)  # of the stage: when, at which step
         self.recorded_validation: list[RecordedDrive] = []
         self._saved_at = time.monotonic()
         self._optimizer_state: dict[str, Any] | None = None
@@ -170,7 +186,12 @@ class _Run:
     def _keep(self, score: float, figures: dict[str, float], text: str) -> None:
         name = STAGES[self.stage]
         shown = ', '.join(f'{key} {value:.4g}' for key, value in figures.items())
-        self._say(f'{name} {self.step}: {text}; validation {shown}')
+        steps = (self.settings.pairs.steps, self.settings.windows.steps)
+        since, first = self._begun
+        left_s = (time.monotonic() - since) / max(1, self.step - first) * (steps[self.stage] - self.step)
+        self._say(f'{name} {self.step}: {text}; validation {shown}; {left_s / 60.0:.1f} min of this stage left')
+        done = self.step + (steps[0] if self.stage else 0)
+        self.history.append(Point(done, name, float(text.rpartition(' ')[2]), float(score), 'nll'))
         if self._best is None or score < self._best[0]:
             self._best = float(score), {key: tensor.clone() for key, tensor in self.network.state_dict().items()}
             self.figures = {f'{name}: {key}': float(value) for key, value in figures.items()}
@@ -178,7 +199,7 @@ class _Run:
     def _next_stage(self) -> None:
         if self._best is not None:
             self.network.load_state_dict(self._best[1])
-        self.stage, self.step, self._best = 1, 0, None
+        self.stage, self.step, self._best, self._begun = 1, 0, None, (time.monotonic(), 0)
         self._save(None)
 
     def _after_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -201,6 +222,7 @@ class _Run:
             'optimizer': None if optimizer is None else optimizer.state_dict(),
             'best': None if self._best is None else {'score': self._best[0], 'network': self._best[1]},
             'figures': self.figures,
+            'history': [dict(vars(point)) for point in self.history],
         }
         with replacing(self._out / LAST) as temporary:
             torch.save(state, temporary)
@@ -217,6 +239,8 @@ class _Run:
                 'in another --out.'
             )
         self.stage, self.step, self.figures = state['stage'], state['step'], state['figures']
+        self.history = points_from(state.get('history', ()))
+        self._begun = (time.monotonic(), self.step)
         self.network.load_state_dict(state['network'])
         self._optimizer_state = state['optimizer']
         if state['best'] is not None:
@@ -256,7 +280,10 @@ def _open(settings: RoadTrainSettings, cache: Path, say: Say) -> tuple[list[Road
         if name not in available:
             raise DatasetError(f'{data.folder} has no prepared sequence {name}. It has: {", ".join(available)}.')
     if not held or not names:
-        raise DatasetError('No drive is left for training or for validation. Prepare more, or name them in data.')
+        raise DatasetError(
+            'No drive is left for training or for validation. Split a bag: `atvio prepare BAG --to S`, and '
+            '`atvio prepare BAG --from S --validation`; or prepare more, or name them in data.'
+        )
     say(f'{len(names)} drives to train on, {len(held)} to validate with; finding their directions of travel.')
     training, validation = ([RoadDrive(available[name], cache) for name in group] for group in (names, sorted(held)))
     return training, validation

@@ -131,9 +131,7 @@ def _check_hardware(hardware: Hardware) -> None:
         ) from error
 
 
-def _network_and_data(
-    settings: TrainSettings, saved: dict[str, Any] | None
-) -> tuple[Atvio, Split, tuple[str, ...]]:
+def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> tuple[Atvio, Split, tuple[str, ...]]:
     """The network with its first weights, the data, whose pairing depends on the network's gyro lag, and remarks."""
     largest_skip = max(settings.augmentation.frame_skips)
     folder = Path(settings.data.folder)
