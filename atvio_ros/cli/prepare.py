@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 atvio prepare drive1 drive2 --out data/mine
-atvio prepare drive1 --out data/mine --view stored    # for the network road
+atvio prepare drive1 --out data/mine --for models/road.safetensors
+atvio prepare drive1 --out data/mine --from 60 --to 90 --validation    # a part of it
 """
 
 
