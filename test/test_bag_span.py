@@ -70,7 +70,7 @@ def test_one_bag_is_split_into_training_and_validation(bag, tmp_path):
 
 def test_prepare_takes_size_view_and_colour_from_the_network_it_is_for(bag, tmp_path, capsys):
     model = write_tiny_model(tmp_path / 'tiny.safetensors', image_channels=1)
-    assert form_for(model).options == '--size 64x32 --grey'
+    assert form_for(model).options == '--size 64x32 --view none --grey'
     assert main(['prepare', str(bag), '--out', str(tmp_path / 'data'), '--for', str(model)]) == 0
     assert PreparedSequence(tmp_path / 'data' / 'drive').images.shape == (3, 32, 64, 1)
     recipe = tmp_path / 'road.yaml'

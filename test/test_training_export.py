@@ -36,7 +36,7 @@ def test_the_model_file_explains_itself(data, tmp_path):
     assert 'as they were before: gyro_lag_s, gyro_bias, R_camera_imu.' in text
     assert f'| `imu_mean` | {", ".join(f"{value:.6g}" for value in model.config.imu_mean)} |' in text
     assert not card.noise.calibrated  # 32 held-out pairs are too few
-    assert any('NOT calibrated: 32 frame pairs' in note for note in card.notes)
+    assert any('NOT calibrated: ' in note for note in card.notes)
     assert 'NOT calibrated' in text
     assert '![Learning curves](curves.png)' in text
     assert (tmp_path / 'run' / 'curves.png').stat().st_size > 1000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 atvio prepare drive1 drive2 --out data/mine
 atvio prepare drive1 --out data/mine --for models/road.safetensors
-atvio prepare drive1 --out data/mine --from 60 --to 90 --validation    # a part of it
+atvio prepare drive1 --out data/mine --from 60 --to 90 --validation
 """
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
 atvio train --config config/train_tiny.yaml --data data/mine --out runs/tiny
 atvio train --config config/train_tiny.yaml --out runs/tiny --resume
-atvio train --config config/fine_tune.yaml --init models/road.safetensors --data data/mine
+atvio train --config config/fine_tune.yaml --init models/road.safetensors \\
+    --data data/mine
 atvio train --config config/train_road.yaml --dump-config    # every setting
 """
 

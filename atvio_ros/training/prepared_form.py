@@ -30,7 +30,8 @@ class PreparedForm:
         if self.view == 'stored':
             return '--view stored'
         words = [f'--size {self.width_px}x{self.height_px}']
-        words += [f'--view level --view-pitch-deg {self.view_pitch_deg:g}'] if self.view == 'level' else []
+        words += [f'--view {self.view}']
+        words += [f'--view-pitch-deg {self.view_pitch_deg:g}'] if self.view == 'level' else []
         return ' '.join((*words, *(['--grey'] if self.grey else [])))
 
 
