@@ -14,7 +14,8 @@ from samples.training import settings, two_sequences, write_config
 
 from atvio_ros.cli.main import main
 from atvio_ros.errors import DatasetError, SettingsError
-from atvio_ros.network.checkpoint import ModelCard, Parent, load_model, model_hash, save_model, save_with_card
+from atvio_ros.network.card import Parent
+from atvio_ros.network.checkpoint import ModelCard, load_model, model_hash, save_model, save_with_card
 from atvio_ros.network.lineage import UNKNOWN, ancestors, is_non_commercial, joined_licence, stated_licence
 from atvio_ros.network.road_file import load_road, road_hash, save_road, untrained_road
 from atvio_ros.training.road_settings import RoadTrainSettings
