@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTHON_OLDEST ?= python3.10
 VENV_OLDEST ?= .venv-oldest
+PYTHON_JAZZY ?= python3.12
+VENV_JAZZY ?= .venv-jazzy
 BAG ?=
 OUT ?= output/demo
 DRIVE := output/drive
@@ -10,7 +12,7 @@ DRIVE := output/drive
 # Nodes of demos and tests stay on this machine.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup setup-dev demo test test-oldest lint docs release clean
+.PHONY: help setup setup-dev demo test test-oldest test-jazzy lint docs release clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -31,8 +33,12 @@ test: setup-dev  ## all tests
 	@$(VENV)/bin/python -m pytest
 
 test-oldest:  ## all tests on the libraries of Ubuntu 22.04 (ROS 2 Humble), from PyPI; needs Python 3.10
-	@$(PYTHON_OLDEST) pypi_ros/setup.py --venv $(VENV_OLDEST) --oldest --dev
+	@$(PYTHON_OLDEST) pypi_ros/setup.py --venv $(VENV_OLDEST) --pins oldest --dev
 	@$(VENV_OLDEST)/bin/python -m pytest
+
+test-jazzy:  ## all tests on ROS 2 Jazzy and the libraries of Ubuntu 24.04, from PyPI; needs Python 3.12
+	@$(PYTHON_JAZZY) pypi_ros/setup.py --venv $(VENV_JAZZY) --pins jazzy --dev
+	@$(VENV_JAZZY)/bin/python -m pytest
 
 lint: setup-dev  ## ruff and mypy
 	@$(VENV)/bin/ruff check .
@@ -46,4 +52,4 @@ release: setup-dev  ## check versions, changelog and wheel, and run it from an e
 	@$(VENV)/bin/python scripts/release.py
 
 clean:  ## remove the set-up and all output
-	rm -rf $(VENV) $(VENV_OLDEST) output site dist build
+	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_JAZZY) output site dist build

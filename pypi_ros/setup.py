@@ -1,6 +1,6 @@
 """Make a bare machine ready: a .venv with ROS 2 from PyPI, what PyPI lacks of it, and this package built into it.
 
-    python3 pypi_ros/setup.py [--dev] [--oldest] [--venv DIR]
+    python3 pypi_ros/setup.py [--dev] [--pins oldest|jazzy] [--venv DIR]
 
 Each step leaves a stamp that names its inputs, so a second run takes a moment, a changed input repeats what depends on
 it, and an interrupted run resumes. Uses the standard library only. Output of the tools goes to <venv>/setup.log.
@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / 'pypi_ros'
 PYTHONS = ((3, 10), (3, 13))  # the oldest and the newest that the ROS wheels are built for
+PINS = {'oldest': (3, 10), 'jazzy': (3, 12)}  # NAME.txt beside this file, and the Python that its wheels are for
 DROP_INS = ('cv_bridge', 'message_filters', 'tf2_ros')
 
 
@@ -35,11 +36,13 @@ def main() -> int:
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='where to make it (default: .venv)')
     parser.add_argument('--dev', action='store_true', help='also what tests and linters need')
     parser.add_argument(
-        '--oldest', action='store_true', help='with the library versions of Ubuntu 22.04 (ROS 2 Humble); Python 3.10'
+        '--pins',
+        choices=list(PINS),
+        help='other versions: oldest, libraries of Ubuntu 22.04 (ROS 2 Humble); jazzy, ROS 2 Jazzy and those of 24.04',
     )
     arguments = parser.parse_args()
     try:
-        Setup(arguments.venv.absolute(), arguments.oldest).run(arguments.dev)
+        Setup(arguments.venv.absolute(), arguments.pins).run(arguments.dev)
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
@@ -89,9 +92,9 @@ def sysconfig_include() -> str:
 class Setup:
     """The steps, in order. `run` reads like a table of contents."""
 
-    def __init__(self, venv: Path, oldest: bool = False) -> None:
+    def __init__(self, venv: Path, pins: str | None = None) -> None:
         self.venv = venv
-        self.oldest = oldest
+        self.pins = pins
         self.python = venv / 'bin' / 'python'
         self.stamps = venv / 'setup'
         self.log = venv / 'setup.log'
@@ -100,9 +103,11 @@ class Setup:
     def run(self, dev: bool) -> None:
         """Bring the environment up to date; quiet when it is."""
         require_tools()
-        if self.oldest and sys.version_info[:2] != PYTHONS[0]:
+        if self.pins and sys.version_info[:2] != PINS[self.pins]:
+            version = '.'.join(map(str, PINS[self.pins]))
             raise SetupError(
-                'The oldest libraries are those of Python 3.10. Use `make test-oldest PYTHON_OLDEST=python3.10`.'
+                f'The libraries of pypi_ros/{self.pins}.txt are for Python {version}. '
+                f'Use `make test-{self.pins} PYTHON_{self.pins.upper()}=python{version}`.'
             )
         self.venv.mkdir(parents=True, exist_ok=True)
         with (self.venv / 'setup.lock').open('w') as lock:
@@ -111,10 +116,11 @@ class Setup:
             self.make_venv()
             self.install_requirements('requirements.txt', 'ROS 2 and PyTorch from PyPI (about 500 MB)')
             self.install_drop_ins()
-            self.build_package('tf2_msgs', HERE / 'tf2_msgs', unless_importable='tf2_msgs.msg')
+            # The name of a file in it: an emptied folder can be imported, too.
+            self.build_package('tf2_msgs', HERE / 'tf2_msgs', unless_importable='tf2_msgs.msg._tf_message')
             self.build_package('atvio_ros', ROOT)
             if dev:  # last, so that demo and tests, one after the other, repeat nothing
-                self.install_requirements('oldest.txt' if self.oldest else 'requirements-dev.txt', 'test tools')
+                self.install_requirements(f'{self.pins}.txt' if self.pins else 'requirements-dev.txt', 'test tools')
 
     def make_venv(self) -> None:
         """A virtual environment that is a merged ament prefix, and knows it."""
@@ -131,17 +137,19 @@ class Setup:
                 )
 
     def install_requirements(self, name: str, what: str) -> None:
-        """pip install, everything pinned by constraints.txt, or by oldest.txt where that says otherwise."""
-        pins = (HERE / 'constraints.txt').read_text()
-        if self.oldest:
-            pins = overridden(pins, (HERE / 'oldest.txt').read_text())
-        with self.step(name, what, (HERE / name).read_text() + pins) as step:
+        """pip install, everything pinned by constraints.txt, or by the file of other versions where that differs."""
+        asked, pins = (HERE / name).read_text(), (HERE / 'constraints.txt').read_text()
+        if self.pins:
+            others = (HERE / f'{self.pins}.txt').read_text()
+            asked, pins = without_ros(asked, others), overridden(without_ros(pins, others), others)
+        with self.step(name, what, asked + pins) as step:
             if step.needed:
-                constraints = self.venv / 'constraints.txt'
+                requirements, constraints = self.venv / name, self.venv / 'constraints.txt'
+                requirements.write_text(asked)
                 constraints.write_text(pins)
                 self.call([
                     str(self.python), '-m', 'pip', 'install', '--disable-pip-version-check',
-                    '-r', str(HERE / name), '-c', str(constraints),
+                    '-r', str(requirements), '-c', str(constraints),
                 ])  # fmt: skip
 
     def install_drop_ins(self) -> None:
@@ -270,6 +278,14 @@ def overridden(pins: str, others: str) -> str:
     names = {package(line) for line in others.splitlines()} - {''}
     kept = [line for line in pins.splitlines() if package(line) not in names]
     return '\n'.join([*kept, *(line for line in others.splitlines() if '==' in line)]) + '\n'
+
+
+def without_ros(lines: str, others: str) -> str:
+    """`lines`, but where `others` are of another ROS with that in place of theirs."""
+    if not any(package(line) == 'ros-rclpy' for line in others.splitlines()):
+        return lines
+    kept = [line for line in lines.splitlines() if not package(line).startswith('ros-')]
+    return '\n'.join([*kept, *(line for line in others.splitlines() if package(line).startswith('ros-'))]) + '\n'
 
 
 def package(line: str) -> str:

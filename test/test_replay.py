@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
 
 from node_process import REPOSITORY, fresh_environment, release
+from rosbags.highlevel import AnyReader
 from samples.road_bags import write_road
 
 from atvio_ros.bags.reader import BagReader
@@ -69,11 +70,21 @@ def test_node_and_offline_run_agree_frame_by_frame_at_every_rate(estimator, rate
     with BagReader(tmp_path / 'replay' / 'odometry.mcap') as recorded:  # what RViz and Foxglove open
         counts = {topic: recorded.count(topic) for topic in ('/odometry', '/tf', '/ground_truth/odometry')}
         assert counts == {'/odometry': FRAMES - 1, '/tf': FRAMES - 1, '/ground_truth/odometry': FRAMES}
+        assert recorded.count('/status') >= FRAMES - 1
         for topic in ('/path', '/ground_truth/path', '/camera/image_raw', '/atvio_node/debug_image'):
             assert recorded.count(topic) >= 1, topic
         np.testing.assert_allclose(
             recorded.trajectory('/odometry').poses, read_tum(tmp_path / 'run' / 'estimate.tum').poses[1:], atol=1e-6
         )
+    with AnyReader([tmp_path / 'replay' / 'odometry.mcap']) as recorded:  # by the definitions that are in the file
+        last = {
+            connection.topic: (stamp_ns, recorded.deserialize(cdr, connection.msgtype))
+            for connection, stamp_ns, cdr in recorded.messages()
+        }
+        stamp_ns, status = last['/status']
+        assert recorded.start_time <= stamp_ns <= recorded.end_time  # of the bag, not of this machine
+        assert (status.frames_processed, list(status.drop_reasons)) == (FRAMES - 1, ['first_image'])
+        assert status.STATE_TRACKING == 1
 
 
 def test_a_replay_that_cannot_start_says_why_in_one_line(tmp_path):

@@ -94,9 +94,27 @@ def test_the_oldest_libraries_replace_the_newer_pins_and_leave_the_others(module
     assert lines == ['# made by', 'matplotlib-inline==1.0', 'numpy==1.21.5', 'pyyaml==5.4']
 
 
-def test_the_oldest_libraries_on_another_python_are_refused(module, monkeypatch, tmp_path):
+def test_another_ros_replaces_all_of_ours(module):
+    requirements = 'ros-rclpy==9.1.2\nros-fastdds==3.2.3\nnumpy>=1.21.5\n'
+    jazzy = '# Jazzy\nros-rclpy==7.1.6\nros-fastrtps==2.14.5\nnumpy==1.26.4\n'
+    assert module.without_ros(requirements, jazzy).splitlines() == [
+        'numpy>=1.21.5',
+        'ros-rclpy==7.1.6',
+        'ros-fastrtps==2.14.5',
+    ]
+    assert module.without_ros(requirements, 'numpy==1.21.5\n') == requirements
+
+
+@pytest.mark.parametrize(('pins', 'version'), [('oldest', r'3\.10'), ('jazzy', r'3\.12')])
+def test_pinned_libraries_on_another_python_are_refused(module, monkeypatch, tmp_path, pins, version):
     monkeypatch.setattr(module, 'require_tools', lambda: None)
-    monkeypatch.setattr(module.sys, 'version_info', (3, 12, 1))
-    with pytest.raises(module.SetupError, match=r'Python 3\.10.*make test-oldest'):
-        module.Setup(tmp_path / 'venv', oldest=True).run(dev=True)
+    monkeypatch.setattr(module.sys, 'version_info', (3, 11, 1))
+    with pytest.raises(module.SetupError, match=rf'Python {version}.*make test-{pins} PYTHON_{pins.upper()}'):
+        module.Setup(tmp_path / 'venv', pins).run(dev=True)
     assert not (tmp_path / 'venv').exists()
+
+
+def test_every_file_of_pins_is_offered(module):
+    assert set(module.PINS) == {path.stem for path in SCRIPT.parent.glob('*.txt') if 'pytest==' in path.read_text()} - {
+        'constraints'
+    }

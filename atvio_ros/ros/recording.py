@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -16,8 +17,10 @@ from tf2_msgs.msg import TFMessage
 
 from atvio_ros.bags.topics import DEBUG_IMAGE_TOPIC
 from atvio_ros.bags.writer import BagWriter
+from atvio_ros.errors import NodeError
 from atvio_ros.message_decoding import header_stamp_ns, image_pixels, pose
 from atvio_ros.msg import OdometryStatus
+from atvio_ros.resources import find_resource
 from atvio_ros.types import ImageArray, Trajectory
 
 RECORDED = {
@@ -25,6 +28,7 @@ RECORDED = {
     '/tf': ('tf2_msgs/msg/TFMessage', TFMessage),
     DEBUG_IMAGE_TOPIC: ('sensor_msgs/msg/Image', Image),
     '/status': ('atvio_ros/msg/OdometryStatus', OdometryStatus),
+    '/diagnostics': ('diagnostic_msgs/msg/DiagnosticArray', DiagnosticArray),
 }
 
 
@@ -46,7 +50,9 @@ class Recording:
     transforms: list[bytes] = field(default_factory=list)
     pictures: Pictures | None = None
     status: OdometryStatus = field(default_factory=OdometryStatus)  # the newest
-    statuses: list[tuple[int, bytes]] = field(default_factory=list)  # stamp of the image it describes [ns], CDR
+    statuses: list[tuple[int, bytes]] = field(default_factory=list)  # time of the bag [ns], CDR
+    diagnostics: list[tuple[int, bytes]] = field(default_factory=list)
+    bag_ns: int = 0  # how far the bag has been played: for messages that have no image's stamp
 
     def subscribe(self, node: Node) -> None:
         """Take from now on what atvio_node publishes."""
@@ -55,6 +61,7 @@ class Recording:
             '/tf': self.transforms.append,
             **({DEBUG_IMAGE_TOPIC: self._on_picture} if self.pictures else {}),
             '/status': self._on_status,
+            '/diagnostics': self._on_diagnostics,
         }
         for topic, handler in handlers.items():
             node.create_subscription(RECORDED[topic][1], topic, handler, QoSProfile(depth=1000), raw=True)
@@ -85,16 +92,34 @@ class Recording:
             self.pictures.add(stamp, image_pixels(deserialize_message(cdr, Image))[..., ::-1])  # kept as it is drawn
 
     def _on_status(self, cdr: bytes) -> None:
-        self.status = deserialize_message(cdr, OdometryStatus)
-        self.statuses.append((cdr_stamp_ns(cdr), cdr))
+        before, self.status = self.status.header.stamp, deserialize_message(cdr, OdometryStatus)
+        described = self.status.header.stamp  # no new one: it tells why there is no odometry, now
+        self.statuses.append((self.bag_ns if described == before else cdr_stamp_ns(cdr), cdr))
+
+    def _on_diagnostics(self, cdr: bytes) -> None:
+        self.diagnostics.append((self.bag_ns, cdr))  # its own stamp is the clock of this machine
 
     def write(self, writer: BagWriter) -> None:
-        """Record it into a bag, each message at its image's stamp."""
+        """Record it into a bag, each message at its image's stamp, or where the bag was when it came."""
         for stamp, cdr in self.odometry:
             writer.write_raw('/odometry', RECORDED['/odometry'][0], stamp, cdr)
         for cdr in self.transforms:
             stamp = header_stamp_ns(deserialize_message(cdr, TFMessage).transforms[0])
             writer.write_raw('/tf', RECORDED['/tf'][0], stamp, cdr)
+        for topic, kept, definition in (
+            ('/status', self.statuses, _status_definition()),
+            ('/diagnostics', self.diagnostics, None),
+        ):
+            for stamp, cdr in kept:
+                writer.write_raw(topic, RECORDED[topic][0], stamp, cdr, message_definition=definition)
+
+
+def _status_definition() -> str:
+    """The text of OdometryStatus.msg, which goes into the bag: viewers read it without this package."""
+    path = find_resource('msg/OdometryStatus.msg')
+    if path is None:
+        raise NodeError('msg/OdometryStatus.msg is missing beside the package: install it again.')
+    return path.read_text()
 
 
 def cdr_stamp_ns(cdr: bytes) -> int:

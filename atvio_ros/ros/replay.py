@@ -103,6 +103,7 @@ class _Pacer:
 
     def before(self, message: RawMessage) -> None:
         """To be called ahead of each message played."""
+        self._recording.bag_ns = message.log_stamp_ns
         if message.topic == self._topics.imu:
             self._imu_ns = max(self._imu_ns, cdr_stamp_ns(message.cdr) - LARGEST_LAG_NS)
         if message.topic != self._topics.image:
