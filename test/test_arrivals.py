@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from atvio_ros.odometry.arrivals import Arrivals, lost_words, turns_words
+from atvio_ros.odometry.arrivals import Arrivals, Arrived, lost_words, turns_words
 
 MS = 1_000_000
 
@@ -112,6 +112,8 @@ def test_words_say_what_to_do():
     feed(arrivals, [1, 2, 10])
     text = lost_words('IMU readings', '/imu', arrivals.ask(), 1.2, 'imu', 500)
     assert text.startswith('7 of 10 IMU readings on /imu were lost on their way in the last 1 s: raise imu_depth (500)')
+    assert 'set imu_reliability to reliable' in text
+    assert 'set imu_' not in lost_words('IMU readings', '/imu', Arrived(3, 7), 1.2, 'imu', 500, reliable=True)
     arrivals = Arrivals()
     for i in range(20):
         arrivals.take('left' if i % 2 else '', i)

@@ -62,3 +62,23 @@ def test_a_bag_that_is_none_is_one_line_and_status_1(tmp_path):
         assert process.wait() == 1
     assert process.output.count('\n') == 1
     assert 'atvio_player: ' in process.output
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'words'),
+    [
+        ('rate', 'fast', "rate must be a number, not 'fast'"),
+        ('bag', 11, 'bag must be a text, not 11'),
+    ],
+)
+def test_a_parameter_of_another_type_is_one_line(name, value, words):
+    with NodeProcess({name: value}, PLAYER) as process:
+        assert process.wait() == 1
+    assert process.output.strip() == f'atvio_player: The parameter {words}.'
+
+
+def test_whole_numbers_do_for_decimals_and_misspelt_names_are_told(tiny_drive):
+    with NodeProcess({'bag': tiny_drive, 'rate': 5, 'wait_for_subscribers': 0, 'lop': True}, PLAYER) as process:
+        assert process.wait() == 0
+    assert 'lop (did you mean loop?)' in process.output
+    assert 'Traceback' not in process.output

@@ -115,14 +115,16 @@ class Arrivals:
             self._usual_ns, self._until_next = statistics.median(self._intervals_ns), _OFTEN
 
 
-def lost_words(what: str, topic: str, arrived: Arrived, time_s: float, parameters: str, depth: int) -> str:
+def lost_words(
+    what: str, topic: str, arrived: Arrived, time_s: float, parameters: str, depth: int, reliable: bool = False
+) -> str:
     """What to say of losses; '' without any. `parameters`: image or imu, as the node's parameters begin."""
     if not arrived.lost:
         return ''
     return (
         f'{arrived.lost} of {arrived.lost + arrived.received} {what} on {topic} were lost on their way in the last '
-        f'{time_s:.0f} s: raise {parameters}_depth ({depth}), set {parameters}_reliability to reliable, or lower the '
-        'rate'
+        f'{time_s:.0f} s: raise {parameters}_depth ({depth}), '
+        f'{"" if reliable else f"set {parameters}_reliability to reliable, "}or lower the rate'
     )
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from atvio_ros.errors import SettingsError
+
 WHOLE = {Parameter.Type.INTEGER: Parameter.Type.DOUBLE, Parameter.Type.INTEGER_ARRAY: Parameter.Type.DOUBLE_ARRAY}
+SAID = {Parameter.Type.STRING: 'a text', Parameter.Type.DOUBLE: 'a number', Parameter.Type.BOOL: 'true or false'}
 OF_ROS = 'qos_overrides.'  # those that rclpy declares later, with a publisher or a subscription
 
 
@@ -27,6 +30,25 @@ def as_decimal(given: Parameter | None, wanted: Parameter.Type) -> Parameter | N
     return Parameter(
         given.name, wanted, float(value) if given.type_ == Parameter.Type.INTEGER else [*map(float, value)]
     )
+
+
+def declare_all(node: Node, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Declare parameters that need no more than a default, and give their values.
+
+    Warns in the log of what was given and is none of them. Raises SettingsError on a value of another type.
+    """
+    given = given_parameters(node)
+    values = {}
+    for name, default in defaults.items():
+        kind = Parameter.Type.from_parameter_value(default)
+        override = as_decimal(given.get(name), kind)
+        if override is not None and override.type_ != kind:
+            raise SettingsError(f'The parameter {name} must be {SAID[kind]}, not {override.value!r}.')
+        values[name] = default if override is None else override.value
+        node.declare_parameter(name, values[name], ignore_override=True)
+    if words := misspelt(given, [*values, *(name for name in given if node.has_parameter(name))]):
+        node.get_logger().warning(words)
+    return values
 
 
 def misspelt(given: Collection[str], declared: Collection[str]) -> str:

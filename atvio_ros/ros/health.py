@@ -96,7 +96,8 @@ class Health:
         """Words about losses, and about several sources on the topic; '' where there is nothing to say."""
         given, arrived = self._inputs[name], self.arrivals[name].ask()
         what = 'IMU readings' if name == 'IMU' else name
-        lost = lost_words(what, given.topic, arrived, elapsed_s, given.parameter.partition('_')[0], given.depth)
+        parameters, reliable = given.parameter.partition('_')[0], given.reliability == 'reliable'
+        lost = lost_words(what, given.topic, arrived, elapsed_s, parameters, given.depth, reliable)
         if not arrived.publishers:
             return lost, ''
         publishers = self._node.get_publishers_info_by_topic(given.topic)

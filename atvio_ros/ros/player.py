@@ -23,6 +23,7 @@ from atvio_ros.bags.topics import CAMERA_INFO_TOPIC, ODOM_FRAME, RIG_TOPIC, STAT
 from atvio_ros.errors import AtvioError, NodeError
 from atvio_ros.ros import starting
 from atvio_ros.ros.conversions import make_message, message_class, stamp_from_ns
+from atvio_ros.ros.given_parameters import declare_all
 from atvio_ros.types import NANOSECONDS
 
 LATCHED = (STATIC_TRANSFORM_TOPIC, RIG_TOPIC)
@@ -101,6 +102,9 @@ class BagPlayer:
         return messages.path(make_message, int(truth.stamps_ns[0]), ODOM_FRAME, poses)
 
 
+PARAMETERS = {'bag': '', 'rate': 1.0, 'image_topic': '', 'imu_topic': '', 'loop': False, 'wait_for_subscribers': 30.0}
+
+
 def main() -> None:
     """`ros2 run atvio_ros atvio_player --ros-args -p bag:=BAG -p rate:=1.0 -p loop:=false`."""
     starting.init('atvio_player')
@@ -120,15 +124,12 @@ def main() -> None:
 
 
 def _play(node: Node) -> None:
-    bag = str(node.declare_parameter('bag', '').value)
-    rate = float(node.declare_parameter('rate', 1.0).value)
-    image = str(node.declare_parameter('image_topic', '').value) or None  # found in the bag where not given
-    imu = str(node.declare_parameter('imu_topic', '').value) or None
-    loop = bool(node.declare_parameter('loop', False).value)
-    wait_s = float(node.declare_parameter('wait_for_subscribers', 30.0).value)
+    given = declare_all(node, PARAMETERS)
+    bag, rate, loop, wait_s = (given[name] for name in ('bag', 'rate', 'loop', 'wait_for_subscribers'))
+    image, imu = given['image_topic'] or None, given['imu_topic'] or None  # found in the bag where not given
     if not bag:
         raise NodeError('the parameter `bag` names no bag. Use --ros-args -p bag:=PATH.')
-    if rate <= 0.0:
+    if not rate > 0.0:
         raise NodeError(f'the parameter `rate` must be above 0, not {rate}.')
     with BagReader(Path(bag), Topics(image, imu)) as reader:
         player = BagPlayer(node, reader)

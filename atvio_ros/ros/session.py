@@ -237,7 +237,8 @@ class Session:
             self._ledger.drop(Reason.PAUSED, 'The odometry is paused.')
         elif self._worker.put(pair):
             self._ledger.drop(
-                Reason.OVERLOAD, 'The network does not keep up with the images: one was skipped. Lower the image rate.'
+                Reason.OVERLOAD,
+                'The estimator does not keep up with the images: one was skipped. Lower the image rate.',
             )
 
     def _on_estimate(self, pair: FramePair, estimate: OdometryEstimate, inference_s: float) -> None:
