@@ -103,7 +103,8 @@ def test_the_direction_of_travel_is_found_and_forgotten_with_a_reset():
         return [float(np.degrees(np.arcsin(each.R_image_level[1, 2]))) for each in geometries]
 
     first = run()
-    assert first[-1] == pytest.approx(2.0, abs=0.25)
+    assert np.mean(first[-10:]) == pytest.approx(2.0, abs=0.1)
+    assert first[-1] == pytest.approx(2.0, abs=0.4)  # two of its sigmas: it follows the newest images
     tracker.reset()
     assert run() == first
 
