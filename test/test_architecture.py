@@ -17,6 +17,7 @@ import atvio_ros
 PACKAGE = Path(atvio_ros.__file__).parent
 BASE = {
     'cdr',
+    'cdr_writing',
     'errors',
     'files',
     'missing',

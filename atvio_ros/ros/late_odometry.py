@@ -18,6 +18,7 @@ from atvio_ros.odometry.input_checks import SizeCheck
 from atvio_ros.odometry.ledger import Ledger, Reason
 from atvio_ros.odometry.pipeline import Estimator, Odometry, assemble
 from atvio_ros.rig.combine import Combination
+from atvio_ros.rig.rig import Rig
 from atvio_ros.ros.camera_watch import CameraWatch
 from atvio_ros.ros.parameters import NodeParameters
 from atvio_ros.ros.rig_source import RigSource
@@ -68,6 +69,11 @@ class LateOdometry:
                 return self._refusal
             missing = None if self._odometry else self._source.missing()
             return missing.text if missing else ''
+
+    @property
+    def rig(self) -> Rig | None:
+        """The robot, once it is known."""
+        return self._combination.rig if self._combination else None
 
     @property
     def in_grace(self) -> bool:

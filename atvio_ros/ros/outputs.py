@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 
 from atvio_ros import messages
+from atvio_ros.cdr_writing import Quaternion, TransformCdr, Vector
 from atvio_ros.geometry import inverse
 from atvio_ros.msg import OdometryStatus
 from atvio_ros.odometry.ledger import Counts
@@ -37,7 +38,7 @@ class Processed:
 
 
 class Outputs:
-    """The publishers. Every stamp is the image's. `parameters` may be replaced while others publish; `estimator` is the
+    """The publishers. Every stamp is the image's, but for `broadcast`. `parameters` may be replaced while others publish; `estimator` is the
     name of what makes the odometry.
     """
 
@@ -58,7 +59,7 @@ class Outputs:
         odom, base = parameters.odom_frame, parameters.base_frame
         stamp_ns, T_odom_base = estimate.stamp_ns, estimate.T_odom_base
         self._odometry.publish(messages.odometry(make_message, estimate, odom, base))
-        if parameters.publish_tf:
+        if parameters.publish_tf and not parameters.predicted_tf:
             parent, child, T = (base, odom, inverse(T_odom_base)) if parameters.invert_tf else (odom, base, T_odom_base)
             stamped = messages.transform_stamped(make_message, stamp_ns, parent, child, T)
             self.rivals.sent(stamped)
@@ -69,6 +70,11 @@ class Outputs:
             self._poses.append(messages.pose_stamped(make_message, stamp_ns, odom, T_odom_base))
             if self._path.get_subscription_count():  # its size grows with the drive: build it for someone only
                 self._path.publish(messages.path(make_message, stamp_ns, odom, list(self._poses)))
+
+    def broadcast(self, form: TransformCdr, stamp_ns: int, translation: Vector, rotation: Quaternion) -> None:
+        """Send a transform [m, x y z w] that does not come from an image."""
+        self.rivals.sent_values(form.parent, form.child, stamp_ns, translation)
+        self._broadcaster.pub_tf.publish(form.message(stamp_ns, translation, rotation))
 
     def publish_status(self, state: int, text: str, counts: Counts, newest: Processed) -> None:
         """Send what the odometry is doing, with the counts so far and what is known of the newest image."""

@@ -112,6 +112,19 @@ class NodeParameters:
     )
     publish_path: bool = setting(True, 'Publish the path for RViz.')
     path_length: int = setting(2000, 'Poses kept in the published path.', minimum=1, maximum=100_000)
+    publish_predicted: bool = setting(
+        False, 'Publish odometry/predicted, the odometry at every IMU reading.', read_only=True
+    )
+    predicted_tf: bool = setting(
+        False, 'Broadcast the transform from odometry/predicted, at its rate, instead of at the images.', read_only=True
+    )
+    predicted_smoothing: float = setting(
+        0.1, 'Time in which two thirds of the correction by a new image come into odometry/predicted [s]; 0: at once.',
+        minimum=0.0, maximum=10.0, read_only=True,
+    )  # fmt: skip
+    predicted_rate: float = setting(
+        400.0, 'Messages a second on odometry/predicted at most.', minimum=1.0, maximum=1000.0, read_only=True
+    )
     standstill_detection: bool = setting(
         True, 'Hold the pose while the robot stands. Off, the network makes every motion, as in the paper.',
         read_only=True,
@@ -157,6 +170,8 @@ class NodeParameters:
                 raise SettingsError(f"{name} must be a frame's name without a leading /, not {frame!r}.")
         if self.odom_frame == self.base_frame:
             raise SettingsError(f'odom_frame and base_frame are both {self.odom_frame!r}. Give them different names.')
+        if self.predicted_tf and not self.publish_predicted:
+            raise SettingsError('predicted_tf needs publish_predicted: set both, or neither.')
         if self.max_imu_gap >= self.max_image_gap:
             raise SettingsError(
                 f'max_imu_gap ({self.max_imu_gap} s) must be below max_image_gap ({self.max_image_gap} s): '

@@ -43,9 +43,16 @@ class Rivals:
 
     def sent(self, transform: TransformStamped) -> None:
         """Remember one of ours."""
+        p = transform.transform.translation
+        self.sent_values(
+            transform.header.frame_id, transform.child_frame_id, stamp_ns(transform.header.stamp), (p.x, p.y, p.z)
+        )
+
+    def sent_values(self, parent: str, child: str, at_ns: int, translation: tuple[float, float, float]) -> None:
+        """The same, of a transform that is no message."""
         with self._lock:
-            self._parent, self._child = transform.header.frame_id, transform.child_frame_id
-            self._ours.append(_key(transform))
+            self._parent, self._child = parent, child
+            self._ours.append((at_ns, *translation))
 
     def words(self, broadcasts: bool) -> str:
         """All that is wrong now, in one line; `broadcasts`: whether the node publishes its transform at present."""

@@ -30,6 +30,7 @@ from atvio_ros.ros.late_odometry import LateOdometry
 from atvio_ros.ros.outputs import Outputs, Processed
 from atvio_ros.ros.own_thread import NoExecutor, OwnThread
 from atvio_ros.ros.parameters import NodeParameters
+from atvio_ros.ros.predicted import Predicted
 from atvio_ros.ros.services import Services
 from atvio_ros.ros.synchronizer import FramePairSynchronizer
 from atvio_ros.ros.worker import InferenceWorker
@@ -79,6 +80,9 @@ class Session:
         self._threads: list[OwnThread] = []  # that serve them
         self._odometry = LateOdometry(node, parameters, estimator, self._ledger, self._on_ready, self._on_warning)
         self._outputs = Outputs(node, parameters, estimator.name)
+        self._predicted = (
+            Predicted(node, parameters, self._outputs, lost_after_s) if parameters.publish_predicted else None
+        )
         self._debug = DebugImage(node)
         self._services = Services(node, self)
         self._worker = InferenceWorker(
@@ -104,6 +108,8 @@ class Session:
         imu = subscribe(node, Imu, 'imu', imu_qos, arrivals['IMU'], take_imu, NoExecutor())
         synchronizer = FramePairSynchronizer(images, imu, odometry)
         synchronizer.registerCallback(self._on_pair)
+        if self._predicted:
+            imu.registerCallback(self._predicted.add)
         self._subscriptions = [images.sub, imu.sub]
         self._threads = [
             OwnThread(node, images, 'images', synchronizer.release_expired),
@@ -128,6 +134,8 @@ class Session:
         self._worker.forget(Reason.INACTIVE, 'The node is being cleaned up.')
         self._worker.close()
         self._services.close()
+        if self._predicted:
+            self._predicted.close()
         self._outputs.close()
         self._debug.close()
         self._odometry.close()
@@ -141,6 +149,7 @@ class Session:
         with self._odometry.lock:  # no pair comes between
             self._worker.reset(start)
             self._forget_images(Reason.RESET, 'The odometry was reset.')
+            self._forget_prediction()
         self._outputs.clear_path()
         self._forget_state()
 
@@ -207,6 +216,8 @@ class Session:
 
     def _on_ready(self, odometry: Odometry) -> None:
         self._worker.engine = odometry.engine
+        if self._predicted and self._odometry.rig:
+            self._predicted.begin(self._odometry.rig)
         self._remarks = odometry.remarks
         with self._monitor_lock:
             for number, text in enumerate(odometry.remarks):
@@ -245,6 +256,8 @@ class Session:
         if not self._node.context.ok():  # shut down during the inference
             return
         self._outputs.publish(estimate)
+        if self._predicted:
+            self._predicted.update(estimate)
         self._published_s = time.monotonic()
         latency_s = self._published_s - pair.current.received_ns / NANOSECONDS
         self._health.add_latency(inference_s, latency_s)
@@ -293,6 +306,11 @@ class Session:
         with self._odometry.lock:  # no pair comes between
             self._forget_images(reason, detail)
             self._worker.forget(reason, detail)
+            self._forget_prediction()
+
+    def _forget_prediction(self) -> None:
+        if self._predicted:
+            self._predicted.reset()
 
     def _forget_images(self, reason: Reason, detail: str) -> None:
         self._ledger.drop(reason, detail, self._odometry.clear())
