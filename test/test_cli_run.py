@@ -131,3 +131,16 @@ def test_without_a_model_the_first_note_says_that_the_weights_are_random(without
 def test_what_the_bag_left_unsaid_is_said_in_a_note_of_one_line(without_truth):
     note = without_truth.stderr.splitlines()[1]
     assert note.startswith('Nobody says, so the default holds: no camera calibration; base_to_camera: looking along')
+
+
+def test_the_odometry_between_images_has_a_pose_for_every_reading_behind_the_first_odometry(
+    tmp_path, tiny_drive, tiny_model
+):
+    file = tmp_path / 'predicted.tum'
+    said = run(tiny_drive, tmp_path / 'out', '--model', tiny_model, '--predicted', file)
+    predicted, odometry = read_tum(file), read_tum(said.out / 'estimate.tum')
+    readings = [sample.stamp_ns for sample in imu_samples() if sample.stamp_ns > frame_stamps_ns()[1]]
+    assert predicted.stamps_ns.tolist() == readings
+    way = np.linalg.norm(predicted.poses[0, :3, 3] - odometry.poses[1, :3, 3])
+    assert 0.0 < way < np.linalg.norm(odometry.poses[1, :3, 3])  # a quarter of an interval on
+    assert 'at every IMU reading' in ' '.join(said.stderr.split())

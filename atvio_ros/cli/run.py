@@ -16,6 +16,7 @@ EXAMPLES = """
 atvio run drive --out output/run
 atvio run drive --out output/run --rig rig.yaml --debug-images output/pictures
 atvio run drive --out output/network --estimator network
+atvio run drive --out output/run --predicted output/predicted.tum
 """
 
 
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--debug-images', type=Path, metavar='DIR', help='draw what the odometry sees of each image, into this folder'
     )
+    parser.add_argument(
+        '--predicted',
+        type=Path,
+        metavar='FILE',
+        help='write the odometry at every IMU reading, as odometry/predicted, into this TUM file',
+    )
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
 
 
@@ -39,9 +46,11 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.bags.reader import BagReader
     from atvio_ros.drives.bag_drive import bag_rig, bag_truth
     from atvio_ros.evaluation.debug_images import DebugImages
+    from atvio_ros.evaluation.predicted import PredictedTrajectory
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
     from atvio_ros.evaluation.scene import DebugPictures
     from atvio_ros.evaluation.view_pictures import Artist, ViewPictures
+    from atvio_ros.trajectory_files import write_tum
 
     console = common.note_console()
     with BagReader(arguments.bag, common.topics(arguments), common.chosen_span(arguments)) as reader:
@@ -58,6 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
             if pictures:
                 pictures.write(pair, estimate, sight)
 
+        predicted = PredictedTrajectory(robot.rig) if arguments.predicted else None
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
             done = run_bag(
@@ -68,13 +78,18 @@ def run(arguments: argparse.Namespace) -> None:
                 on_progress=lambda: progress.advance(task),
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
                 on_estimate=draw,
+                predicted=predicted,
             )
+        if predicted:
+            write_tum(arguments.predicted, predicted.trajectory())
         record(arguments.out / 'odometry.mcap', reader, done, robot.rig, shown)
     counts = done.counts
     notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
     lines = [*robot.reports, summary_line(notes), *done.remarks()]
     if pictures:
         lines.append(f'What the odometry saw is drawn in {arguments.debug_images}')
+    if predicted:
+        lines.append(f'The odometry at every IMU reading is in {arguments.predicted}')
     common.show_result(
         arguments,
         done.trajectory,

@@ -15,6 +15,7 @@ from atvio_ros.bags.reader import BagImage, BagReader
 from atvio_ros.bags.topics import GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImageError
+from atvio_ros.evaluation.predicted import PredictedTrajectory
 from atvio_ros.evaluation.scene import DebugPictures, write_scene
 from atvio_ros.evaluation.ways import ways
 from atvio_ros.odometry.arrivals import Arrivals, turns_words
@@ -60,12 +61,13 @@ def run_bag(
     on_progress: Callable[[], None] = lambda: None,
     on_bad_message: Callable[[BagError], None] | None = None,
     on_estimate: Callable[[FramePair, OdometryEstimate, Sight | None], None] | None = None,
+    predicted: PredictedTrajectory | None = None,
 ) -> BagRun:
     """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError,
     and CalibrationError where the estimator needs to know more of the robot than the rig tells.
 
     `standstill` holds the pose at rest, as the node does by default. `on_estimate` gets each pair with its estimate
-    and, where the estimator looks at calibrated images, how these are kept.
+    and, where the estimator looks at calibrated images, how these are kept. `predicted` is fed beside, as in the node.
     """
     warnings: Counter[str] = Counter()
     odometry = assemble(
@@ -96,6 +98,8 @@ def run_bag(
                     yield frame
             else:
                 arrivals['IMU readings'].take(event.frame_id, event.stamp_ns)
+                if predicted is not None:
+                    predicted.reading(event)
                 yield event
 
     starts: list[int] = []
@@ -103,6 +107,8 @@ def run_bag(
     for pair, estimate in run_offline(events(), odometry.pairer, odometry.engine):
         starts.append(pair.previous.stamp_ns)
         estimates.append(estimate)
+        if predicted is not None:
+            predicted.estimate(estimate)
         warnings.update(estimate.warnings)
         if on_estimate is not None:
             on_estimate(pair, estimate, odometry.intake if isinstance(odometry.intake, Sight) else None)

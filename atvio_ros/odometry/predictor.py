@@ -115,7 +115,7 @@ class OdometryPredictor:
     def add(self, sample: ImuSample) -> Prediction | None:
         """Odometry at the stamp of a reading; None without a pose to start from, or where none is due.
 
-        Readings that are not newer than those before are left out. One that is not finite, too.
+        Readings that are not newer than those before are left out, and those that are not finite or not possible.
         """
         history, jump_ns = self._history, round(self.settings.horizon_s * NANOSECONDS)
         before_ns = history.latest_ns if len(history) else None

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 
 import numpy as np
 
+from atvio_ros.odometry.input_checks import implausible
 from atvio_ros.odometry.quaternions import Vector, added
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import NANOSECONDS, ImuSample
@@ -45,10 +46,12 @@ class ReadingHistory:
         self._forces.clear()
 
     def add(self, sample: ImuSample, jump_ns: int) -> bool:
-        """Take a reading; False where it is not newer than all before, or not finite.
+        """Take a reading; False where it is not newer than all before, not finite, or not possible.
 
         One that is older by more than `jump_ns`, or newer by more, begins a new history.
         """
+        if implausible(sample) is not None:
+            return False
         w, a = sample.angular_velocity, sample.linear_acceleration
         if self._bias is not None:
             w = w - self._bias

@@ -38,8 +38,8 @@ class Processed:
 
 
 class Outputs:
-    """The publishers. Every stamp is the image's, but for `broadcast`. `parameters` may be replaced while others publish; `estimator` is the
-    name of what makes the odometry.
+    """The publishers. Stamps are the image's, but for `broadcast`. `parameters` may be replaced while others publish;
+    `estimator` is the name of what makes the odometry.
     """
 
     def __init__(self, node: Node, parameters: NodeParameters, estimator: str) -> None:
