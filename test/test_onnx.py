@@ -263,7 +263,7 @@ def test_a_file_cannot_refer_to_other_files(exported, tmp_path):
     weights.data_location = onnx.TensorProto.EXTERNAL
     weights.external_data.add(key='location', value='secret')
     path.write_bytes(graph.SerializeToString())
-    refuses(path, 'is not a whole ONNX file')
+    refuses(path, 'refers to other files')
 
 
 def test_the_two_files_of_a_network_road_must_be_of_one_network(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 _MOST_BYTES = 1 << 30  # our largest variant is 40 MB
 _CUDA = 'CUDAExecutionProvider'
+# The key `location` of a tensor's external data, as Protocol Buffers write it (also with numbers longer than needed).
+_ELSEWHERE = re.compile(rb'(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location')
 _TYPES: dict[str, np.dtype[Any]] = {'tensor(float)': np.dtype(np.float32), 'tensor(uint8)': np.dtype(np.uint8)}
 _FAILURES = (  # what ONNX Runtime raises; they have no class in common
     states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NotImplemented,
@@ -34,10 +38,10 @@ class OnnxGraph:
         self.path = path
         try:
             if content is None:
-                if path.stat().st_size > _MOST_BYTES:
-                    raise ModelError(f'{path} has {path.stat().st_size} bytes, too many for a model of this package.')
-                content = path.read_bytes()  # without a place on the disk a graph cannot refer to other files
-            self._session = onnxruntime.InferenceSession(content, _options(threads), providers=providers(device))
+                _check_file(path)
+            # From the disk: a session keeps bytes that it is given for good.
+            source = str(path) if content is None else content
+            self._session = onnxruntime.InferenceSession(source, _options(threads), providers=providers(device))
         except FileNotFoundError as error:
             raise ModelError(f'There is no model file {path}.') from error
         except (OSError, *_FAILURES) as error:
@@ -85,6 +89,17 @@ def providers(device: str) -> list[tuple[str, dict[str, Any]]]:
         )
     on_cuda = [(_CUDA, {'device_id': int(number or 0)})] if has_cuda and kind != 'cpu' else []
     return [*on_cuda, ('CPUExecutionProvider', {})]
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is too large, and what refers to other files, which ONNX Runtime would read."""
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise ModelError(f'{path} has {size} bytes, too many for a model of this package.')
+    if size:
+        with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if content.find(b'location') >= 0 and _ELSEWHERE.search(content):  # the first is much quicker
+                raise ModelError(f'{path} refers to other files for its weights. Export it again: atvio export-onnx.')
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
