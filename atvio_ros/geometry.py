@@ -1,13 +1,20 @@
-"""Rigid motions: T_a_b is the 4x4 pose of frame b in frame a, so p_a = T_a_b @ p_b. Rotations are scipy's."""
+"""Rigid motions: T_a_b is the 4x4 pose of frame b in frame a, so p_a = T_a_b @ p_b.
+
+Stacks of rotations are scipy's. A running node does without it: importing scipy.spatial is a quarter of its start and
+35 MB of its memory, so it is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.types import FloatArray
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 # Axes of an optical frame (z forward, x right, y down) seen from a body frame (x forward, y left, z up), REP 103.
 R_BODY_OPTICAL: FloatArray = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -55,16 +62,15 @@ def encode_motion(T: FloatArray) -> FloatArray:
 
     The angles are those of R = Rz(yaw) Ry(pitch) Rx(roll); pitch is in [-pi/2, pi/2].
     """
-    angles = Rotation.from_matrix(T[..., :3, :3].reshape(-1, 3, 3)).as_euler('ZYX')[:, ::-1]
+    angles = _rotation(T[..., :3, :3]).as_euler('ZYX')[:, ::-1]
     return np.concatenate((T[..., :3, 3], angles.reshape(*T.shape[:-2], 3)), axis=-1)
 
 
 def decode_motion(vector: FloatArray) -> FloatArray:
     """Inverse of encode_motion: (..., 6) -> (..., 4, 4)."""
     T = np.zeros((*vector.shape[:-1], 4, 4))
-    T[..., :3, :3] = (
-        Rotation.from_euler('ZYX', vector[..., :2:-1].reshape(-1, 3)).as_matrix().reshape(*vector.shape[:-1], 3, 3)
-    )
+    Rx, Ry, Rz = (rotations(vector[..., 3 + i, None] * np.eye(3)[i]) for i in range(3))
+    T[..., :3, :3] = Rz @ Ry @ Rx
     T[..., :3, 3] = vector[..., :3]
     T[..., 3, 3] = 1.0
     return T
@@ -76,7 +82,7 @@ def rotation_angle(R: FloatArray) -> FloatArray:
         return np.asarray(np.linalg.norm(rotation_vector(R)))
     if R.size == 0:  # which scipy refuses before 1.11
         return np.zeros(R.shape[:-2])
-    magnitudes = Rotation.from_matrix(R.reshape(-1, 3, 3)).magnitude()
+    magnitudes = _rotation(R).magnitude()
     return np.asarray(magnitudes).reshape(R.shape[:-2])
 
 
@@ -105,7 +111,7 @@ def rotation_vector(R: FloatArray) -> FloatArray:
     twice_sine = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
     sine, cosine = 0.5 * math.sqrt(twice_sine @ twice_sine), 0.5 * (R[0, 0] + R[1, 1] + R[2, 2] - 1.0)
     if cosine < -0.5:  # near a half turn the sine tells little of the axis
-        return np.asarray(Rotation.from_matrix(R).as_rotvec())
+        return np.asarray(_rotation(R).as_rotvec())[0]
     return twice_sine * (0.5 * math.atan2(sine, cosine) / sine if sine > 0.0 else 0.5)
 
 
@@ -133,19 +139,31 @@ def rotation_vectors(R: FloatArray) -> FloatArray:
     """Rotation matrices (..., 3, 3) -> axis times angle [rad] (..., 3)."""
     if R.size == 0:  # which scipy refuses before 1.11
         return np.zeros(R.shape[:-1])
-    return np.asarray(Rotation.from_matrix(R.reshape(-1, 3, 3)).as_rotvec()).reshape(R.shape[:-1])
+    return np.asarray(_rotation(R).as_rotvec()).reshape(R.shape[:-1])
 
 
 def quaternion(R: FloatArray) -> FloatArray:
     """Rotation matrices (..., 3, 3) -> x y z w (..., 4), the order of geometry_msgs/Quaternion."""
     if R.size == 0:  # as above
         return np.zeros((*R.shape[:-2], 4))
-    return np.asarray(Rotation.from_matrix(R.reshape(-1, 3, 3)).as_quat()).reshape(*R.shape[:-2], 4)
+    if R.ndim == 2:
+        return _one_quaternion(R)
+    return np.asarray(_rotation(R).as_quat()).reshape(*R.shape[:-2], 4)
 
 
 def from_quaternion(x: float, y: float, z: float, w: float) -> FloatArray:
-    """x y z w -> rotation matrix (3, 3)."""
-    return Rotation.from_quat([x, y, z, w]).as_matrix()
+    """x y z w of any length but zero -> rotation matrix (3, 3). Raises ValueError."""
+    length = math.hypot(x, y, z, w)
+    if length == 0.0:
+        raise ValueError('A quaternion of zeros is no rotation.')
+    x, y, z, w = x / length, y / length, z / length, w / length
+    return np.array(
+        [
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
+            [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
+            [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)],
+        ]
+    )
 
 
 def nearest_rotation(R: FloatArray) -> FloatArray:
@@ -154,3 +172,24 @@ def nearest_rotation(R: FloatArray) -> FloatArray:
     sign = np.ones(R.shape[:-1])
     sign[..., 2] = np.linalg.det(u @ vt)
     return np.asarray((u * sign[..., None, :]) @ vt)
+
+
+def _one_quaternion(R: FloatArray) -> FloatArray:
+    """As `quaternion`, of one rotation: from its largest component, which no cancellation touches (Shepperd, 1978)."""
+    trace = R[0, 0] + R[1, 1] + R[2, 2]
+    largest = int(np.argmax((*np.diag(R), trace)))
+    q = np.empty(4)
+    if largest == 3:
+        q[:] = R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1], 1.0 + trace
+    else:
+        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+        q[i], q[j], q[k] = 1.0 - trace + 2.0 * R[i, i], R[j, i] + R[i, j], R[k, i] + R[i, k]
+        q[3] = R[k, j] - R[j, k]
+    return np.asarray(q / math.sqrt(q @ q))
+
+
+def _rotation(R: FloatArray) -> Rotation:
+    """Rotation matrices (..., 3, 3) as scipy's, in one row."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.from_matrix(R.reshape(-1, 3, 3))

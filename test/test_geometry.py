@@ -164,3 +164,24 @@ def test_single_rotations_are_those_of_scipy(angle):
     assert np.abs(geometry.rotations(vector) - R).max() < 1e-15
     assert geometry.rotation_vector(R) == pytest.approx(vector, rel=1e-7, abs=1e-16)
     assert np.array_equal(geometry.rotations(np.stack((vector, vector)))[1], geometry.rotations(vector))
+
+
+@pytest.mark.parametrize('axis', [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 2, 3), (-3, 1, -2)])
+@pytest.mark.parametrize('angle', [0.0, 1e-9, 0.3, 2.0, np.pi - 1e-6, np.pi])
+def test_the_quaternion_of_one_rotation_is_scipys_and_leads_back(axis, angle):
+    R = Rotation.from_rotvec(angle * np.array(axis) / np.linalg.norm(axis)).as_matrix()
+    q = quaternion(R)
+    np.testing.assert_allclose(q, quaternion(R[None])[0], atol=1e-12)
+    np.testing.assert_allclose(from_quaternion(*q), R, atol=1e-12)
+    np.testing.assert_allclose(from_quaternion(*(-7.0 * q)), R, atol=1e-12)
+
+
+def test_a_quaternion_of_zeros_is_refused():
+    with pytest.raises(ValueError, match='zeros'):
+        from_quaternion(0.0, 0.0, 0.0, 0.0)
+
+
+def test_angles_of_a_motion_are_about_z_then_y_then_x():
+    angles = RNG.uniform(-1.5, 1.5, size=(4, 3))
+    T = decode_motion(np.concatenate((np.zeros((4, 3)), angles), axis=1))
+    np.testing.assert_allclose(T[:, :3, :3], Rotation.from_euler('ZYX', angles[:, ::-1]).as_matrix(), atol=1e-12)

@@ -1,4 +1,4 @@
-"""What does not need PyTorch does not import it: it takes seconds and hundreds of megabytes."""
+"""What does not need PyTorch does not import it: it takes seconds and hundreds of megabytes. So it is with scipy."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ import atvio_ros.ros.session
 for parameters in (NodeParameters(), NodeParameters(model=sys.argv[1])):
     estimator = load_estimator(parameters)
     estimator.warm_up()
-    print(estimator.kind, estimator.device)
+    print(estimator.kind, estimator.device, 'scipy.spatial' in sys.modules)  # nor that, which takes long, too
 """,
         exported.with_suffix('.onnx'),
     )
-    assert said.splitlines() == ['road cpu', 'network cpu (ONNX Runtime)']
+    assert said.splitlines() == ['road cpu False', 'network cpu (ONNX Runtime) False']
 
 
 def test_a_missing_onnxruntime_is_named(exported, tmp_path, tiny_drive):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from atvio_ros.geometry import decode_motion
+from atvio_ros.geometry import decode_motion, rotations
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.odometry.networks import PairNetwork
 from atvio_ros.odometry.readiness import training_remark
@@ -35,7 +34,7 @@ class NetworkEstimator:
         self._sight: Sight | None = None
         size = config.image_width_px, config.image_height_px
         self._virtual = VirtualCamera(*size, *config.view_intrinsics_px)
-        self._R_level_view = Rotation.from_rotvec([np.radians(config.view_pitch_deg), 0.0, 0.0]).as_matrix()
+        self._R_level_view = rotations(np.array([np.radians(config.view_pitch_deg), 0.0, 0.0]))
 
     @property
     def device(self) -> object:
