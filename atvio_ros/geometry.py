@@ -111,7 +111,7 @@ def rotation_vector(R: FloatArray) -> FloatArray:
     twice_sine = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
     sine, cosine = 0.5 * math.sqrt(twice_sine @ twice_sine), 0.5 * (R[0, 0] + R[1, 1] + R[2, 2] - 1.0)
     if cosine < -0.5:  # near a half turn the sine tells little of the axis
-        return np.asarray(_rotation(R).as_rotvec())[0]
+        return np.asarray(_rotation(R).as_rotvec()[0])
     return twice_sine * (0.5 * math.atan2(sine, cosine) / sine if sine > 0.0 else 0.5)
 
 
