@@ -31,13 +31,14 @@ PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 PACKAGE_XML = ElementTree.parse(ROOT / 'package.xml').getroot()
 
 # Where the name to install differs from the one to import.
-DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'backports': 'backports-zstd'}
+DISTRIBUTIONS = {'PIL': 'pillow', 'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'backports': 'backports-zstd'}
 ROSDEP_KEYS = {
     'numpy': 'python3-numpy',
     'scipy': 'python3-scipy',
     'opencv-python-headless': 'python3-opencv',
     'pyyaml': 'python3-yaml',
     'matplotlib': 'python3-matplotlib',
+    'pillow': 'python3-pil',
     'rich': 'python3-rich',
     'argcomplete': 'python3-argcomplete',
 }

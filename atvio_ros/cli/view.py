@@ -11,6 +11,7 @@ from atvio_ros.cli import common
 EXAMPLES = """
 atvio view output/run
 atvio view output/run --open
+atvio view output/run --video output/run.webp
 atvio view drive --out output/drive --rig rig.yaml
 """
 
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', type=Path, metavar='DIR', help='folder for the results of a bag (default: output/NAME)'
     )
+    parser.add_argument(
+        '--video', type=Path, metavar='FILE', help='also write a film: .mp4, or .webp (animated, for a web page)'
+    )
     parser.add_argument('--open', action='store_true', help='show the page in the browser')
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
@@ -40,6 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.view_data import is_run_folder
     from atvio_ros.evaluation.view_page import PAGE, write_page
 
+    if arguments.video:
+        from atvio_ros.evaluation.view_video import require_video
+
+        require_video(arguments.video)  # before any work
     if is_run_folder(arguments.path):
         if arguments.out:
             raise TrajectoryError(f'{arguments.path} holds results, and the page goes beside them: leave --out away.')
@@ -47,8 +55,21 @@ def run(arguments: argparse.Namespace) -> None:
         print(f'The page is {page}')
     else:
         page = _run_bag(arguments) / PAGE
+    if arguments.video:
+        _film(page.parent, arguments.video)
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
+
+
+def _film(folder: Path, to: Path) -> None:
+    from atvio_ros.evaluation.view_data import read_view
+    from atvio_ros.evaluation.view_video import write_video
+
+    view = read_view(folder)
+    with common.progress_bar() as progress:
+        task = progress.add_task('film', total=len(view.pictures), unit='frames')
+        write_video(to, view, lambda: progress.advance(task))
+    print(f'The film is {to}')
 
 
 def _run_bag(arguments: argparse.Namespace) -> Path:
