@@ -153,8 +153,8 @@ class _Curves:
         way = f'{self._view.distance_m[row]:.0f} m driven'
         self._above.set_text(way if self._errors is None else f'{way}, {self._errors[row]:.2f} m off')
         self._beside.set_text(f'{t:.1f} s, {values[row]:.1f} m/s, {self._view.timeline.states[row]}')
-        self._canvas.draw()
-        rgba = np.asarray(self._canvas.buffer_rgba())
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        rgba = np.asarray(self._canvas.buffer_rgba())  # type: ignore[no-untyped-call]
         return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), dtype=np.uint8)
 
     def _on_page(self, positions: FloatArray) -> FloatArray:
