@@ -66,7 +66,9 @@ def reporting(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(f'{path} cannot be written: {error.strerror or _words(error)}.') from error
+        raise FileError(
+            f'{path} cannot be written: {error.strerror or _words(error)}. Make room, or choose another place.'
+        ) from error
 
 
 def _words(error: OSError) -> str:

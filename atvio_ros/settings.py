@@ -97,7 +97,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         text = read_text(path, MOST_BYTES)
     except FileNotFoundError:
-        raise SettingsError(f'There is no settings file {path}.') from None
+        raise SettingsError(f'There is no settings file {path}. Check the path.') from None
     except (OSError, ValueError) as error:  # ValueError: no UTF-8
         raise SettingsError(f'{path} cannot be read as YAML: {" ".join(str(error).split())}') from error
     return parse_yaml(text, str(path))

@@ -109,11 +109,13 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         text = read_text(path, encoding='utf-8-sig')  # -sig: some editors begin a file with a byte order mark
     except FileNotFoundError:
-        raise TrajectoryError(f'There is no trajectory file {path}.') from None
+        raise TrajectoryError(f'There is no trajectory file {path}. Check the path.') from None
     except UnicodeDecodeError:
-        raise TrajectoryError(f'{path} is not a text file. Expected KITTI poses or a TUM trajectory.') from None
+        raise TrajectoryError(f'{path} is not a text file. Give KITTI poses or a TUM trajectory.') from None
     except OSError as error:
-        raise TrajectoryError(f'{path} cannot be read: {error.strerror}.') from error
+        raise TrajectoryError(
+            f'{path} cannot be read: {error.strerror}. Check the file and its permissions.'
+        ) from error
     empty = True
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
@@ -121,7 +123,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             empty = False
             yield number, words
     if empty:
-        raise TrajectoryError(f'{path} holds no poses.')
+        raise TrajectoryError(f'{path} holds no poses. Check the file.')
 
 
 def _floats(path: Path, number: int, words: list[str], columns: int) -> list[float]:

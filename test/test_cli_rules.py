@@ -128,6 +128,30 @@ def test_a_wrong_option_is_refused_with_what_to_do(name, capsys):
     assert complaint(capsys, *required, '--no-such-option').endswith(f'(see atvio {name} --help)')
 
 
+# Commands whose first example works anywhere are given what cannot be.
+IMPOSSIBLE = {
+    'synthesize': ['--out', 'drive', '--length', '-1'],
+    'synthesize-set': ['--out', 'set', '--processes', '0'],
+    'describe': ['--variant', 'none'],
+    'benchmark': ['--variant', 'none'],
+    'export-onnx': ['--model', 'none.safetensors', '--out', 'none.onnx'],
+}
+ADVICE = re.compile(
+    r'(^|[.;:,] |or |and )(Check|Give|Choose|Name|Set|Leave out|Use|Record|Install|Source|Prepare|Make|Rename|Remove|'
+    r'give|use|set)\b|\bmust (not )?be\b|Did you mean|`[^`]+`'
+)
+
+
+@every_command
+def test_a_failure_ends_with_what_to_do(name, tmp_path, monkeypatch, capsys):
+    """Each command, where nothing is of what it is given: one line that says what is wrong, and what to do."""
+    monkeypatch.chdir(tmp_path)
+    words = [name, *IMPOSSIBLE[name]] if name in IMPOSSIBLE else shlex.split(examples(name)[0], comments=True)[1:]
+    line = complaint(capsys, *words)
+    _, _, message = line.partition(': ')
+    assert ADVICE.search(message), f'{line!r} says what is wrong; say what to do, too'
+
+
 # ---- the manual
 
 

@@ -65,7 +65,7 @@ def test_names_are_settings_that_can_be_had_together():
         assert from_mapping(Conditions, dataclasses.asdict(conditions), name) == conditions  # in range
     both = named_conditions(['wet_asphalt', 'car_ahead'])
     assert (both.wet, both.car_ahead, both.texture) == (0.9, 8.0, 1.0)
-    with pytest.raises(SettingsError, match='Known: ordinary'):
+    with pytest.raises(SettingsError, match='Choose from ordinary'):
         named_conditions(['sleet'])
     assert _conditions('night', ['readout=0.02', 'surroundings=town']) == Conditions(
         night='headlights', readout=0.02, surroundings='town'

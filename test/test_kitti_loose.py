@@ -146,7 +146,7 @@ def test_json_gives_the_summary_and_nothing_else_on_stdout(tmp_path, capsys):
         ('times.txt', '0\nnan\n', r'line 2'),
         ('times.txt', '', r'holds no times'),
         ('imu.txt', '1 2 3 4 5 6\n', r'has 1 rows; 4 images need 31'),
-        ('imu.txt', '1 2 3\n' * 31, r'\(31, 3\); expected rows of six'),
+        ('imu.txt', '1 2 3\n' * 31, r'\(31, 3\); give rows of six'),
         ('imu.txt', '1 2 3 4 5 x\n', r'not a table of numbers'),
         ('imu.txt', '1 2 3 4 5 nan\n' * 31, r'row 0: .*NaN'),
         ('imu.mat', 'text', r'cannot be read as a MATLAB file'),

@@ -177,7 +177,8 @@ def _check_database(file: Path) -> None:
         ).fetchall()[0]
         if int(str(promised_bytes)) > file.stat().st_size:
             raise BagError(
-                f'{file} is cut short: {promised_bytes} bytes are expected, {file.stat().st_size} are there.'
+                f'{file} is cut short: {promised_bytes} bytes are expected, {file.stat().st_size} are there. '
+                'Copy it again, or record again.'
             )
         names: list[str] = []
         for kind, name, sql in connection.execute('SELECT type, name, sql FROM sqlite_master').fetchall():
@@ -222,7 +223,10 @@ def _check_expansion(file: Path) -> None:
 def _check_metadata(file: Path) -> None:
     """No references: a few lines of them can stand for gigabytes, and no recorder writes any."""
     if file.stat().st_size > MAX_METADATA_BYTES:
-        raise BagError(f'{file} has {file.stat().st_size} bytes; at most {MAX_METADATA_BYTES} are accepted.')
+        raise BagError(
+            f'{file} has {file.stat().st_size} bytes; at most {MAX_METADATA_BYTES} are accepted. '
+            '`ros2 bag reindex` writes it anew.'
+        )
     try:
         for event in yaml.parse(read_text(file, MAX_METADATA_BYTES), Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
@@ -230,4 +234,6 @@ def _check_metadata(file: Path) -> None:
                     f'{file} holds YAML references (*{event.anchor:.40}); `ros2 bag reindex` writes a plain one.'
                 )
     except yaml.YAMLError as error:
-        raise BagError(f'{file} is not YAML: {" ".join(str(error).split())[:300]}.') from error
+        raise BagError(
+            f'{file} is not YAML: {" ".join(str(error).split())[:300]}. `ros2 bag reindex` writes it anew.'
+        ) from error

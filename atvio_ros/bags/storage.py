@@ -233,7 +233,7 @@ def summary(error: BaseException) -> str:
 
 def _require_bag(path: Path) -> None:
     if not path.exists():
-        raise BagError(f'There is no bag {path}.')
+        raise BagError(f'There is no bag {path}. Check the path.')
     if path.is_dir() and not (path / 'metadata.yaml').is_file():
         raise BagError(
             f'{path} is a folder without metadata.yaml, so it is not a rosbag2 folder. If its recording was '

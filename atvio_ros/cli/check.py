@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         for option in ('seconds', 'camera_info_topic'):
             if getattr(arguments, option) is not None:
-                raise SettingsError(f'--{option.replace("_", "-")} is for --live, not for a bag.')
+                raise SettingsError(
+                    f'--{option.replace("_", "-")} is for --live, not for a bag. Leave it out, or give --live.'
+                )
         name, findings = arguments.bag.resolve().name, _check(arguments, arguments.bag, common.topics(arguments))
     if arguments.json:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))

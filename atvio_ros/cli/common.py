@@ -196,7 +196,7 @@ def make_output_folder(out: Path, bag: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrajectoryError(f'The output folder {out} cannot be made: {error.strerror}.') from error
+        raise TrajectoryError(f'The output folder {out} cannot be made: {error.strerror}. Choose another.') from error
 
 
 @functools.cache  # one for all: a note must pass through the console that draws the bar, or it is written onto it

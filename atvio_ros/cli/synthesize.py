@@ -127,7 +127,9 @@ def _settings(arguments: argparse.Namespace) -> DriveSettings:
         values |= {'distortion_model': model, 'distortion': _numbers('--distortion MODEL:', coefficients, ',', float)}
     settings = from_mapping(DriveSettings, values, 'synthesize')
     if settings.imu is not None and (arguments.imu_quality or arguments.no_imu_lag):
-        raise SettingsError('--imu is a recorded IMU: --imu-quality and --no-imu-lag are for simulated ones.')
+        raise SettingsError(
+            '--imu is a recorded IMU: --imu-quality and --no-imu-lag are for simulated ones. Leave them out.'
+        )
     errors = QUALITIES[arguments.imu_quality or 'kitti']
     if arguments.no_imu_lag:
         errors = dataclasses.replace(errors, gyro_delay=0.0, accelerometer_delay=0.0)

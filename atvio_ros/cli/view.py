@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
+    common.add_span_options(parser)
     common.add_standstill_option(parser)
 
 

@@ -23,7 +23,7 @@ def load_exclusions(path: Path) -> dict[str, Ranges]:
         except (TypeError, ValueError) as error:
             raise SettingsError(f'{path}: {name} must be a list of [first, last] images, not {ranges!r}.') from error
         if any(not 0 <= first <= last for first, last in stretches):
-            raise SettingsError(f'{path}: a stretch of {name} ends before it begins: {ranges!r}.')
+            raise SettingsError(f'{path}: a stretch of {name} ends before it begins: {ranges!r}. Write [first, last].')
         result[name] = stretches
     return result
 

@@ -39,10 +39,10 @@ class FileDrive:
 def find_images(folder: Path) -> tuple[Path, ...]:
     """PNG and JPEG files of a folder by name. Raises DatasetError if there are none."""
     if not folder.is_dir():
-        raise DatasetError(f'There is no folder of images {folder}.')
+        raise DatasetError(f'There is no folder of images {folder}. Check the path.')
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in ('.png', '.jpg', '.jpeg'))
     if not found:
-        raise DatasetError(f'{folder} holds no .png or .jpg images.')
+        raise DatasetError(f'{folder} holds no .png or .jpg images. Name the folder that holds them.')
     return tuple(found)
 
 
@@ -58,4 +58,4 @@ def _read_image(path: Path) -> ImageArray:
     except ImageError as error:
         raise DatasetError(f'{path}: {error}') from error
     except OSError as error:
-        raise DatasetError(f'{path} cannot be read: {error.strerror}.') from error
+        raise DatasetError(f'{path} cannot be read: {error.strerror}. Check the file and its permissions.') from error

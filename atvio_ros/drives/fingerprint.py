@@ -27,7 +27,7 @@ def fingerprint(bag: Path, options: Sequence[object]) -> str:
                 file.seek(max(0, size - _SAMPLED_BYTES))
                 digest.update(file.read(_SAMPLED_BYTES))
     except OSError as error:
-        raise BagError(f'{bag} cannot be read: {error.strerror}.') from error
+        raise BagError(f'{bag} cannot be read: {error.strerror}. Check the file and its permissions.') from error
     return digest.hexdigest()[:16]
 
 

@@ -49,12 +49,14 @@ def loose_drive(
     stamps_ns = EPOCH_NS + read_times(times)
     values = read_imu_table(imu)
     if len(stamps_ns) != len(image_paths):
-        raise DatasetError(f'{images} has {len(image_paths)} images but {times} {len(stamps_ns)} times: one an image.')
+        raise DatasetError(
+            f'{images} has {len(image_paths)} images but {times} {len(stamps_ns)} times: give one an image.'
+        )
     rows = READINGS_PER_IMAGE * (len(stamps_ns) - 1) + 1
     if len(values) != rows:
         raise DatasetError(
             f'{imu} has {len(values)} rows; {len(stamps_ns)} images need {rows} '
-            f'({READINGS_PER_IMAGE} an interval and one for the last image).'
+            f'({READINGS_PER_IMAGE} an interval and one for the last image). Give the IMU of these images.'
         )
     T_base_camera = T_BASE_CAMERA_NOMINAL
     notes: tuple[str, ...] = (NOMINAL_NOTE,)
@@ -70,7 +72,7 @@ def loose_drive(
         T_camera0_camera = read_kitti_poses(poses)
         if len(T_camera0_camera) != len(image_paths):
             raise DatasetError(
-                f'{images} has {len(image_paths)} images but {poses} {len(T_camera0_camera)} poses: one an image.'
+                f'{images} has {len(image_paths)} images but {poses} {len(T_camera0_camera)} poses: give one an image.'
             )
         truth = ground_truth(stamps_ns, T_camera0_camera, T_base_camera)
     return FileDrive(

@@ -68,7 +68,9 @@ def raw_drive(
     `track` shows the progress of reading the OXTS files. Raises DatasetError when something is missing or malformed.
     """
     if sequence not in SEQUENCES:
-        raise DatasetError(f'{sequence!r} is not a sequence with a published raw drive: {", ".join(SEQUENCES)}.')
+        raise DatasetError(
+            f'{sequence!r} is not a sequence with a published raw drive. Choose from {", ".join(SEQUENCES)}.'
+        )
     which = SEQUENCES[sequence]
     images, synced = _find_images(raw / which.date, which, camera)
     frames, image_paths, stamps_ns = _select_frames(images, which)
@@ -112,11 +114,12 @@ def read_timestamps(path: Path) -> NDArray[np.int64]:
             stamp_ns = -1
         if stamp_ns < 0:  # also what numpy makes of an empty line
             raise DatasetError(
-                f'{path}, line {number}: {line[:50]!r} is not a time like 2011-10-03 12:55:34.997992704.'
+                f'{path}, line {number}: {line[:50]!r} is not a time like 2011-10-03 12:55:34.997992704. '
+                'Unpack the drive again.'
             )
         stamps_ns.append(stamp_ns)
     if not stamps_ns:
-        raise DatasetError(f'{path} holds no timestamps.')
+        raise DatasetError(f'{path} holds no timestamps. Unpack the drive again.')
     return np.array(stamps_ns, dtype=np.int64)
 
 
@@ -138,23 +141,27 @@ def _select_frames(folder: Path, which: Extent) -> tuple[NDArray[np.int64], tupl
     numbered = {}
     for path in find_images(folder / 'data'):
         if not path.stem.isdecimal():
-            raise DatasetError(f'{path} is not named by its frame number, as in KITTI raw (0000000000.png).')
+            raise DatasetError(
+                f'{path} is not named by its frame number, as in KITTI raw (0000000000.png). Move it away.'
+            )
         numbered[int(path.stem)] = path
     frames = [frame for frame in sorted(numbered) if which.first_frame <= frame <= which.last_frame]
     if not frames:
         raise DatasetError(
             f'{folder / "data"} holds frames {min(numbered)} to {max(numbered)}; the sequence is frames '
-            f'{which.first_frame} to {which.last_frame}.'
+            f'{which.first_frame} to {which.last_frame}. Unpack all parts of the drive.'
         )
     if frames[-1] >= len(stamps_ns):
         raise DatasetError(
-            f'{folder / "timestamps.txt"} has {len(stamps_ns)} lines, too few for frame {frames[-1]} (one a frame).'
+            f'{folder / "timestamps.txt"} has {len(stamps_ns)} lines, too few for frame {frames[-1]} (one a frame). '
+            'Unpack the drive again.'
         )
     chosen_ns = stamps_ns[frames]
     backward = np.flatnonzero(np.diff(chosen_ns) <= 0)
     if len(backward):
         raise DatasetError(
-            f'{folder / "timestamps.txt"}: frame {frames[backward[0] + 1]} is not later than the one before.'
+            f'{folder / "timestamps.txt"}: frame {frames[backward[0] + 1]} is not later than the one before. '
+            'Unpack the drive again.'
         )
     return np.array(frames), tuple(numbered[frame] for frame in frames), chosen_ns
 
@@ -163,7 +170,9 @@ def _read_poses(path: Path, indices: NDArray[np.int64]) -> FloatArray:
     """Poses (N, 4, 4) of those images of the sequence, in the file's frames."""
     poses = read_kitti_poses(path)
     if indices[-1] >= len(poses):
-        raise DatasetError(f'{path} has {len(poses)} poses, too few for image {indices[-1]} (one an image).')
+        raise DatasetError(
+            f"{path} has {len(poses)} poses, too few for image {indices[-1]} (one an image). Give that sequence's."
+        )
     return poses[indices]
 
 
@@ -190,6 +199,6 @@ def _read_oxts_file(path: Path) -> FloatArray:
     except ValueError:
         packet = np.empty(0)
     if len(packet) <= max(OXTS_COLUMNS) or not np.isfinite(packet[OXTS_COLUMNS]).all():
-        raise DatasetError(f'{path} is not an OXTS packet of 30 numbers.')
+        raise DatasetError(f'{path} is not an OXTS packet of 30 numbers. Unpack the drive again.')
     values: FloatArray = packet[OXTS_COLUMNS]
     return values

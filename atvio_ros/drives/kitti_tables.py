@@ -34,12 +34,14 @@ def read_times(path: Path) -> NDArray[np.int64]:
                 raise ValueError('too large')
             time_ns = int((seconds * NANOSECONDS).to_integral_value())
         except (ArithmeticError, ValueError):  # decimal's are ArithmeticErrors
-            raise DatasetError(f'{path}, line {number}: {line.strip()[:50]!r} is not a number of seconds.') from None
+            raise DatasetError(
+                f'{path}, line {number}: {line.strip()[:50]!r} is not a number of seconds. Give one a line.'
+            ) from None
         if times_ns and time_ns <= times_ns[-1]:
             raise DatasetError(f'{path}, line {number}: times must increase; {line.strip()[:50]} s does not fit.')
         times_ns.append(time_ns)
     if not times_ns:
-        raise DatasetError(f'{path} holds no times.')
+        raise DatasetError(f'{path} holds no times. Give seconds, one a line.')
     return np.array(times_ns, dtype=np.int64)
 
 
@@ -55,12 +57,14 @@ def read_imu_table(path: Path) -> FloatArray:
         try:
             table = np.loadtxt(read_text(path, 'a table of ax ay az wx wy wz').splitlines(), ndmin=2)
         except ValueError as error:
-            raise DatasetError(f'{path} is not a table of numbers: {error}.') from error
+            raise DatasetError(
+                f'{path} is not a table of numbers: {error}. Give ax ay az wx wy wz in each row.'
+            ) from error
     if table.ndim != 2 or table.shape[1] != 6 or len(table) == 0:
-        raise DatasetError(f'{path} has the shape {table.shape}; expected rows of six: ax ay az wx wy wz.')
+        raise DatasetError(f'{path} has the shape {table.shape}; give rows of six: ax ay az wx wy wz.')
     bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(bad):
-        raise DatasetError(f'{path}, row {bad[0]}: a reading is NaN or infinite ({len(bad)} rows are).')
+        raise DatasetError(f'{path}, row {bad[0]}: a reading is NaN or infinite ({len(bad)} rows are). Remove them.')
     return table[:, _GYRO_FIRST]
 
 

@@ -33,9 +33,9 @@ def read_matrix(path: Path, key: str) -> FloatArray:
     try:
         content = memoryview(read_bytes(path, MAX_BYTES))
     except FileNotFoundError:
-        raise DatasetError(f'There is no IMU file {path}.') from None
+        raise DatasetError(f'There is no IMU file {path}. Check the path.') from None
     except OSError as error:
-        raise DatasetError(f'{path} cannot be read: {error.strerror}.') from error
+        raise DatasetError(f'{path} cannot be read: {error.strerror}. Check the file and its permissions.') from error
     order = {b'IM': '<', b'MI': '>'}.get(bytes(content[126:_HEADER_BYTES]))
     if order is None:
         raise DatasetError(f'{path} cannot be read as a MATLAB file of version 6 or 7. Save it with -v7 or as text.')
@@ -49,8 +49,10 @@ def read_matrix(path: Path, key: str) -> FloatArray:
                 return _numbers(path, key, parts, order)
             found.append(name[:80])
     except (struct.error, zlib.error, IndexError, ValueError) as error:
-        raise DatasetError(f'{path} cannot be read as a MATLAB file: it is damaged ({error}).') from error
-    raise DatasetError(f'{path} has no {key}; it holds {", ".join(found[:20]) or "nothing"}.')
+        raise DatasetError(
+            f'{path} cannot be read as a MATLAB file: it is damaged ({error}). Copy it again.'
+        ) from error
+    raise DatasetError(f'{path} has no {key}; it holds {", ".join(found[:20]) or "nothing"}. Rename it there.')
 
 
 def _matrices(path: Path, content: memoryview, order: str) -> Iterator[list[tuple[int, memoryview]]]:

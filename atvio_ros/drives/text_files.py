@@ -13,8 +13,10 @@ def read_text(path: Path, what: str) -> str:
     try:
         return files.read_text(path)
     except FileNotFoundError:
-        raise DatasetError(f'There is no {path} ({what}).') from None
+        raise DatasetError(f'There is no {path} ({what}). Check the path.') from None
     except UnicodeDecodeError:
-        raise DatasetError(f'{path} is not a text file; expected {what}.') from None
+        raise DatasetError(f'{path} is not a text file. Give {what}.') from None
     except OSError as error:
-        raise DatasetError(f'{path} ({what}) cannot be read: {error.strerror}.') from error
+        raise DatasetError(
+            f'{path} ({what}) cannot be read: {error.strerror}. Check the file and its permissions.'
+        ) from error

@@ -116,7 +116,7 @@ def _nearest(stamps_ns: NDArray[np.int64], among_ns: NDArray[np.int64]) -> NDArr
 
 def _require_increasing(name: str, stamps_ns: NDArray[np.int64]) -> None:
     if len(stamps_ns) == 0:
-        raise TrajectoryError(f'The {name} holds no poses.')
+        raise TrajectoryError(f'The {name} holds no poses. Check the file.')
     backward = np.flatnonzero(np.diff(stamps_ns) <= 0)
     if len(backward):
         i = int(backward[0])

@@ -252,7 +252,7 @@ def _require_comparable(truth: FloatArray, estimate: FloatArray) -> None:
             'with pose i, so both need the same number; stamped (TUM) trajectories are matched in time instead.'
         )
     if len(truth) == 0:
-        raise TrajectoryError('There are no poses to compare.')
+        raise TrajectoryError('There are no poses to compare. Check the files.')
     for name, poses in (('ground truth', truth), ('estimate', estimate)):
         if not np.isfinite(poses).all():
-            raise TrajectoryError(f'The {name} holds NaN or infinity, so it cannot be compared.')
+            raise TrajectoryError(f'The {name} holds NaN or infinity, so it cannot be compared. Leave these poses out.')

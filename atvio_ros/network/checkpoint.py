@@ -63,7 +63,7 @@ def load_model(path: Path, device: str | torch.device = 'cpu') -> tuple[Atvio, M
     Raises ModelError: missing, damaged, of another kind or version, or contradicting itself.
     """
     if not path.is_file():
-        raise ModelError(f'There is no model file {path}.')
+        raise ModelError(f'There is no model file {path}. Check the path.')
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise ModelError(f'{path} has {path.stat().st_size} bytes, too many for a model of this package.')
     try:

@@ -157,5 +157,5 @@ VARIANTS: dict[str, dict[str, str]] = {
 def variant(name: str) -> AtvioConfig:
     """The configuration of a named variant: a row of the paper's Table 2, or ca_a_gyro. Raises SettingsError."""
     if name not in VARIANTS:
-        raise SettingsError(f'{name!r} is not a variant of the network. Known: {", ".join(VARIANTS)}.')
+        raise SettingsError(f'{name!r} is not a variant of the network. Choose from {", ".join(VARIANTS)}.')
     return dataclasses.replace(AtvioConfig(name=name), **VARIANTS[name])  # type: ignore[arg-type]

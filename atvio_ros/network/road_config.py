@@ -54,7 +54,7 @@ class RoadConfig:
             )
         unknown = sorted(set(self.without) - set(SOURCES))
         if unknown:
-            raise SettingsError(f'{unknown[0]!r} is no source. Known: {", ".join(SOURCES)}.')
+            raise SettingsError(f'{unknown[0]!r} is no source. Choose from {", ".join(SOURCES)}.')
 
     @property
     def shifts(self) -> int:

@@ -55,7 +55,7 @@ def load_road(path: Path) -> tuple[RoadNetwork, ModelCard]:
     Raises ModelError: missing, damaged, of another kind or version, or contradicting itself.
     """
     if not path.is_file():
-        raise ModelError(f'There is no model file {path}.')
+        raise ModelError(f'There is no model file {path}. Check the path.')
     if path.stat().st_size > _MOST_BYTES:
         raise ModelError(f'{path} has {path.stat().st_size} bytes, too many for a network road.')
     try:

@@ -43,7 +43,7 @@ class OnnxGraph:
             source = str(path) if content is None else content
             self._session = onnxruntime.InferenceSession(source, _options(threads), providers=providers(device))
         except FileNotFoundError as error:
-            raise ModelError(f'There is no model file {path}.') from error
+            raise ModelError(f'There is no model file {path}. Check the path.') from error
         except (OSError, *_FAILURES) as error:
             raise ModelError(
                 f'{path} is not a whole ONNX file that ONNX Runtime can run ({one_line(error)[:300]}). '

@@ -114,7 +114,7 @@ def named_conditions(names: Iterable[str]) -> Conditions:
     ordinary = asdict(ORDINARY)
     for name in names:
         if name not in CONDITIONS:
-            raise SettingsError(f'There is no condition {name!r}. Known: {", ".join(CONDITIONS)}.')
+            raise SettingsError(f'There is no condition {name!r}. Choose from {", ".join(CONDITIONS)}.')
         changed: dict[str, Any] = {
             key: value for key, value in asdict(CONDITIONS[name]).items() if value != ordinary[key]
         }
