@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from samples.road_bags import write_road
 from samples.view_folders import estimates, trajectory, write_run
 
 from atvio_ros.cli.main import main
@@ -116,10 +117,33 @@ def test_the_command_makes_the_page_again_from_what_the_run_left(folder, capsys,
     assert opened == [(folder / 'view.html').resolve().as_uri()]
 
 
+def test_the_command_runs_a_bag_first(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bag = write_road(tmp_path / 'drive', 12, colour=True)
+    assert main(['view', str(bag), '--to', '1.0']) == 0
+    assert 'view.html' in capsys.readouterr().out
+    data = data_of((tmp_path / 'output' / 'drive' / 'view.html').read_text())
+    assert 5 < len(data['t']) < 11
+    assert data['pictures']
+    assert data['values']['road_support']
+
+
+def test_the_command_makes_all_pages_of_an_evaluation(tmp_path, capsys):
+    for name in ('a', 'b'):
+        write_run(tmp_path / name, 5, name=name)
+        (tmp_path / name / 'view.html').unlink()
+    assert main(['view', str(tmp_path)]) == 0
+    assert (tmp_path / 'a' / 'view.html').is_file()
+    assert (tmp_path / 'b' / 'view.html').is_file()
+    assert main(['view', str(tmp_path), '--video', str(tmp_path / 'a.webp')]) == 1
+    assert 'name the folder of the one to film' in capsys.readouterr().err
+
+
 def test_the_command_says_what_is_wrong_with_a_folder(tmp_path, capsys):
     folder = write_run(tmp_path / 'run', 5)
-    assert main(['view', str(folder), '--out', str(tmp_path / 'other')]) == 1
-    assert 'leave --out away' in capsys.readouterr().err
+    for option in (['--out', str(tmp_path / 'other')], ['--camera-height', '1'], ['--no-standstill']):
+        assert main(['view', str(folder), *option]) == 1
+        assert f'{option[0]} is for a bag' in capsys.readouterr().err
     (folder / 'result.json').write_text('{"sequences": {}}')
     assert main(['view', str(folder)]) == 1
     assert 'no result.json of one drive' in capsys.readouterr().err

@@ -40,26 +40,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make the page, and name it in the last line."""
-    from atvio_ros.errors import TrajectoryError
-    from atvio_ros.evaluation.view_data import is_run_folder
+    """Make the page, or those of all drives of an evaluation, and name it in the last lines."""
+    from atvio_ros.evaluation.view_data import run_folders
     from atvio_ros.evaluation.view_page import PAGE, write_page
+    from atvio_ros.evaluation.view_video import require_video
 
     if arguments.video:
-        from atvio_ros.evaluation.view_video import require_video
-
         require_video(arguments.video)  # before any work
-    if is_run_folder(arguments.path):
-        if arguments.out:
-            raise TrajectoryError(f'{arguments.path} holds results, and the page goes beside them: leave --out away.')
-        page = write_page(arguments.path)
-        print(f'The page is {page}')
+    folders = run_folders(arguments.path)
+    if folders:
+        _refuse_options_of_bags(arguments, len(folders))
+        for folder in folders:
+            print(f'The page is {write_page(folder)}')
     else:
-        page = _run_bag(arguments) / PAGE
+        folders = [_run_bag(arguments)]
     if arguments.video:
-        _film(page.parent, arguments.video)
+        _film(folders[0], arguments.video)
     if arguments.open:
-        webbrowser.open(page.resolve().as_uri())
+        shown = folders[0] / PAGE if len(folders) == 1 else arguments.path / 'index.html'
+        webbrowser.open(shown.resolve().as_uri())
+
+
+def _refuse_options_of_bags(arguments: argparse.Namespace, drives: int) -> None:
+    """Nothing that was asked for is left undone without a word. Raises SettingsError."""
+    from atvio_ros.errors import SettingsError
+
+    parser: argparse.ArgumentParser = arguments.parser
+    for action in parser._actions:
+        own = action.dest in ('help', 'path', 'video', 'open')
+        if not own and getattr(arguments, action.dest) != parser.get_default(action.dest):
+            raise SettingsError(
+                f'{arguments.path} holds results, and {action.option_strings[0]} is for a bag that is run first: leave '
+                'it away, or name the bag.'
+            )
+    if arguments.video and drives > 1:
+        raise SettingsError(f'{arguments.path} holds {drives} drives: name the folder of the one to film.')
 
 
 def _film(folder: Path, to: Path) -> None:
@@ -74,16 +89,16 @@ def _film(folder: Path, to: Path) -> None:
 
 
 def _run_bag(arguments: argparse.Namespace) -> Path:
-    """What `atvio run` does; returns the folder."""
+    """What `atvio run` does, with its defaults where the option is not one of ours; returns the folder."""
     from atvio_ros.cli import run as run_command
     from atvio_ros.errors import TrajectoryError
 
-    if (arguments.path / 'estimate.tum').is_file():
-        raise TrajectoryError(
-            f'{arguments.path} holds results without timeline.csv, of an older version. Run the bag again.'
-        )
-    arguments.bag, arguments.debug_images, arguments.json = arguments.path, None, False
-    if arguments.out is None:
-        arguments.out = Path('output') / arguments.bag.resolve().stem
-    run_command.run(arguments)
-    return Path(arguments.out)
+    bag: Path = arguments.path
+    if (bag / 'estimate.tum').is_file():
+        raise TrajectoryError(f'{bag} holds results without timeline.csv, of an older version. Run the bag again.')
+    out = arguments.out or Path('output') / bag.resolve().stem
+    parser = argparse.ArgumentParser()
+    run_command.add_arguments(parser)
+    own = {name: value for name, value in vars(arguments).items() if name != 'out'}
+    run_command.run(parser.parse_args([str(bag), '--out', str(out)], argparse.Namespace(**own)))
+    return Path(out)

@@ -59,8 +59,14 @@ class View:
         return position, rotation
 
 
-def is_run_folder(path: Path) -> bool:
-    """Whether a run, a replay or an evaluation left a timeline there."""
+def run_folders(path: Path) -> list[Path]:
+    """The folder itself where a run left a timeline in it; those in it where an evaluation did; none of a bag."""
+    if _is_run_folder(path):
+        return [path]
+    return sorted(each for each in path.iterdir() if _is_run_folder(each)) if path.is_dir() else []
+
+
+def _is_run_folder(path: Path) -> bool:
     return (path / TIMELINE).is_file() and (path / 'result.json').is_file()
 
 

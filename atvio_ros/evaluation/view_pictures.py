@@ -18,7 +18,7 @@ from atvio_ros.odometry.sight import Sight
 from atvio_ros.timeline import estimate_state
 from atvio_ros.types import NANOSECONDS, FramePair, ImageArray, OdometryEstimate
 
-WIDTH, PERIOD_S, MOST, QUALITY = 700, 0.2, 120, 68  # MOST: of them at the end, at 15 to 30 kB each
+WIDTH, PERIOD_S, MOST, QUALITY = 700, 0.2, 120, 60  # at about 24 kB each; at the end MOST to twice as many
 LARGEST_BYTES = 4_000_000  # of a picture that is read
 FILE = 'pictures.zip'
 _NAME = re.compile(r'(\d{1,19})\.jpg')
