@@ -45,6 +45,16 @@ class CameraInfo:
         return fx, fy, cx, cy
 
 
+@dataclass(frozen=True, eq=False)
+class Fix:
+    """sensor_msgs/NavSatFix that has a fix."""
+
+    stamp_ns: int
+    frame_id: str  # of the antenna
+    degrees_and_height: FloatArray  # (3,) latitude, longitude [deg], height over the WGS 84 ellipsoid [m]
+    sigma_m: float  # horizontal standard deviation; nan: not known
+
+
 def stamp_ns(stamp: Any) -> int:
     """builtin_interfaces/Time as int nanoseconds."""
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
@@ -94,6 +104,19 @@ def camera_info(message: Any) -> CameraInfo:
         (int(message.binning_x), int(message.binning_y)),
         (int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
     )
+
+
+def nav_sat_fix(message: Any) -> Fix | None:
+    """sensor_msgs/NavSatFix; None where the receiver had no fix, or gave numbers that are none."""
+    place = np.array([message.latitude, message.longitude, message.altitude], dtype=np.float64)
+    if message.status.status < 0 or not np.isfinite(place[:2]).all() or abs(place[0]) > 90.0:
+        return None
+    if not np.isfinite(place[2]):  # a receiver without height
+        place[2] = 0.0
+    covariance = np.array(message.position_covariance, dtype=np.float64)
+    known = message.position_covariance_type != 0 and np.isfinite(covariance).all() and covariance[0] >= 0.0
+    sigma_m = float(np.sqrt(0.5 * (covariance[0] + max(0.0, covariance[4])))) if known else float('nan')
+    return Fix(header_stamp_ns(message), header_frame(message), place, sigma_m)
 
 
 def stamped_transform(message: Any) -> tuple[str, str, FloatArray]:

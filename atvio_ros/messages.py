@@ -25,6 +25,7 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 STRING = 'std_msgs/msg/String'
+NAV_SAT_FIX = 'sensor_msgs/msg/NavSatFix'
 POSE_TYPES = (ODOMETRY, POSE_STAMPED, POSE_WITH_COVARIANCE_STAMPED, TRANSFORM_STAMPED)  # what a trajectory may be
 
 

@@ -21,13 +21,15 @@ from atvio_ros.bags.topics import (
     IMU_KIND,
     RIG_TOPIC,
     STATIC_TRANSFORM_TOPIC,
+    TRANSFORM_TOPIC,
     Span,
     TopicKind,
     Topics,
     choose_topic,
 )
-from atvio_ros.errors import AtvioError, BagError, ImageError, MessageError
-from atvio_ros.message_decoding import CameraInfo
+from atvio_ros.errors import AtvioError, BagError, ImageError, MessageError, TrajectoryError
+from atvio_ros.message_decoding import CameraInfo, Fix
+from atvio_ros.moving_frames import StampedTransform, chained
 from atvio_ros.types import NANOSECONDS, FloatArray, ImageArray, ImuSample, Trajectory
 
 
@@ -133,9 +135,30 @@ class BagReader:
         Sorted by header stamp; of several poses with one stamp the first is kept. Raises BagError without any.
         """
         topic = choose_topic(self.path, self._storage.connections, GROUND_TRUTH_KIND, topic)
+        if self.types({topic})[topic] == messages.NAV_SAT_FIX:
+            raise BagError(
+                f'{self.path}: {topic} has positions without orientation (GPS), where whole poses are needed. '
+                '`atvio run`, `evaluate` and `prepare` take them; here name a topic of poses with --ground-truth-topic.'
+            )
         stamped = list(self._decoded((topic,), messages.POSE_TYPES, message_decoding.stamped_pose))
         stamps_ns, first = np.unique(np.array([stamp_ns for stamp_ns, _ in stamped], dtype=np.int64), return_index=True)
         return Trajectory(stamps_ns, np.stack([T for _, T in stamped])[first])
+
+    def fixes(self, topic: str) -> list[Fix]:
+        """The GPS fixes of a topic of NavSatFix messages, as recorded; messages without a fix are left out."""
+        types = (messages.NAV_SAT_FIX,)
+        decoded = self._decoded((topic,), types, lambda message, _: message_decoding.nav_sat_fix(message))
+        return [fix for fix in decoded if fix is not None]
+
+    def moving_transform(self, fixed: str, moving: str) -> Trajectory:
+        """Poses of the frame `moving` in `fixed`, by /tf and /tf_static. Raises BagError where these do not tell it."""
+        stamped: list[StampedTransform] = []
+        for transforms in self._decoded((TRANSFORM_TOPIC,), (messages.TF_MESSAGE,), _stamped_transforms):
+            stamped += transforms
+        try:
+            return chained(self.static_transforms(), stamped, fixed, moving)
+        except TrajectoryError as error:
+            raise BagError(f'{self.path}: {error}') from error
 
     def camera_info(self) -> CameraInfo | None:
         """The first calibration on /camera/camera_info, or else on `camera_info` beside the image topic, or None."""
@@ -236,6 +259,13 @@ def _image(message: Any, type_name: str) -> BagImage:
 
 def _camera_info(message: Any, type_name: str) -> CameraInfo:
     return message_decoding.camera_info(message)
+
+
+def _stamped_transforms(message: Any, type_name: str) -> list[StampedTransform]:
+    return [
+        StampedTransform(message_decoding.header_stamp_ns(each), *message_decoding.stamped_transform(each))
+        for each in message.transforms
+    ]
 
 
 def _frame(message: Any, type_name: str) -> str:

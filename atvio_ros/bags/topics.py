@@ -80,7 +80,11 @@ IMAGE_KIND = TopicKind('images', IMAGE_TOPIC, (messages.IMAGE, messages.COMPRESS
 IMU_KIND = TopicKind('IMU readings', IMU_TOPIC, (messages.IMU,), '--imu-topic', True)
 # Never guessed: the only odometry in a bag is more likely that of some wheels than the truth.
 GROUND_TRUTH_KIND = TopicKind(
-    'ground truth', GROUND_TRUTH_TOPIC, messages.POSE_TYPES, '--ground-truth-topic', guess=False
+    'ground truth',
+    GROUND_TRUTH_TOPIC,
+    (*messages.POSE_TYPES, messages.NAV_SAT_FIX),
+    '--ground-truth-topic',
+    guess=False,
 )
 
 
