@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from atvio_ros.bags.topics import Span, Topics
+    from atvio_ros.drives.truth import TruthSource
     from atvio_ros.odometry.pipeline import Estimator
     from atvio_ros.rig.rig import RigPart
     from atvio_ros.timeline import Timeline
@@ -146,6 +147,43 @@ def add_topic_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', metavar='TOPIC', help='images (default: found in the bag)')
     parser.add_argument('--imu-topic', metavar='TOPIC', help='IMU (default: found in the bag)')
     parser.add_argument('--ground-truth-topic', metavar='TOPIC', help='true poses (default: /ground_truth/odometry)')
+
+
+def add_truth_options(parser: argparse.ArgumentParser) -> None:
+    """Ground truth that is not a topic of poses: add_topic_options has that."""
+    group = parser.add_argument_group(
+        'ground truth', 'Instead of --ground-truth-topic, which takes poses, odometry and GPS fixes (NavSatFix).'
+    )
+    group.add_argument(
+        '--truth', type=Path, metavar='FILE', help='TUM trajectory of another system, in the clock of the bag'
+    )
+    group.add_argument(
+        '--truth-frame',
+        choices=('base', 'camera', 'imu'),
+        default='base',
+        help='whose poses --truth has: base_link, the camera (optical axes) or the IMU (default: %(default)s)',
+    )
+    group.add_argument(
+        '--truth-tf', metavar='FIXED:MOVING', help='a pair of frames on /tf, as map:base_link; MOVING is the base'
+    )
+
+
+def truth_source(arguments: argparse.Namespace) -> TruthSource:
+    """What add_truth_options parsed. Raises SettingsError."""
+    from atvio_ros.drives.truth import TruthSource
+    from atvio_ros.errors import SettingsError
+
+    given = [option for option in ('truth', 'truth_tf', 'ground_truth_topic') if getattr(arguments, option) is not None]
+    if len(given) > 1:
+        names = ' and '.join(f'--{option.replace("_", "-")}' for option in given)
+        raise SettingsError(f'{names} name two ground truths. Give one of them.')
+    pair: tuple[str, str] | None = None
+    if arguments.truth_tf is not None:
+        fixed, _, moving = arguments.truth_tf.partition(':')
+        if not fixed or not moving:
+            raise SettingsError(f'--truth-tf must be two frames, as map:base_link, not {arguments.truth_tf!r}.')
+        pair = fixed, moving
+    return TruthSource(arguments.truth, arguments.truth_frame, pair)
 
 
 def add_span_options(parser: argparse.ArgumentParser) -> None:

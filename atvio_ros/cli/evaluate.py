@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
+    common.add_truth_options(parser)
     common.add_span_options(parser)
     common.add_standstill_option(parser)
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
                 functools.partial(common.given_rig, arguments),
                 arguments.standstill,
                 common.chosen_span(arguments),
+                common.truth_source(arguments),
                 on_start=functools.partial(_set_total, bar, task),
                 on_progress=functools.partial(bar.advance, task),
                 on_note=functools.partial(notes.print, f'{name}:'),

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 from atvio_ros.cli import common
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from atvio_ros.bags.reader import BagReader
+    from atvio_ros.drives.truth import TruthSource
+    from atvio_ros.rig.rig import Rig
     from atvio_ros.training.prepared_form import PreparedForm
+    from atvio_ros.types import Trajectory
 
 EXAMPLES = """
 atvio prepare drive1 drive2 --out data/mine
@@ -52,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: 0, or that of --for)',
     )
     parser.add_argument('--grey', action='store_true', help='store grey images: a third of the space')
+    common.add_truth_options(parser)
     common.add_span_options(parser)
     common.add_topic_options(parser)
     common.add_rig_options(parser)
@@ -66,11 +72,12 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.drives.fingerprint import fingerprint, keep_prepared
     from atvio_ros.drives.prepare import prepare
     from atvio_ros.drives.sequence_store import SequenceMeta
+    from atvio_ros.drives.truth import TruthSource
     from atvio_ros.errors import DatasetError
     from atvio_ros.rig.rig_yaml import rig_text
 
     console = common.note_console()
-    form, span = _form(arguments), common.chosen_span(arguments)
+    form, span, source = _form(arguments), common.chosen_span(arguments), common.truth_source(arguments)
     exclusions = load_exclusions(arguments.exclude) if arguments.exclude else {}
     names = [bag.stem if bag.name not in ('', '..') else bag.resolve().stem for bag in arguments.bags]
     names = names if span is None else [f'{name}_{span.name}' if name else name for name in names]
@@ -94,13 +101,17 @@ def run(arguments: argparse.Namespace) -> None:
             given = common.given_rig(arguments, reader.topics.image)
             more: list[object] = [form.view, form.view_pitch_deg] if form.view != 'none' else []
             more += [rig_text(given)] if given else []
-            more += [span] if span else []  # without all of these the fingerprint is what it always was
+            more += [span] if span else []
+            # Without all of these the fingerprint is what it always was.
+            more += [source, _content(source)] if source != TruthSource() else []
             wanted = fingerprint(bag, [*options, *more])
             if keep_prepared(folder, wanted, excluded):
                 console.print(f'{name}: prepared already')
                 continue
-            _require_truth(reader)
-            drive = BagDrive(reader, lambda error: console.print(f'skipped: {error}'), given)
+            if source == TruthSource():
+                _require_truth(reader)
+            truth = functools.partial(_truth, reader, source, console.print)
+            drive = BagDrive(reader, lambda error: console.print(f'skipped: {error}'), given, truth)
             images = reader.count(reader.topics.image or '')
             check_excluded(name, excluded, images)  # before the images are decoded, which takes long
             meta = SequenceMeta(
@@ -155,6 +166,31 @@ def _form(arguments: argparse.Namespace) -> PreparedForm:
     return dataclasses.replace(form, grey=form.grey or arguments.grey)
 
 
+def _truth(reader: BagReader, source: TruthSource, say: Callable[[str], None], rig: Rig) -> Trajectory | None:
+    """The true poses. Of GPS fixes alone: with the orientation of the road estimator, which is run over the bag."""
+    from atvio_ros.drives.truth import find_truth, oriented
+    from atvio_ros.evaluation.run import run_bag
+    from atvio_ros.odometry.road_estimator import RoadEstimator
+
+    known = find_truth(reader, rig, source)
+    for note in known.notes:
+        say(note)
+    if known.fixes is None:
+        return known.poses
+    return oriented(known.fixes, run_bag(reader, RoadEstimator(), rig).trajectory)
+
+
+def _content(source: TruthSource) -> str:
+    """What changes with the file of the truth."""
+    import hashlib
+
+    from atvio_ros.drives.text_files import read_text
+
+    return (
+        '' if source.file is None else hashlib.sha256(read_text(source.file, 'a TUM trajectory').encode()).hexdigest()
+    )
+
+
 def _require_truth(reader: BagReader) -> None:
     from atvio_ros.errors import BagError
 
@@ -162,4 +198,6 @@ def _require_truth(reader: BagReader) -> None:
         try:
             reader.ground_truth()
         except BagError as error:
-            raise BagError(f'{error} Name its topic with --ground-truth-topic, or leave this bag out.') from error
+            raise BagError(
+                f'{error} Name its topic with --ground-truth-topic, give --truth or --truth-tf, or leave this bag out.'
+            ) from error

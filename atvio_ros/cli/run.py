@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
+    common.add_truth_options(parser)
     common.add_span_options(parser)
     common.add_standstill_option(parser)
     parser.add_argument(
@@ -44,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the odometry, write the report and odometry.mcap."""
     from atvio_ros.bags.reader import BagReader
-    from atvio_ros.drives.bag_drive import bag_rig, bag_truth
+    from atvio_ros.drives.bag_drive import bag_rig
+    from atvio_ros.drives.truth import find_truth
     from atvio_ros.evaluation.debug_images import DebugImages
     from atvio_ros.evaluation.predicted import PredictedTrajectory
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     console = common.note_console()
     with BagReader(arguments.bag, common.topics(arguments), common.chosen_span(arguments)) as reader:
         robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
-        truth = bag_truth(reader)
+        truth = find_truth(reader, robot.rig, common.truth_source(arguments))
         estimator = common.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
         shown, seen = DebugPictures(estimator.name), ViewPictures()
@@ -85,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         record(arguments.out / 'odometry.mcap', reader, done, robot.rig, shown)
     counts = done.counts
     notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
-    lines = [*robot.reports, summary_line(notes), *done.remarks()]
+    lines = [*robot.reports, *truth.notes, summary_line(notes), *done.remarks()]
     if pictures:
         lines.append(f'What the odometry saw is drawn in {arguments.debug_images}')
     if predicted:
@@ -93,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
     common.show_result(
         arguments,
         done.trajectory,
-        truth,
+        truth.beside(done.trajectory),
         robot.rig.T_base_camera,
         notes,
         lines,

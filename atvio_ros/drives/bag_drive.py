@@ -37,8 +37,10 @@ class BagDrive:
         reader: BagReader,
         on_bad_message: Callable[[BagError], None] | None = None,
         given: RigPart | None = None,
+        truth: Callable[[Rig], Trajectory | None] | None = None,
     ) -> None:
         self._reader = reader
+        self._given_truth = truth
         self._on_bad_message = on_bad_message
         self._combination = bag_rig(reader, given)
 
@@ -75,8 +77,8 @@ class BagDrive:
 
     @functools.cached_property
     def truth(self) -> Trajectory | None:
-        """Ground truth of the bag; None if it has none."""
-        return bag_truth(self._reader)
+        """Ground truth of the bag, or what `truth` makes of the robot; None if there is none."""
+        return bag_truth(self._reader) if self._given_truth is None else self._given_truth(self.rig)
 
 
 def bag_rig(reader: BagReader, given: RigPart | None = None) -> Combination:

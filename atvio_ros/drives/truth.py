@@ -114,7 +114,7 @@ def oriented(fixes: Fixes, estimate: Trajectory) -> Trajectory:
     seen = poses[:, :3, 3] + poses[:, :3, :3] @ fixes.antenna
     turns = _headings(seen, true)
     result = np.tile(np.eye(4), (len(poses), 1, 1))
-    result[:, :3, :3] = Rotation.from_euler('z', turns).as_matrix() @ poses[:, :3, :3]
+    result[:, :3, :3] = Rotation.from_rotvec(turns[:, None] * np.array([0.0, 0.0, 1.0])).as_matrix() @ poses[:, :3, :3]
     result[:, :3, 3] = true - result[:, :3, :3] @ fixes.antenna
     return Trajectory(at_ns[kept], result)
 

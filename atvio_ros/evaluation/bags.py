@@ -7,7 +7,8 @@ from pathlib import Path
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import Span, Topics
-from atvio_ros.drives.bag_drive import bag_rig, bag_truth
+from atvio_ros.drives.bag_drive import bag_rig
+from atvio_ros.drives.truth import TruthSource, find_truth
 from atvio_ros.errors import BagError
 from atvio_ros.evaluation.consistency import consistency, consistency_lines, covariance_notes, match_drive
 from atvio_ros.evaluation.metrics import Result
@@ -35,6 +36,7 @@ def evaluate_bag(
     given: Callable[[str], RigPart | None] = lambda image_topic: None,
     standstill: bool = True,
     span: Span | None = None,
+    truth_source: TruthSource | None = None,
     on_start: Callable[[int], None] = lambda images: None,
     on_progress: Callable[[], None] = lambda: None,
     on_note: Callable[[str], None] = lambda note: None,
@@ -42,12 +44,12 @@ def evaluate_bag(
     """Run the odometry over a bag and write its report into the folder `out`; None without ground truth.
 
     `given` says what is known, beyond the bag, of the robot that recorded an image topic. `span` is the part of the bag
-    that is looked at; None: all of it. `on_start` gets the number of images, `on_note` remarks for the user. Raises
+    that is looked at; None: all of it. `truth_source`: of the truth, the bag's topic by default. `on_start` gets the number of images, `on_note` remarks for the user. Raises
     BagError, CalibrationError, TrajectoryError.
     """
     with BagReader(bag, topics, span) as reader:
         robot = bag_rig(reader, given(reader.topics.image or ''))
-        truth = bag_truth(reader)
+        known = find_truth(reader, robot.rig, truth_source)
         seen = ViewPictures()
         on_start(reader.count(reader.topics.image or ''))
         done = run_bag(
@@ -60,7 +62,8 @@ def evaluate_bag(
             on_estimate=Artist(estimator.name, seen).draw,
         )
     notes = run_notes(bag, estimator, robot, done.counts.images_received, done.counts.imu_received, done.dropped)
-    lines = [*robot.reports, summary_line(notes), *done.remarks()]
+    lines = [*robot.reports, *known.notes, summary_line(notes), *done.remarks()]
+    truth = known.beside(done.trajectory)
     if truth:
         rows = consistency([match_drive(done.trajectory, done.estimates, truth)], estimator.noise)
         notes['covariance'] = covariance_notes(rows, estimator.noise)

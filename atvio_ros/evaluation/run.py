@@ -18,6 +18,7 @@ from atvio_ros.errors import BagError, ImageError
 from atvio_ros.evaluation.predicted import PredictedTrajectory
 from atvio_ros.evaluation.scene import DebugPictures, write_scene
 from atvio_ros.evaluation.ways import ways
+from atvio_ros.messages import NAV_SAT_FIX
 from atvio_ros.odometry.arrivals import Arrivals, turns_words
 from atvio_ros.odometry.frame_pairs import PairingLimits
 from atvio_ros.odometry.input_checks import SizeCheck
@@ -184,8 +185,9 @@ def copy_reference(reader: BagReader, writer: BagWriter) -> None:
     truth = reader.topics.ground_truth or STATIC_TRANSFORM_TOPIC
     for message in reader.raw_messages({STATIC_TRANSFORM_TOPIC, truth}):
         latched = message.transient_local or message.topic == STATIC_TRANSFORM_TOPIC
+        as_it_is = message.topic == STATIC_TRANSFORM_TOPIC or message.type_name == NAV_SAT_FIX
         writer.write_raw(
-            message.topic if message.topic == STATIC_TRANSFORM_TOPIC else GROUND_TRUTH_TOPIC,  # which may be /odometry
+            message.topic if as_it_is else GROUND_TRUTH_TOPIC,  # which may be /odometry
             message.type_name,
             message.log_stamp_ns,
             message.cdr,

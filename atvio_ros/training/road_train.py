@@ -107,6 +107,8 @@ class _Run:
         tilt_sigma = float(np.radians(stage.tilt_sigma_deg))
         optimizer = self._optimizer(matcher)
         recent: list[float] = []
+        if self._first_of_stage(stage):
+            self._keep(*validate_pairs(matcher, held, tilt_sigma), 'as it began, loss nan')
         while self.step < stage.steps:
             rng = np.random.default_rng((self.settings.seed, 0, self.step))
             drawn: list[PairSample] = []
@@ -135,6 +137,8 @@ class _Run:
             raise DatasetError(f'No drive has {stage.window} pairs in a row. Lower windows.window.')
         optimizer = self._optimizer(network)
         recent: list[float] = []
+        if self._first_of_stage(stage):
+            self._keep(*validate_windows(network.eval(), self.recorded_validation, stage), 'as it began, loss nan')
         while self.step < stage.steps:
             rng = np.random.default_rng((self.settings.seed, 1, self.step))
             inputs, truth = windows.batch(rng)
@@ -149,6 +153,10 @@ class _Run:
         if self._best is not None:
             network.load_state_dict(self._best[1])
         network.eval()
+
+    def _first_of_stage(self, stage: PairStage | WindowStage) -> bool:
+        """Whether the weights of another model are validated before they change: they may be the best there are."""
+        return bool(self.settings.initial_model) and self.step == 0 and stage.steps > 0
 
     def _held_out(self, stage: PairStage) -> list[Any]:
         samples = RoadPairs(self.validation, self.network.config, self.settings.augmentation)
