@@ -186,9 +186,8 @@ def _content(source: TruthSource) -> str:
 
     from atvio_ros.drives.text_files import read_text
 
-    return (
-        '' if source.file is None else hashlib.sha256(read_text(source.file, 'a TUM trajectory').encode()).hexdigest()
-    )
+    text = '' if source.file is None else read_text(source.file, 'a TUM trajectory')
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _require_truth(reader: BagReader) -> None:
@@ -199,5 +198,5 @@ def _require_truth(reader: BagReader) -> None:
             reader.ground_truth()
         except BagError as error:
             raise BagError(
-                f'{error} Name its topic with --ground-truth-topic, give --truth or --truth-tf, or leave this bag out.'
+                f'{error} Give --truth or --truth-tf, name its topic with --ground-truth-topic, or leave this bag out.'
             ) from error

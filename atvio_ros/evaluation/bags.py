@@ -44,8 +44,8 @@ def evaluate_bag(
     """Run the odometry over a bag and write its report into the folder `out`; None without ground truth.
 
     `given` says what is known, beyond the bag, of the robot that recorded an image topic. `span` is the part of the bag
-    that is looked at; None: all of it. `truth_source`: of the truth, the bag's topic by default. `on_start` gets the number of images, `on_note` remarks for the user. Raises
-    BagError, CalibrationError, TrajectoryError.
+    that is looked at; None: all of it. `truth_source` is where the truth is, by default the bag's topic. `on_start`
+    gets the number of images, `on_note` remarks for the user. Raises BagError, CalibrationError, TrajectoryError.
     """
     with BagReader(bag, topics, span) as reader:
         robot = bag_rig(reader, given(reader.topics.image or ''))
