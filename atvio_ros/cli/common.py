@@ -152,7 +152,7 @@ def add_topic_options(parser: argparse.ArgumentParser) -> None:
 def add_truth_options(parser: argparse.ArgumentParser) -> None:
     """Ground truth that is not a topic of poses: add_topic_options has that."""
     group = parser.add_argument_group(
-        'ground truth', 'Instead of --ground-truth-topic, which takes poses, odometry and GPS fixes (NavSatFix).'
+        'ground truth', 'Instead of --ground-truth-topic: poses, odometry or GPS fixes there.'
     )
     group.add_argument(
         '--truth', type=Path, metavar='FILE', help='TUM trajectory of another system, in the clock of the bag'
