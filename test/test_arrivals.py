@@ -94,6 +94,25 @@ def test_sources_that_take_turns_are_seen(sources, frames, publishers):
     assert (arrived.frames, arrived.publishers) == (frames, publishers)
 
 
+@pytest.mark.parametrize(('ahead', 'lost'), [(0, 0), (3, 2), (5000, 0)])  # 4 after 1 may be a loss, once
+def test_publishers_that_nobody_names_are_told_apart_by_their_numbers(ahead, lost):
+    arrivals = Arrivals()
+    for i in range(40):
+        arrivals.take('imu', i, None, 1 + i)
+        arrivals.take('imu', i, None, 1 + i + ahead)
+    arrived = arrivals.ask()
+    assert (arrived.publishers, arrived.lost) == (2, lost)
+
+
+def test_losses_and_restarts_of_one_publisher_that_nobody_names_are_no_second_one():
+    arrivals = Arrivals()
+    for number in (*range(1, 60, 3), *range(1, 100)):  # two of three are lost, then it restarts
+        arrivals.take('imu', number, None, number)
+    arrived = arrivals.ask()
+    assert arrived.publishers == 0
+    assert arrived.lost == 38
+
+
 def test_a_driver_that_restarts_under_other_names_is_one_source_and_turns_that_end_are_forgotten():
     arrivals = Arrivals()
     feed(arrivals, range(100), 'a', 'left')

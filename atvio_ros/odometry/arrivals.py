@@ -21,6 +21,7 @@ _FEWEST_TURNS, _FEWEST_EACH = 6, 3  # a driver that restarts under another name 
 _INTERVALS, _OFTEN = 100, 10  # that the usual one is taken from, and after how many it is taken anew
 _LONGEST_GAP_NS = 60 * NANOSECONDS  # beyond, stamps tell of another time, not of losses
 _MOST_PUBLISHERS = 32
+_LARGEST_STEP = 1000  # between numbers of one publisher that nobody names
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Arrivals:
     lost: int = 0  # since the beginning
     _numbers: dict[Hashable, int] = field(default_factory=dict)  # publisher -> the newest of its messages
     _numbered: bool = False
+    _series_made: int = 0  # without the name of a publisher
     _reported: int = 0  # as lost by the middleware
     _missing: int = 0  # by the stamps
     _told: int = 0  # of `lost`, when somebody asked
@@ -58,6 +60,8 @@ class Arrivals:
 
     def _take(self, frame_id: str, stamp_ns: int, publisher: Hashable, number: int | None) -> None:
         self._received += 1
+        if publisher is None and number is not None:
+            publisher = self._series(number)
         self._newest.append((frame_id, publisher))
         if number is None:
             self._take_stamp(stamp_ns)
@@ -69,6 +73,16 @@ class Arrivals:
         self._numbers[publisher] = number if before is None else max(number, before)
         if len(self._numbers) > _MOST_PUBLISHERS:
             del self._numbers[next(iter(self._numbers))]  # the one that was silent for longest
+
+    def _series(self, number: int) -> int:
+        """Stands in for the publisher where nobody names it (rclpy up to Jazzy): each counts by itself, so numbers that
+        go on from each other are of one. Of several that fit, the one that was silent for longest."""
+        series = [(newest, name) for name, newest in self._numbers.items() if isinstance(name, int)]
+        fitting = [(newest, name) for newest, name in series if 0 < number - newest <= _LARGEST_STEP]
+        if fitting:
+            return max(fitting, key=lambda each: each[0])[1]
+        self._series_made += 1
+        return self._series_made
 
     def restart(self) -> None:
         """Somebody listens again: what was sent meanwhile is not lost."""
