@@ -53,15 +53,29 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _compare_files(truth: Path, estimate: Path, alignment: Alignment) -> Result:
+    import dataclasses
+
+    import numpy as np
+
     from atvio_ros.errors import TrajectoryError
-    from atvio_ros.evaluation.metrics import compare, evaluate
+    from atvio_ros.evaluation.alignment import associate
+    from atvio_ros.evaluation.baseline import constant_speed_figures
+    from atvio_ros.evaluation.metrics import KITTI_FRAME_S, compare, evaluate
     from atvio_ros.trajectory_files import read_kitti_poses, read_tum, trajectory_format
+    from atvio_ros.types import NANOSECONDS, Trajectory
 
     formats = trajectory_format(truth), trajectory_format(estimate)
     if formats == ('tum', 'tum'):
-        return compare(read_tum(truth), read_tum(estimate), alignment)
+        true, estimated = read_tum(truth), read_tum(estimate)
+        result = compare(true, estimated, alignment)
+        matched_estimate, matched_truth = associate(estimated, true)
+        return dataclasses.replace(result, constant_speed=constant_speed_figures(matched_estimate, matched_truth))
     if formats == ('kitti', 'kitti'):
-        return evaluate(read_kitti_poses(truth), read_kitti_poses(estimate), alignment)
+        poses = read_kitti_poses(truth), read_kitti_poses(estimate)
+        result = evaluate(*poses, alignment)
+        stamps_ns = round(KITTI_FRAME_S * NANOSECONDS) * np.arange(len(poses[0]))
+        beside = constant_speed_figures(Trajectory(stamps_ns, poses[1]), Trajectory(stamps_ns, poses[0]))
+        return dataclasses.replace(result, constant_speed=beside)
     raise TrajectoryError(
         f'{truth} is a {formats[0].upper()} file and {estimate} a {formats[1].upper()} file. '
         'Compare two of one kind: only TUM files hold stamps.'

@@ -119,7 +119,9 @@ def _write_files(
 
     result = dataclasses.replace(
         evaluate(camera_truth, camera_estimate, 'none', matched_truth.stamps_ns, truth_frames=len(truth)),
-        constant_speed=constant_speed_figures(matched_estimate, matched_truth, T_base_camera),
+        constant_speed=constant_speed_figures(
+            Trajectory(matched_estimate.stamps_ns, camera_estimate), Trajectory(matched_truth.stamps_ns, camera_truth)
+        ),
     )
     drive = Compared(matched_estimate.poses, matched_truth.poses, result)
     plot_trajectory(out / 'trajectory.png', estimate, truth, title, result, (drive.estimate, drive.position_error_m))
