@@ -45,7 +45,7 @@ class ImuWindow:
 class PairGeometry:
     """How the camera turned over a pair and which way it went, in the axes in which its images are kept."""
 
-    R_previous_current: FloatArray  # (3, 3) of the gyro, corrected
+    R_previous_current: FloatArray  # (3, 3) of the gyro, corrected; of a noisy one joined with what images show
     R_image_level: FloatArray  # (3, 3) level axes at the second image: z along the way, x without roll, y down
     pitch_sigma: float  # rad, of the direction of travel
     confident: bool  # whether the direction is known well enough to measure distances by it
@@ -53,7 +53,7 @@ class PairGeometry:
     gyro_correction: FloatArray  # (3,) rad/s in base axes, to be added to the gyro: its bias, as far as images show it
     yaw_sigma: float = 0.0  # rad, of the direction of travel
     parallax: float = 0.0  # rad, median: how far corners moved beyond the rotation
-    gyro_noise: float = 0.0  # rad, each axis: what the gyro's white noise makes of the rotation
+    rotation_noise: float = 0.0  # rad, each axis: what the gyro's white noise leaves in R_previous_current
     R_seen: FloatArray | None = (
         None  # (3, 3) as R_previous_current, joined with what the images show: to compare them by
     )
@@ -117,6 +117,7 @@ class OdometryEstimate:
     gap_s: float = 0.0  # time without odometry before this pair [s]; the pose went on from the last, less certain
     warnings: tuple[str, ...] = ()  # what is wrong with this pair's input, a sentence each with what to do
     geometry: PairGeometry | None = None  # rotation and direction of travel that the motion stands on
+    motion_covariance: FloatArray | None = None  # (6, 6) that the estimator gives its motion, in base_link's axes
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class MatchedDrive:
     truth: FloatArray  # (N, 4, 4)
     stationary: NDArray[np.bool_]  # (N - 1,) the standstill gate held the step
     whole: NDArray[np.bool_]  # (N - 1,) the step is one frame pair, without a gap
+    own: FloatArray | None = None  # (N - 1, 6, 6) that the estimator gives each step, beside the model of its noise
 
     @property
     def interval_s(self) -> FloatArray:
@@ -60,12 +61,15 @@ def match_drive(trajectory: Trajectory, estimates: Sequence[OdometryEstimate], t
     order = {int(stamp_ns): i for i, stamp_ns in enumerate(trajectory.stamps_ns)}
     places = np.array([order[int(stamp_ns)] for stamp_ns in estimated.stamps_ns])
     ends = [int(stamp_ns) for stamp_ns in estimated.stamps_ns[1:]]
+    given = {estimate.stamp_ns: estimate.motion_covariance for estimate in estimates}
+    own = [given.get(end) for end in ends]
     return MatchedDrive(
         estimated.stamps_ns,
         estimated.poses,
         true.poses,
         np.array([end in stationary for end in ends], dtype=bool),
         (np.diff(places) == 1) & np.array([end not in broken for end in ends], dtype=bool),
+        np.array([np.zeros((6, 6)) if each is None else each for each in own]),
     )
 
 
@@ -139,6 +143,7 @@ def _covariance(
         if drive.stationary[k]:
             uncertainty.rest(float(interval_s[k]))
         else:
-            uncertainty.move(R, motions[k], float(interval_s[k]))
+            own = None if drive.own is None else drive.own[k]
+            uncertainty.move(R, motions[k], float(interval_s[k]), own)
         R = R @ motions[k, :3, :3]
     return uncertainty.pose

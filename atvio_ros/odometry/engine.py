@@ -152,12 +152,11 @@ class OdometryEngine:
         """Compose one more motion."""
         interval_s = pair.interval_s
         R_odom_base = self._T_odom_base[:3, :3]
+        own = self._in_base(motion.covariance)
         if stationary:
             covariance = self._uncertainty.rest(interval_s)
         else:
-            covariance = self._uncertainty.move(
-                R_odom_base, T_base_motion, interval_s, self._in_base(motion.covariance)
-            )
+            covariance = self._uncertainty.move(R_odom_base, T_base_motion, interval_s, own)
         twist = logarithm(T_base_motion) / interval_s
         too_fast, fast_words = self._speed_check.update(pair, twist[:3])
         if too_fast and not blind:  # the motion is wrong by no less than what cannot be
@@ -186,6 +185,7 @@ class OdometryEngine:
             gap_s=gap_s,
             warnings=(blind,) if blind else self._words(pair, motion, stationary, fast_words),
             geometry=pair.geometry,
+            motion_covariance=own,
         )
 
     @staticmethod

@@ -135,7 +135,7 @@ class RoadOdometry:
         covariance = np.zeros((6, 6))
         covariance[:3, :3] = ERRORS_LAST * (sigma * pair.interval_s) ** 2 * np.outer(ahead, ahead)
         covariance[:3, :3] += (way_m * geometry.pitch_sigma) ** 2 * (np.eye(3) - np.outer(ahead, ahead))
-        covariance[3:, 3:] = geometry.gyro_noise**2 * np.eye(3)
+        covariance[3:, 3:] = geometry.rotation_noise**2 * np.eye(3)
         return RelativeMotion(
             transform(geometry.R_previous_current, way_m * ahead),
             covariance=covariance,

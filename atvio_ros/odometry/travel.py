@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from atvio_ros.geometry import rotations
+from atvio_ros.geometry import rotation_vector, rotations
 from atvio_ros.odometry.imu_noise import GyroNoise
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import IMU_SAMPLES, resample_imu
@@ -15,6 +15,8 @@ from atvio_ros.road.travel_direction import TravelDirection, TravelSettings
 from atvio_ros.types import FloatArray, FramePair, PairGeometry
 
 _LEAST_BIAS = np.radians(0.12)  # rad/s: what corners alone make of a gyro without bias stays below
+SEEN_RAD = 0.0003  # what corners know of the rotation over a pair, beside what every gyro errs
+LEFT_RAD = 0.0006  # deviation of what they leave: the errors of pairs that follow each other are alike
 LOST = 'the direction of travel is not seen: check that the camera looks forward, its intrinsics, and base_to_imu'
 
 
@@ -46,9 +48,9 @@ class TravelTracker:
         noise = self._noise.update(pair)
         travel = self._direction.update(previous, current, R_gyro, pair.interval_s, noise)
         correction = _beyond_doubt(travel.gyro_bias)
-        R_beside = rotations(correction * pair.interval_s)
+        R_felt = rotations(correction * pair.interval_s) @ R_gyro
         return PairGeometry(
-            R_previous_current=R_beside @ R_gyro,
+            R_previous_current=_joined(R_felt, travel.R_seen, noise) if travel.used else R_felt,
             R_image_level=travel.R_camera_level,
             pitch_sigma=travel.pitch_sigma,
             confident=travel.confident,
@@ -56,7 +58,7 @@ class TravelTracker:
             gyro_correction=self._R_image_base.T @ correction,
             yaw_sigma=travel.yaw_sigma,
             parallax=travel.parallax,
-            gyro_noise=noise,
+            rotation_noise=noise * LEFT_RAD / float(np.hypot(noise, LEFT_RAD)) if travel.used else noise,
             R_seen=travel.R_seen,
         )
 
@@ -68,6 +70,15 @@ def _start(calibrated: DirectionOfTravel | None) -> TravelSettings:
     pitch_deg, yaw_deg = np.degrees((calibrated.pitch_sigma, calibrated.yaw_sigma))
     # A mean direction is known better than that of one moment: the car rides nose up or down.
     return TravelSettings(start_pitch_deg=float(max(pitch_deg, 0.5)), start_yaw_deg=float(max(yaw_deg, 0.3)))
+
+
+def _joined(R_felt: FloatArray, R_seen: FloatArray, gyro_noise: float) -> FloatArray:
+    """The gyro's rotation (3, 3), and as far as its noise [rad] is beyond what corners know, that which they show.
+
+    Corners turn the way of a good gyro a little wrong; a MEMS gyro's they mend.
+    """
+    share = gyro_noise**2 / (gyro_noise**2 + SEEN_RAD**2)
+    return rotations(share * rotation_vector(R_seen @ R_felt.T)) @ R_felt
 
 
 def _beyond_doubt(bias: FloatArray) -> FloatArray:

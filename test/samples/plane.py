@@ -36,6 +36,7 @@ class PlaneDrive:
     frames: int = 25
     interval_ms: int = 100
     gyro_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rad/s, in base axes
+    gyro_noise: float = 0.0  # rad/s, of each reading
 
     def image(self, index: int) -> ImageArray:
         """(H, W) grey."""
@@ -60,11 +61,13 @@ class PlaneDrive:
         """Odometry of the drive, on a robot that is `believed` to be so."""
         odometry = assemble(estimator, believed or self.rig, standstill=standstill)
         events: list[ImuSample | CameraFrame] = []
+        rng = np.random.default_rng(0)
         for index in range(self.frames):
             stamp_ns = START_NS + index * self.interval_ms * MS
             events.append(odometry.intake.frame(stamp_ns, self.image(index)))
             for ms in range(0, self.interval_ms, 5):
-                gyro, force = np.array(self.gyro_bias), np.array([0.0, 0.0, 9.81])
+                gyro = np.array(self.gyro_bias) + rng.normal(0.0, self.gyro_noise, 3)
+                force = np.array([0.0, 0.0, 9.81])
                 events.append(ImuSample(stamp_ns + ms * MS, gyro, force))
         return [estimate for _, estimate in run_offline(events, odometry.pairer, odometry.engine)]
 
