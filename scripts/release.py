@@ -34,8 +34,10 @@ def main() -> int:
     found = [*version_problems(ROOT), *tree_problems(ROOT)]
     if not found:
         print(f'release: building the wheel of {version(ROOT)}', flush=True)
-        wheel = build_wheel(ROOT, arguments.out)
-        found = wheel_problems(ROOT, wheel)
+        with tempfile.TemporaryDirectory() as folder:  # a build leaves folders beside what it builds
+            sources = committed(ROOT, Path(folder))
+            wheel = build_wheel(sources, arguments.out)
+            found = wheel_problems(sources, wheel)
         if not found and not arguments.quick:
             print('release: installing it into an empty environment', flush=True)
             found = installation_problems(wheel)
@@ -87,6 +89,14 @@ def tree_problems(root: Path) -> list[str]:
     done = subprocess.run(['git', 'status', '--porcelain'], cwd=root, capture_output=True, text=True, check=True)
     changed = [line[3:] for line in done.stdout.splitlines()]
     return [f'Not committed: {", ".join(changed[:5])}. Commit or remove it.'] if changed else []
+
+
+def committed(root: Path, folder: Path) -> Path:
+    """The files of the last commit, in `folder`: what a tag will name, and nothing beside it."""
+    archive = folder / 'sources.tar'
+    subprocess.run(['git', 'archive', '--output', archive, 'HEAD'], cwd=root, check=True)
+    shutil.unpack_archive(archive, folder / 'sources')
+    return folder / 'sources'
 
 
 def build_wheel(root: Path, out: Path) -> Path:

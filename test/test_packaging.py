@@ -243,4 +243,4 @@ def test_the_changelog_that_ros_reads_has_the_released_versions_of_the_one_that_
     assert (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8') == script['as_rst'](markdown), 'run the script'
     read = changelog.get_changelog_from_path(str(ROOT / 'CHANGELOG.rst'), 'atvio_ros')
     released = re.findall(r'^## \[(\d[^\]]*)\]', markdown, re.MULTILINE)
-    assert [version for version, _, _ in read.foreach_version(reverse=True)] == released[::-1]
+    assert [version for version, _, _ in read.foreach_version(reverse=True)] == released
