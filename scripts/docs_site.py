@@ -16,7 +16,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
-BESIDE = {'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md', 'CHANGELOG.md': 'changelog.md'}
+BESIDE = {
+    'README.md': 'index.md',
+    'CONTRIBUTING.md': 'contributing.md',
+    'CHANGELOG.md': 'changelog.md',
+    'examples/README.md': 'examples.md',
+}
 LINK = re.compile(r'(!?)\[([^\]]*)\]\(([^)\s]+)\)')
 WITHOUT_PAGE = {'cli'}  # `atvio` has docs/command-line.md
 
