@@ -20,7 +20,7 @@ from atvio_ros.bags.reader import BagReader
 from atvio_ros.cli.main import main
 from atvio_ros.drives.imu_readings import find_gaps, order_readings
 from atvio_ros.drives.kitti_calibration import read_calibration
-from atvio_ros.drives.kitti_raw import SEQUENCES, raw_drive, read_timestamps
+from atvio_ros.drives.kitti_raw import SEQUENCES, raw_drive, read_timestamps, whole_drive
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import R_BODY_OPTICAL, inverse
 from atvio_ros.transform_tree import lookup
@@ -226,7 +226,62 @@ def test_missing_images_within_the_sequence_are_said(tmp_path):
     (raw / '2011_09_30/2011_09_30_drive_0016_sync/image_02/data/0000000001.png').unlink()
     drive = raw_drive(raw, '04', raw / 'poses')
     assert '3 of the 271 images of 04' in drive.notes[0]
+    assert 'the first that is missing is frame 1 (0000000001.png)' in drive.notes[0]
     assert drive.stamps_ns.tolist() == [START_NS + i * FRAME_NS for i in (0, 2, 3)]
     T_base_camera = drive.rig.T_base_camera
     T = inverse(T_base_camera) @ drive.truth.poses @ T_base_camera
     assert np.linalg.norm(T[1, :3, 3]) == pytest.approx(2.0, abs=0.01)  # the pose of frame 2, not of frame 1
+
+
+# ---- any drive
+
+
+OTHER = '2011_09_26_drive_0005'  # of no odometry sequence
+
+
+def drive_east(raw, metres_a_second=10.0, yaw=0.1):
+    """OXTS packets of a drive that goes east and looks 0.1 rad to the left of it, at 49 degrees north."""
+    folder = raw / OTHER[:10] / f'{OTHER}_extract' / 'oxts' / 'data'
+    for k, path in enumerate(sorted(folder.iterdir())):
+        east_m = metres_a_second * k * IMU_NS / 1e9
+        longitude = 8.4 + np.degrees(east_m / (6_390_240.0 * np.cos(np.radians(49.0))))  # that of the ellipsoid there
+        values = [49.0, float(longitude), 115.0, 0.0, 0.0, yaw, *packet(k)[6:]]
+        path.write_text(' '.join(map(repr, values)))
+
+
+def test_any_drive_is_taken_whole_with_the_poses_of_its_oxts_unit(tmp_path):
+    raw = write_raw(tmp_path, OTHER, 'none', range(2, 9))
+    drive_east(raw)
+    drive = whole_drive(raw, f'{OTHER}_sync')
+    assert len(drive.stamps_ns) == len(drive.truth) == 7
+    step = FRAME_NS / 1e9 * 10.0
+    relative = inverse(drive.truth.poses[0]) @ drive.truth.poses[-1]
+    np.testing.assert_allclose(relative[:3, 3], [6 * step * np.cos(0.1), -6 * step * np.sin(0.1), 0.0], atol=5e-3)
+    np.testing.assert_allclose(relative[:3, :3], np.eye(3), atol=1e-9)
+    assert any('OXTS unit' in note for note in drive.notes)
+
+
+def test_any_drive_becomes_a_bag_and_names_its_missing_frame(tmp_path, capsys):
+    raw = write_raw(tmp_path, OTHER, 'none', range(9))
+    drive_east(raw)
+    (raw / OTHER[:10] / f'{OTHER}_sync' / 'image_02' / 'data' / '0000000004.png').unlink()
+    assert main(['export-kitti', '--raw', str(raw), '--drive', OTHER, '--out', str(tmp_path / 'bag')]) == 0
+    said = capsys.readouterr().out
+    assert f'8 of the 9 images of {OTHER} are there; the first that is missing is frame 4 (0000000004.png)' in said
+    with BagReader(tmp_path / 'bag') as bag:
+        assert len(bag.ground_truth()) == 8
+
+
+def test_the_calibration_of_another_day_is_refused(tmp_path):
+    """Its images are a few pixels larger or smaller, and would have been scaled in silence."""
+    raw = write_raw(tmp_path, OTHER, 'none')
+    calibration = raw / OTHER[:10] / 'calib_cam_to_cam.txt'
+    calibration.write_text(calibration.read_text().replace('S_rect_02: 4.0e+01', 'S_rect_02: 4.1e+01'))
+    with pytest.raises(DatasetError, match=r'calibration of 41x24 images, these have 40x24: it is of another day'):
+        whole_drive(raw, OTHER)
+
+
+@pytest.mark.parametrize('name', ['0005', '2011_09_26', '../2011_09_26_drive_0005'])
+def test_what_is_no_name_of_a_drive_is_refused(name, tmp_path):
+    with pytest.raises(DatasetError, match='named as 2011_09_26_drive_0005'):
+        whole_drive(tmp_path, name)

@@ -13,6 +13,7 @@ GROUPS = {
     'A drive to try': {
         'synthesize': 'render a drive with ground truth as a rosbag2',
         'export-kitti': 'write a KITTI drive, or loose images and IMU files, as a rosbag2',
+        'import-euroc': 'write a folder of EuRoC, TUM-VI or another set in the ASL format as a rosbag2',
     },
     'Your robot': {
         'check': 'check a bag or a running robot: rates, gaps, IMU, calibration, road in view; what to do about each',

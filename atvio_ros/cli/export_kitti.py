@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 IMU_INTERVAL_NS = 10_000_000  # KITTI's IMU measures at 100 Hz
 EXAMPLES = r"""
 atvio export-kitti --raw KITTI --poses KITTI/poses --sequence 00 --out bags/00
+atvio export-kitti --raw KITTI --drive 2011_09_26_drive_0005 --out bags/0005
 atvio export-kitti --images image --times times.txt --imu imu.txt \
     --calibration calib/2011_09_26 --out bags/0095
 """
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--intrinsics', metavar='FX,FY,CX,CY', help='of the camera [px] (default: calibration files)')
     raw = parser.add_argument_group('with --raw')
     raw.add_argument('--sequence', metavar='NN', help='odometry sequence, 00 to 10 without 03')
+    raw.add_argument(
+        '--drive', metavar='NAME', help='any raw drive, as 2011_09_26_drive_0005; its OXTS unit is the ground truth'
+    )
     raw.add_argument('--camera', choices=('image_00', 'image_02'), help='left grey or left colour (default: image_02)')
     loose = parser.add_argument_group('with --images')
     loose.add_argument('--times', type=Path, metavar='FILE', help='seconds of each image, one a line')
@@ -74,7 +78,7 @@ def _read_drive(arguments: argparse.Namespace, progress: Progress) -> FileDrive:
 
     from atvio_ros.drives.file_drive import image_size
     from atvio_ros.drives.kitti_loose import loose_drive
-    from atvio_ros.drives.kitti_raw import raw_drive
+    from atvio_ros.drives.kitti_raw import raw_drive, whole_drive
     from atvio_ros.errors import SettingsError
     from atvio_ros.rig.kitti import kitti_part
 
@@ -83,20 +87,28 @@ def _read_drive(arguments: argparse.Namespace, progress: Progress) -> FileDrive:
         return progress.track(packets, task_id=progress.add_task('reading', total=len(packets), unit='IMU packets'))
 
     if arguments.images is None:
-        if arguments.sequence is None or arguments.times or arguments.imu or arguments.calibration:
-            raise SettingsError('--raw needs --sequence NN, and takes neither --times nor --imu nor --calibration.')
-        drive = raw_drive(
-            arguments.raw, arguments.sequence.zfill(2), arguments.poses, arguments.camera or 'image_02', track
-        )
+        named = (arguments.sequence is not None) + (arguments.drive is not None)
+        if named != 1 or arguments.times or arguments.imu or arguments.calibration:
+            raise SettingsError(
+                '--raw needs --sequence NN or --drive NAME, and takes neither --times nor --imu nor --calibration.'
+            )
+        camera = arguments.camera or 'image_02'
+        if arguments.drive is not None:
+            if arguments.poses is not None:
+                raise SettingsError('--drive takes its ground truth from the OXTS unit: leave out --poses.')
+            drive = whole_drive(arguments.raw, arguments.drive, camera, track)
+        else:
+            drive = raw_drive(arguments.raw, arguments.sequence.zfill(2), arguments.poses, camera, track)
     else:
         if (
             arguments.times is None
             or arguments.imu is None
             or arguments.sequence is not None
+            or arguments.drive is not None
             or arguments.camera is not None
         ):
             raise SettingsError(
-                '--images needs --times FILE and --imu FILE, and takes neither --sequence nor --camera.'
+                '--images needs --times FILE and --imu FILE, and takes neither --sequence nor --drive nor --camera.'
             )
         drive = loose_drive(
             arguments.images, arguments.times, arguments.imu, arguments.poses, calibration=arguments.calibration

@@ -18,6 +18,7 @@ from atvio_ros.rig.kitti import Intrinsics
 from atvio_ros.types import FloatArray, ImageArray
 
 LARGEST_ENTRY = 1e6  # of a projection matrix [px]
+_ANOTHER_DAY = 0.05  # KITTI's days differ by up to 1.3 % in width
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,19 @@ def read_calibration(folder: Path, camera: str) -> Calibration:
         _rectifier(table, cam_to_cam, camera, P, size),
         tuple(notes),
     )
+
+
+def check_size(calibrated: tuple[int, int], images: tuple[int, int], where: str) -> None:
+    """Refuse the calibration of another recording day, whose images are a few pixels larger or smaller.
+
+    Sizes are (width, height) [px]. Images that are clearly scaled are let pass. Raises DatasetError.
+    """
+    ratio = images[0] / max(1, calibrated[0])
+    if calibrated != images and abs(ratio - 1.0) < _ANOTHER_DAY:
+        raise DatasetError(
+            f'{where} has the calibration of {calibrated[0]}x{calibrated[1]} images, these have '
+            f'{images[0]}x{images[1]}: it is of another day. Take the calib_*.txt of the day of the drive.'
+        )
 
 
 def _rectifier(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from atvio_ros.drives.file_drive import FileDrive, find_images, image_size
 from atvio_ros.drives.imu_readings import ImuReadings
-from atvio_ros.drives.kitti_calibration import read_calibration
+from atvio_ros.drives.kitti_calibration import check_size, read_calibration
 from atvio_ros.drives.kitti_frames import T_BASE_CAMERA_NOMINAL, ground_truth
 from atvio_ros.drives.kitti_tables import (
     READINGS_PER_IMAGE,
@@ -65,6 +65,7 @@ def loose_drive(
         day = read_calibration(calibration, '00')
         T_base_camera, notes = day.T_base_camera, day.notes
         if intrinsics is None and day.intrinsics is not None:
+            check_size(day.size, size, str(calibration))
             camera = kitti_rig(T_base_camera, day.intrinsics, day.size, f'{calibration}').for_images(*size).camera
             intrinsics = camera.intrinsics if camera else None
     truth = None

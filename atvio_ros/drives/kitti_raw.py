@@ -6,6 +6,7 @@ readings are only in the unsynced drive (`extract`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.drives.file_drive import FileDrive, find_images
-from atvio_ros.drives.imu_readings import ImuReadings, order_readings
-from atvio_ros.drives.kitti_calibration import read_calibration
-from atvio_ros.drives.kitti_frames import ground_truth
+from atvio_ros.drives.file_drive import FileDrive, find_images, image_size
+from atvio_ros.drives.imu_readings import order_readings
+from atvio_ros.drives.kitti_calibration import check_size, read_calibration
+from atvio_ros.drives.kitti_frames import ground_truth, oxts_truth
 from atvio_ros.drives.text_files import read_text
 from atvio_ros.errors import DatasetError
 from atvio_ros.rig.kitti import kitti_rig
@@ -40,11 +41,17 @@ class Extent:
     first_frame: int
     last_frame: int
 
+    def has(self, frame: int) -> bool:
+        """Whether the frame belongs to it."""
+        return frame >= self.first_frame and (self.last_frame == ALL_FRAMES or frame <= self.last_frame)
+
     @property
     def date(self) -> str:
         """The recording day, which is also the folder of the calibration files."""
         return self.drive[:10]
 
+
+ALL_FRAMES = -1  # as the last frame: all that are there
 
 SEQUENCES = {
     '00': Extent('2011_10_03_drive_0027', 0, 4540),
@@ -71,29 +78,46 @@ def raw_drive(
         raise DatasetError(
             f'{sequence!r} is not a sequence with a published raw drive. Choose from {", ".join(SEQUENCES)}.'
         )
-    which = SEQUENCES[sequence]
+    return _drive(raw, SEQUENCES[sequence], sequence, camera, track, poses)
+
+
+def whole_drive(raw: Path, drive: str, camera: str = 'image_02', track: Track = iter) -> FileDrive:
+    """Any raw drive, as '2011_09_26_drive_0005', whole; ground truth is that of its OXTS unit (GPS and IMU).
+
+    Raises DatasetError as raw_drive does.
+    """
+    name = drive.removesuffix('_sync').removesuffix('_extract')
+    if not re.fullmatch(r'\d{4}_\d\d_\d\d_drive_\d{4}', name):
+        raise DatasetError(f'{drive!r} is no drive of KITTI raw. They are named as 2011_09_26_drive_0005.')
+    return _drive(raw, Extent(name, 0, ALL_FRAMES), name, camera, track)
+
+
+def _drive(raw: Path, which: Extent, name: str, camera: str, track: Track, poses: Path | None = None) -> FileDrive:
     images, synced = _find_images(raw / which.date, which, camera)
     frames, image_paths, stamps_ns = _select_frames(images, which)
-    notes = []
-    if frames[-1] < which.last_frame or len(frames) < frames[-1] - frames[0] + 1:
-        notes.append(f'{len(frames)} of the {which.last_frame - which.first_frame + 1} images of {sequence} are there.')
-
+    notes = _missing_frames(frames, which, name)
     calibration = read_calibration(raw / which.date, camera.removeprefix('image_'))
     rectify = None if synced else calibration.rectify
     intrinsics = calibration.intrinsics if synced or rectify else None
+    if synced and intrinsics is not None:
+        check_size(calibration.size, image_size(image_paths[0]), str(raw / which.date))
     if not synced:
         notes.append(
             f'The images are those of the unsynced drive, {"rectified here" if rectify else "not rectified"}; '
             'poses belong to them only where both versions begin with the same frame.'
         )
+    oxts_ns, packets = _read_oxts(raw / which.date / f'{which.drive}_extract' / 'oxts', stamps_ns, track)
     truth = None
-    if poses is not None:
-        file = poses if poses.is_file() else poses / f'{sequence}.txt'
+    if which.last_frame == ALL_FRAMES:
+        truth = oxts_truth(oxts_ns, packets, stamps_ns)
+        notes.append('Ground truth is that of the OXTS unit: GPS and IMU, some centimetres to metres off.')
+    elif poses is not None:
+        file = poses if poses.is_file() else poses / f'{name}.txt'
         truth = ground_truth(stamps_ns, _read_poses(file, frames - which.first_frame), calibration.T_base_camera0)
     return FileDrive(
         image_paths,
         stamps_ns,
-        _read_oxts(raw / which.date / f'{which.drive}_extract' / 'oxts', stamps_ns, track),
+        order_readings(oxts_ns, packets[:, OXTS_COLUMNS]),
         kitti_rig(calibration.T_base_camera, intrinsics, calibration.size, f'calibration of {which.date}'),
         truth,
         rectify,
@@ -145,7 +169,7 @@ def _select_frames(folder: Path, which: Extent) -> tuple[NDArray[np.int64], tupl
                 f'{path} is not named by its frame number, as in KITTI raw (0000000000.png). Move it away.'
             )
         numbered[int(path.stem)] = path
-    frames = [frame for frame in sorted(numbered) if which.first_frame <= frame <= which.last_frame]
+    frames = [frame for frame in sorted(numbered) if which.has(frame)]
     if not frames:
         raise DatasetError(
             f'{folder / "data"} holds frames {min(numbered)} to {max(numbered)}; the sequence is frames '
@@ -176,8 +200,8 @@ def _read_poses(path: Path, indices: NDArray[np.int64]) -> FloatArray:
     return poses[indices]
 
 
-def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -> ImuReadings:
-    """The readings around the images, sorted and without repeated stamps."""
+def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -> tuple[NDArray[np.int64], FloatArray]:
+    """Stamps (M,) and packets (M, 20 or more) around the images, in the order of the files."""
     if not folder.is_dir():
         raise DatasetError(
             f'There is no {folder}. The 100 Hz OXTS readings are in the unsynced drive: get its `extract` archive.'
@@ -189,16 +213,28 @@ def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -
     if len(wanted) == 0:
         raise DatasetError(f'{folder} has no reading at the time of the images. Do both belong to one drive?')
     values = np.array([_read_oxts_file(folder / 'data' / f'{i:010d}.txt') for i in track(wanted.tolist())])
-    return order_readings(stamps_ns[wanted], values)
+    return stamps_ns[wanted], values
 
 
 def _read_oxts_file(path: Path) -> FloatArray:
-    """(6,) wx wy wz [rad/s], ax ay az [m/s^2] of one packet."""
+    """(20,) the first numbers of one packet: lat lon [deg] alt [m] roll pitch yaw [rad] ... ax ay az ... wx wy wz."""
     try:
         packet = np.array([float(word) for word in read_text(path, 'an OXTS packet').split()])
     except ValueError:
         packet = np.empty(0)
     if len(packet) <= max(OXTS_COLUMNS) or not np.isfinite(packet[OXTS_COLUMNS]).all():
         raise DatasetError(f'{path} is not an OXTS packet of 30 numbers. Unpack the drive again.')
-    values: FloatArray = packet[OXTS_COLUMNS]
-    return values
+    return packet[: max(OXTS_COLUMNS) + 1]
+
+
+def _missing_frames(frames: NDArray[np.int64], which: Extent, name: str) -> list[str]:
+    """What is missing of a drive, the first missing frame by its number."""
+    last = int(frames[-1]) if which.last_frame == ALL_FRAMES else which.last_frame
+    first = int(frames[0]) if which.last_frame == ALL_FRAMES else which.first_frame
+    missing = np.setdiff1d(np.arange(first, last + 1), frames)
+    if len(missing) == 0:
+        return []
+    return [
+        f'{len(frames)} of the {last - first + 1} images of {name} are there; the first that is missing is frame '
+        f'{missing[0]} ({missing[0]:010d}.png), the last {missing[-1]}.'
+    ]
