@@ -53,7 +53,18 @@ MAY_IMPORT = {
     'drives': {'base', 'rig', 'view', 'preprocessing', 'bags'},
     'rendering': {'base', 'rig', 'drives'},
     'evaluation': {'base', 'rig', 'view', 'preprocessing', 'bags', 'calibration', 'drives', 'odometry'},
-    'training': {'base', 'rig', 'view', 'preprocessing', 'calibration', 'drives', 'network', 'odometry', 'evaluation'},
+    'training': {
+        'base',
+        'rig',
+        'view',
+        'preprocessing',
+        'calibration',
+        'road',
+        'drives',
+        'network',
+        'odometry',
+        'evaluation',
+    },
     'ros': {'base', 'rig', 'bags', 'odometry'},
     'cli': {
         'base',
@@ -159,7 +170,7 @@ def test_training_takes_the_cutting_of_windows_and_the_figures_and_nothing_else_
     """
     shared = {'odometry': ('frame_pairs', 'imu_buffer'), 'evaluation': ('metrics', 'alignment')}
     before_the_network = (
-        'pipeline', 'sight', 'travel', 'road_front', 'road_torch', 'road_views', 'older_images', 'road_estimator'
+        'pipeline', 'sight', 'travel', 'road_front', 'road_torch', 'older_images', 'road_estimator'
     )  # fmt: skip
 
     def reaches_up(each: Import) -> bool:

@@ -88,7 +88,7 @@ def test_the_network_road_keeps_its_descent_too(tmp_path):
     chosen = dataclasses.replace(
         chosen,
         data=dataclasses.replace(chosen.data, folder=str(tmp_path / 'data')),
-        pairs=dataclasses.replace(chosen.pairs, steps=0),
+        patches=dataclasses.replace(chosen.patches, steps=0),
         windows=dataclasses.replace(chosen.windows, steps=0),
     )
     said: list[str] = []

@@ -270,8 +270,8 @@ def test_the_two_files_of_a_network_road_must_be_of_one_network(tmp_path):
     for name in ('one', 'other'):
         assert call('export-onnx', '--variant', 'road', '--out', tmp_path / f'{name}.onnx') == 0
     load_network(tmp_path / 'one.onnx')
-    rewrite(tmp_path / 'other.matcher.onnx', digest='0123456789ab')
+    rewrite(tmp_path / 'other.patches.onnx', digest='0123456789ab')
     refuses(tmp_path / 'other.onnx', 'of two networks')
-    (tmp_path / 'one.matcher.onnx').unlink()
-    with pytest.raises(ModelError, match=r'no model file .*one\.matcher\.onnx'):
+    (tmp_path / 'one.patches.onnx').unlink()
+    with pytest.raises(ModelError, match=r'no model file .*one\.patches\.onnx'):
         load_network(tmp_path / 'one.onnx')

@@ -14,14 +14,15 @@ from samples.stored_drives import write_stored
 
 from atvio_ros.cli.main import main
 from atvio_ros.errors import DatasetError, SettingsError
+from atvio_ros.network.patch_weights import PatchWeights
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.network.road_file import load_road, untrained_road
 from atvio_ros.odometry.estimators import choose_estimator
 from atvio_ros.training.road_drives import RoadDrive
-from atvio_ros.training.road_pairs import PairAugmentation, RoadPairs, pair_loss
-from atvio_ros.training.road_settings import RoadTrainSettings, WindowStage, as_yaml, load_road_settings
+from atvio_ros.training.road_patches import PatchDrive, PatchWindows, record_patches, through, validate_patches
+from atvio_ros.training.road_settings import PatchStage, RoadTrainSettings, WindowStage, as_yaml, load_road_settings
 from atvio_ros.training.road_train import train_road
-from atvio_ros.training.road_windows import Windows, blinded, record, run_drive
+from atvio_ros.training.road_windows import Losses, Windows, draw_losses, record, run_drive
 
 FAST, SLOW = PlaneDrive(robot(), 0.5, frames=24), PlaneDrive(robot(0.6), 0.2, frames=24)
 
@@ -42,10 +43,10 @@ def drive(folder, tmp_path_factory) -> RoadDrive:
 def recipe(folder: Path, path: Path, **changes: object) -> Path:
     settings = {
         'variant': 'road',
-        'model': {'features': 2, 'curve_width': 4, 'source_channels': 4, 'hidden': 8},
+        'model': {'patch_width': 4, 'source_channels': 4, 'hidden': 8},
         'data': {'folder': str(folder), 'sequences': ['fast'], 'validation_sequences': ['slow']},
-        'pairs': {'steps': 3, 'batch_size': 2, 'validate_every': 2, 'validation_pairs': 4},
-        'windows': {'steps': 4, 'window': 6, 'batch_size': 2, 'validate_every': 2},
+        'patches': {'steps': 3, 'window': 6, 'batch_size': 2, 'validate_every': 2},
+        'windows': {'steps': 4, 'window': 6, 'batch_size': 2, 'validate_every': 2, 'blind': 1.0},
         **changes,
     }
     path.write_text(yaml.safe_dump(settings))
@@ -55,10 +56,9 @@ def recipe(folder: Path, path: Path, **changes: object) -> Path:
 def test_the_way_of_a_pair_is_that_of_the_truth_in_camera_heights(drive):
     assert len(drive) == FAST.frames - 1
     np.testing.assert_allclose(drive.table.motion[5:, 2], 0.5, rtol=0.01)
-    assert drive.way_h(10, 3) == pytest.approx(1.5, rel=0.01)
-    index, R, span_s = drive.older(10, 3)
-    assert (index, span_s) == (int(drive.table.newer[10]) - 3, pytest.approx(0.3))
-    np.testing.assert_allclose(R, np.eye(3), atol=2e-3)
+    pairs = list(drive.pairs_with_geometry())
+    assert len(pairs) == len(drive)
+    np.testing.assert_array_equal(pairs[9].geometry.R_image_level, drive.table.R_image_level[9])
 
 
 def test_what_was_found_once_is_kept(folder, tmp_path):
@@ -76,31 +76,55 @@ def test_a_sequence_of_another_view_is_refused(tmp_path):
         RoadDrive(tmp_path / 'level')
 
 
-def test_a_pair_as_it_is_peaks_at_its_shift_and_one_tilted_too_far_where_its_tilt_says(drive):
-    """The tilt that was added is known to the loss: told wrongly, the same curves explain the shift worse."""
-    matcher = untrained_road().matcher
-    samples = RoadPairs([drive], RoadConfig(), PairAugmentation(pitch_deg=0.5, yaw_deg=0.0, moving=0.0, longer=0.0))
-    rng = np.random.default_rng(0)
-    plain = [samples.sample(k, None) for k in range(8, 20)]
-    tilted = [samples.sample(k, rng) for k in range(8, 20)]
+@pytest.fixture(scope='module')
+def patches(drive) -> PatchDrive:
+    return record_patches(drive)
+
+
+def test_the_filter_that_is_learned_through_is_the_estimators(drive, patches):
+    """Pair by pair the same speeds as the filter that drives, the curves joined with equal weights."""
+    filtering = patches.filter
+    anything = torch.ones(len(filtering.speeds), 1) / len(filtering.speeds) * filtering.tilts_alone
     with torch.inference_mode():
-        _, away = pair_loss(matcher, plain, np.radians(0.15))
-        right, _ = pair_loss(matcher, tilted, np.radians(0.15))
-        wrong, _ = pair_loss(matcher, [sample._replace(tilt=-sample.tilt) for sample in tilted], np.radians(0.15))
-    assert float(away.abs().median()) <= 1.0  # cells
-    assert float(right) < float(wrong)
+        _, speeds = through(patches, PatchWeights(RoadConfig()), anything, slice(0, len(patches)), patches.there)
+    np.testing.assert_allclose(speeds[5:].numpy(), patches.base[5:, 0], rtol=2e-3)
+    np.testing.assert_allclose(speeds[8:].numpy(), patches.truth[8:], rtol=0.04)
 
 
-def test_the_same_generator_draws_the_same_sample(drive):
-    samples = RoadPairs([drive], RoadConfig(), PairAugmentation())
-    one, other = (samples.sample(9, np.random.default_rng(4)) for _ in range(2))
-    np.testing.assert_array_equal(one.drawn.newer, other.drawn.newer)
-    assert (one.shift, one.tilt) == (other.shift, other.tilt)
+def test_weights_learn_whom_to_believe(patches):
+    """Patches on the left are replaced by ones that say half the shift and look alike but for one figure."""
+    torch.manual_seed(0)
+    lying = patches.there.bool() & (torch.arange(patches.there.shape[1]) % 2 == 0)
+    says, figures = patches.says.copy(), patches.figures.clone()
+    for n, p in torch.argwhere(lying).tolist():
+        says[n, p] = np.roll(says[n, p], -12)
+        figures[n, p, 9] = 3.0
+    wrong = dataclasses.replace(patches, says=says, figures=figures)
+    settings = PatchStage(window=6, from_truth=1.0, dropped=0.0)
+    weights, windows = PatchWeights(RoadConfig(patch_width=8)), PatchWindows([wrong], settings)
+    optimizer = torch.optim.Adam(weights.parameters(), lr=0.03)
+    losses = []
+    for step in range(25):
+        loss = windows.loss(weights, np.random.default_rng(step % 3))
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.inference_mode():
+        said = weights(wrong.figures, wrong.there)
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert float(said[lying].mean()) < float(said[patches.there.bool() & ~lying].mean())
+
+
+def test_validation_tells_how_far_the_way_is_off(patches):
+    score, figures = validate_patches(PatchWeights(RoadConfig()), [patches])
+    assert score == figures['loss']
+    assert figures['way off by %'] < 1.0
 
 
 def test_recorded_windows_are_what_the_odometry_sees(drive):
     network = untrained_road()
-    recorded = record(drive, network.matcher)
+    recorded = record(drive, network.patches)
     output = run_drive(network, recorded)
     assert float(output.motion[0, 10:, 2].mean()) == pytest.approx(0.5, rel=0.01)
     estimates = FAST.run(choose_network(network))
@@ -115,18 +139,25 @@ def choose_network(network):
     return RoadNetworkEstimator(TorchRoad(network), trained=True)
 
 
-def test_a_window_whose_road_is_lost_goes_on_with_its_last_speed(drive):
-    recorded = record(drive, untrained_road().matcher)
-    windows = Windows([recorded], WindowStage(window=8, batch_size=2))
+def test_where_the_road_is_lost_the_filter_goes_on_and_says_that_it_doubts(drive):
+    losses = Losses(np.arange(len(drive)) > 12, np.arange(len(drive)) > 16)
+    recorded = record(drive, untrained_road().patches, losses)
+    sigma, views = recorded.inputs.sigma[0, :, 2], recorded.inputs.views[0]
+    assert float(sigma[22]) > 3.0 * float(sigma[12])
+    assert float(recorded.inputs.way[0, 22]) == pytest.approx(0.5, rel=0.1)
+    assert float(recorded.inputs.curves[0, 13:].abs().max()) == 0.0
+    assert int(views[16].max()) > 0
+    assert int(views[17:].max()) == 0
+
+
+def test_the_road_is_lost_now_and_then_the_same_for_the_same_generator(drive):
+    one, other = (draw_losses(drive, 0.5, np.random.default_rng(4)) for _ in range(2))
+    np.testing.assert_array_equal(one.road, other.road)
+    assert (one.all <= one.road).all()
+    windows = Windows([record(drive, untrained_road().patches)], WindowStage(window=8, batch_size=2))
     inputs, truth = windows.batch(np.random.default_rng(0))
     assert inputs.way.shape == (2, 8)
     assert truth.shape == (2, 8, 3)
-    one = type(inputs)(*(tensor[:1].clone() for tensor in inputs))
-    blinded(one, 3, torch.full((8,), 0.1), 1.0)
-    torch.testing.assert_close(one.way[0, 3:], one.way[0, 2].expand(5))
-    assert (one.sigma[0, 4:, 2] > one.sigma[0, 3:-1, 2]).all()
-    assert float(one.curves[0, 3:].abs().max()) == 0.0
-    torch.testing.assert_close(one.way[0, :3], inputs.way[0, :3])
 
 
 def test_a_run_leaves_a_model_that_drives_and_says_what_it_is_of(folder, tmp_path):
@@ -135,7 +166,7 @@ def test_a_run_leaves_a_model_that_drives_and_says_what_it_is_of(folder, tmp_pat
     model, card = load_road(tmp_path / 'run' / 'road.safetensors')
     assert card.trained
     assert card.noise.calibrated
-    assert model.config.features == 2
+    assert model.config.patch_width == 4
     text = (tmp_path / 'run' / 'road.md').read_text()
     for word in ('fast', 'slow', 'variant: road'):
         assert word in text
@@ -144,7 +175,7 @@ def test_a_run_leaves_a_model_that_drives_and_says_what_it_is_of(folder, tmp_pat
     assert way_a_frame(found) == pytest.approx(0.5, rel=0.03)
 
 
-@pytest.mark.parametrize('stop_at', [('pairs', 2), ('windows', 2)])
+@pytest.mark.parametrize('stop_at', [('patches', 2), ('windows', 2)])
 def test_a_run_that_is_stopped_goes_on_to_the_same_weights(folder, tmp_path, stop_at):
     settings = load_road_settings(recipe(folder, tmp_path / 'road.yaml'))
     whole, _ = train_road(settings, tmp_path / 'whole')
@@ -168,7 +199,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(folder, tmp_path, sto
 
 
 def test_a_run_is_not_begun_over_another_or_gone_on_with_otherwise(folder, tmp_path):
-    settings = load_road_settings(recipe(folder, tmp_path / 'road.yaml', windows={'steps': 0}, pairs={'steps': 0}))
+    settings = load_road_settings(recipe(folder, tmp_path / 'road.yaml', windows={'steps': 0}, patches={'steps': 0}))
     with pytest.raises(SettingsError, match='to go on from'):
         train_road(settings, tmp_path / 'run', resume=True)
     train_road(settings, tmp_path / 'run')
@@ -176,23 +207,6 @@ def test_a_run_is_not_begun_over_another_or_gone_on_with_otherwise(folder, tmp_p
         train_road(settings, tmp_path / 'run')
     with pytest.raises(SettingsError, match='other settings'):
         train_road(dataclasses.replace(settings, seed=5), tmp_path / 'run', resume=True)
-
-
-def test_training_lowers_the_loss_of_pairs(drive):
-    """Fifteen steps on the same four pairs, from the correlation that it starts as."""
-    torch.manual_seed(0)
-    matcher = untrained_road().matcher.train()
-    samples = RoadPairs([drive], RoadConfig(), PairAugmentation())
-    optimizer = torch.optim.Adam(matcher.parameters(), lr=3e-3)
-    drawn = [samples.sample(k, np.random.default_rng(k)) for k in (5, 9, 13, 17)]
-    losses = []
-    for _ in range(16):
-        loss, _ = pair_loss(matcher, drawn, 0.003)
-        losses.append(float(loss.detach()))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert losses[-1] < losses[0] - 0.01
 
 
 def test_the_recipe_in_the_repository_is_one():

@@ -18,7 +18,7 @@ from atvio_ros.settings import from_mapping, setting
 FORMAT = 'atvio_ros'
 FORMAT_VERSION = '1'
 ROAD = 'road'  # metadata `network` of a file that is none of the paper's
-DEFAULT_MODEL_NAME = 'ca_a_gyro.safetensors'
+DEFAULT_MODEL_NAME = 'road.safetensors'
 
 _MAX_METADATA_BYTES = 1 << 20  # of configuration and card together; ours have some kilobytes
 

@@ -20,16 +20,15 @@ from atvio_ros.network.atvio import Atvio
 from atvio_ros.network.card import ModelCard, metadata_of, one_line
 from atvio_ros.network.checkpoint import model_hash
 from atvio_ros.network.onnx_interface import (
-    MATCHER_OUTPUTS,
     OPSET,
     PAIR_OUTPUTS,
+    PATCH_OUTPUTS,
     ROAD_OUTPUTS,
-    matcher_inputs,
     pair_inputs,
+    patch_inputs,
     road_inputs,
 )
 from atvio_ros.network.road_file import road_hash
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork
 
 _IMAGES = ('images', 'views')  # uint8; all others are float32
@@ -46,7 +45,7 @@ def road_graphs(model: RoadNetwork, card: ModelCard, source: Path | None = None)
     metadata = metadata_of(model.config, card) | {'digest': road_hash(model), **source_metadata(source)}
     return (
         _graph(_Rest(model), road_inputs(model.config), ROAD_OUTPUTS, metadata),
-        _graph(_Matcher(model.matcher), matcher_inputs(model.config), MATCHER_OUTPUTS, metadata),
+        _graph(model.patches, patch_inputs(), PATCH_OUTPUTS, metadata),
     )
 
 
@@ -86,16 +85,6 @@ class _Rest(nn.Module):
         *of_pair, hidden, cell = inputs
         output = self.model(RoadInputs(*of_pair), (hidden, cell))
         return output.motion, output.log_sigma, output.attention, *output.state
-
-
-class _Matcher(nn.Module):
-    def __init__(self, matcher: RoadMatcher) -> None:
-        super().__init__()
-        self.matcher = matcher
-
-    def forward(self, *views: Tensor) -> tuple[Tensor, ...]:
-        curves, present = self.matcher(RoadViews(*views))
-        return curves, present
 
 
 def _graph(

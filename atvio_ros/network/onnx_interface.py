@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.network.road_config import AROUND, BANDS, LEVEL_SIZE, SCALARS, RoadConfig
+from atvio_ros.network.road_config import AROUND, BANDS, FIGURES, LEVEL_SIZE, MOST_PATCHES, SCALARS, RoadConfig
 from atvio_ros.preprocessing import IMU_SAMPLES
 
 OPSET = 17
 COLOURS = 3  # of images, whatever the network takes: grey ones are repeated
 PAIR_OUTPUTS = ('motion', 'attention', 'next_hidden', 'next_cell')
-MATCHER_OUTPUTS = ('curves', 'present')
+PATCH_OUTPUTS = ('weights',)
 ROAD_OUTPUTS = ('motion', 'log_sigma', 'attention', 'next_hidden', 'next_cell')
 
 
@@ -34,24 +34,16 @@ def pair_inputs(config: AtvioConfig) -> dict[str, tuple[int, ...]]:
     return inputs
 
 
-def matcher_inputs(config: RoadConfig) -> dict[str, tuple[int, ...]]:
-    """Of the road branch of the network `road`; see RoadViews in road_matching.py."""
-    view, bands = (1, config.rows, config.columns), len(BANDS)
-    return {
-        'older': view,
-        'newer': view,
-        'seen': view,
-        'bands': (1, bands, config.rows),
-        'depth': (1, bands),
-        'cell': (1,),
-    }
+def patch_inputs() -> dict[str, tuple[int, ...]]:
+    """Of the road branch of the network `road`; see patch_weights.py."""
+    return {'figures': (1, MOST_PATCHES, FIGURES), 'there': (1, MOST_PATCHES)}
 
 
 def road_inputs(config: RoadConfig) -> dict[str, tuple[int, ...]]:
     """Of the rest of the network `road`; see RoadInputs in road_network.py."""
     memory = (1, 1, config.hidden)
     return {
-        'curves': (1, 1, len(BANDS), AROUND),
+        'curves': (1, 1, BANDS, AROUND),
         'scalars': (1, 1, SCALARS),
         'imu': (1, 1, IMU_SAMPLES, 6),
         'views': (1, 1, 2, *LEVEL_SIZE),  # uint8
@@ -62,6 +54,6 @@ def road_inputs(config: RoadConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def matcher_path(path: Path) -> Path:
+def patches_path(path: Path) -> Path:
     """Where the road branch of a network `road` lies whose rest is in `path`."""
-    return path.with_name(f'{path.stem}.matcher{path.suffix}')
+    return path.with_name(f'{path.stem}.patches{path.suffix}')

@@ -1,10 +1,11 @@
 """The network `road`: what the road, the perspective, the IMU and the direction of travel say, weighed and remembered.
 
-The road branch (road_matching.py) gives curves of likelihood, a filter over speed and tilt (road/felt_speed.py) joins
-them with the felt acceleration. From there the network goes on: it sees the curves around the filter's speed, a
-correlation of the level views (the perspective), the IMU readings (the paper's Conv1d) and how well the direction of
-travel is known; CA-A weighs their features, an LSTM remembers. Out come the way in camera heights, which is the
-filter's times a bounded correction or, where a gate opens, the perspective's, and a log sigma for each component.
+It goes on from the road estimator. Weights for the patches of the road (patch_weights.py) change what its filter over
+speed and tilt believes. Then the network sees the curves around the filter's speed, a correlation of the level views
+(the perspective, where the filter doubts), the IMU readings (the paper's Conv1d) and how well the direction of travel
+is known; CA-A weighs their features, an LSTM remembers. Out come the way in camera heights, which is the filter's with
+a correction of a part of its sigma, joined with the perspective's by their variances, and a log sigma for each
+component. Untrained, it is the road estimator.
 """
 
 from __future__ import annotations
@@ -18,20 +19,21 @@ from torch.nn.functional import pad
 from atvio_ros.network.fusion import AttentionGeneration
 from atvio_ros.network.inertial_encoder import Conv1dInertialEncoder
 from atvio_ros.network.lstm import Lstm, LstmState
-from atvio_ros.network.road_config import BANDS, SCALARS, SOURCES, RoadConfig
-from atvio_ros.network.road_matching import RoadMatcher
+from atvio_ros.network.patch_weights import PatchWeights
+from atvio_ros.network.road_config import AROUND, BANDS, LEVEL_SIZE, SCALARS, SOURCES, RoadConfig
 
 _MAP = (4, 13)  # height and width of the features of a source, the paper's
 _REACH = 4  # of the perspective's correlation, in features of 4 px
 _INERTIAL_STD = (0.05, 0.05, 0.3, 1.5, 1.5, 1.5)
-_CLOSED = -3.5  # of the gate at the start
+DOUBTFUL_SHARE, DOUBTFUL_WAY = 0.04, 0.004  # sigma of the way from which on the perspective is looked at
+_DOUBT = -6.0  # log odds against the perspective at the start beside what the variances say
 
 
 class RoadInputs(NamedTuple):
-    """T pairs of B drives, after matching and filter."""
+    """T pairs of B drives, after the filter."""
 
     curves: Tensor  # (B, T, 4, AROUND) log-likelihood around the filter's shift, the most likely 0
-    scalars: Tensor  # (B, T, SCALARS) of order one; see odometry/road_network.py
+    scalars: Tensor  # (B, T, SCALARS) of order one; see odometry/road_front.py
     imu: Tensor  # (B, T, 11, 6) rad/s, m/s^2, base axes, gravity taken off
     views: Tensor  # (B, T, 2, 64, 208) uint8, level, the older one turned as the newer
     way: Tensor  # (B, T) of the filter [camera heights]
@@ -71,19 +73,36 @@ class PerspectiveBranch(nn.Module):
         values = (values - values.mean(dim=(2, 3), keepdim=True)) / (values.std(dim=(2, 3), keepdim=True) + 4.0)
         maps = self.encoder(values.flatten(0, 1)[:, None]).unflatten(0, (-1, 2))  # (N, 2, 16, 16, 52)
         maps = maps / (maps.norm(dim=2, keepdim=True) + 0.1)
-        older, newer = pad(maps[:, 0], (_REACH,) * 4), maps[:, 1]
-        height, width = newer.shape[2:]
-        likeness = [
-            (older[:, :, y : y + height, x : x + width] * newer).sum(dim=1)
-            for y in range(2 * _REACH + 1)
-            for x in range(2 * _REACH + 1)
-        ]
-        result: Tensor = self.after(torch.stack(likeness, dim=1))
+        result: Tensor = self.after(_likeness(maps[:, 1], maps[:, 0]))
         return result
 
 
+def _likeness(newer: Tensor, older: Tensor) -> Tensor:
+    """Products (N, shifts, Y, X) of features (N, C, Y, X) with those of the older view at all shifts up to _REACH.
+
+    Of two rows all columns are multiplied with all, and every shift along the row lies on a diagonal.
+    """
+    N, _, Y, X = newer.shape
+    side = 2 * _REACH + 1
+    rows = pad(older, (_REACH,) * 4).permute(0, 2, 1, 3)  # (N, Y + 2 reach, C, wide)
+    columns = newer.permute(0, 2, 3, 1)  # (N, Y, X, C)
+    found = []
+    for y in range(side):
+        product = columns @ rows[:, y : y + Y]  # (N, Y, X, wide)
+        found.append(_skewed(product, side))
+    return torch.stack(found, dim=1).permute(0, 1, 4, 2, 3).reshape(N, side * side, Y, X)
+
+
+def _skewed(product: Tensor, points: int) -> Tensor:
+    """(N, Y, X, W) -> (N, Y, X, points): row x begins at its element x."""
+    N, Y, X, W = product.shape
+    if torch.onnx.is_in_onnx_export():  # ONNX knows no strides: one zero more a row moves each by one
+        return pad(product.flatten(2), (0, X)).view(N, Y, X, W + 1)[..., :points]
+    return product.contiguous().as_strided((N, Y, X, points), (Y * X * W, X * W, W + 1, 1))
+
+
 class RoadNetwork(nn.Module):
-    """Matcher and all that comes after it."""
+    """Weights of the patches, and all that comes after the filter."""
 
     inertial_std: Tensor
 
@@ -91,9 +110,9 @@ class RoadNetwork(nn.Module):
         super().__init__()
         self.config = config
         channels = config.source_channels
-        self.matcher = RoadMatcher(config)
+        self.patches = PatchWeights(config)
         self.road = nn.Sequential(
-            nn.Conv2d(len(BANDS), channels, (1, 3), stride=(1, 2), padding=(0, 1)),
+            nn.Conv2d(BANDS, channels, (1, 3), stride=(1, 2), padding=(0, 1)),
             nn.ReLU(),
             nn.Conv2d(channels, channels, (1, 3), padding=(0, 1)),
             nn.ReLU(),
@@ -117,10 +136,15 @@ class RoadNetwork(nn.Module):
         B, T = inputs.way.shape
         # Bands are the height of the map, shifts its width: (N, 4, 1, 25) -> channels from all bands, then 4 rows.
         road = self.road(inputs.curves.flatten(0, 1)[:, :, None] * 0.2)  # (N, C, 1, 13)
-        perspective = self.perspective(inputs.views.flatten(0, 1))  # (N, C, 4, 13)
+        doubtful = inputs.sigma[..., 2] > DOUBTFUL_SHARE * inputs.way.abs() + DOUBTFUL_WAY  # (B, T)
+        if self.training or torch.onnx.is_in_onnx_export() or bool(doubtful.any()):
+            perspective = self.perspective(inputs.views.flatten(0, 1))  # (N, C, 4, 13)
+        else:  # the usual case, and the dearest part of the network
+            perspective = road.new_zeros(B * T, self.config.source_channels, *_MAP)
         inertial = self.inertial((inputs.imu / self.inertial_std).flatten(0, 1))  # (N, 128, 4, 13)
         direction = self.direction(inputs.scalars.flatten(0, 1))[..., None, None]  # (N, C, 1, 1)
-        sources = [road.expand(-1, -1, *_MAP), perspective, inertial, direction.expand(-1, -1, *_MAP)]
+        looked_at = perspective * doubtful.flatten()[:, None, None, None]
+        sources = [road.expand(-1, -1, *_MAP), looked_at, inertial, direction.expand(-1, -1, *_MAP)]
         kept = [
             torch.zeros_like(maps) if name in self.config.without else maps
             for name, maps in zip(SOURCES, sources, strict=True)
@@ -133,21 +157,27 @@ class RoadNetwork(nn.Module):
         memory, state = self.lstm(squeezed, state)  # (B, T, H)
         said = self.head(memory)  # (B, T, 7)
         seen = self.way_seen(perspective.flatten(1)).unflatten(0, (B, T))  # (B, T, 2)
-        motion, log_sigma, way_alone, gate = self._motion(inputs, said, seen)
+        motion, log_sigma, way_alone, gate = self._motion(inputs, said, seen, doubtful)
         return RoadOutput(motion, log_sigma, way_alone, gate, self._means(weights, B, T), state)
 
-    def _motion(self, inputs: RoadInputs, said: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _motion(
+        self, inputs: RoadInputs, said: Tensor, seen: Tensor, doubtful: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = self.config
         log_way = seen[..., 0].clamp(-4.0, 1.0) - 1.0  # of order of a third of the camera height a pair
-        gate = torch.sigmoid(said[..., 3] + _CLOSED).square()  # nearly shut at first, and not stuck
+        log_doubt = seen[..., 1].clamp(-4.0, 1.0) - 1.0
+        sigma = inputs.sigma[..., 2]
+        corrected = inputs.way + config.largest_correction * sigma * torch.tanh(said[..., 0])
+        # By inverse variances, and what the memory says for or against it.
+        odds = 2.0 * (torch.log(sigma) - log_doubt - log_way) + _DOUBT + 4.0 * torch.tanh(said[..., 3])
+        gate = torch.sigmoid(odds) * doubtful
         if 'perspective' in config.without:
             gate = torch.zeros_like(gate)
-        corrected = inputs.way * (1.0 + config.largest_correction * torch.tanh(said[..., 0]))
         along = corrected + gate * (torch.exp(log_way) - corrected)
         turn = torch.deg2rad(torch.tensor(config.largest_turn_deg)) * torch.tanh(said[..., 1:3])  # to the right, down
         motion = torch.stack((along * turn[..., 0], along * turn[..., 1], along), dim=-1)
         log_sigma = torch.log(inputs.sigma) + 3.0 * torch.tanh(said[..., 4:7])
-        perspective = torch.stack((log_way, seen[..., 1].clamp(-4.0, 1.0) - 1.0), dim=-1)
+        perspective = torch.stack((log_way, log_doubt), dim=-1)
         return motion, log_sigma, perspective, gate
 
     def _means(self, weights: Tensor, B: int, T: int) -> Tensor:
@@ -155,3 +185,15 @@ class RoadNetwork(nn.Module):
         nothing = torch.full_like(means[0], float('nan'))
         kept = [nothing if name in self.config.without else m for name, m in zip(SOURCES, means, strict=True)]
         return torch.stack(kept, dim=-1).view(B, T, len(SOURCES))
+
+
+def blank_inputs() -> RoadInputs:
+    """One pair that shows nothing, for warming up."""
+    return RoadInputs(
+        torch.zeros(1, 1, BANDS, AROUND),
+        torch.zeros(1, 1, SCALARS),
+        torch.zeros(1, 1, 11, 6),
+        torch.zeros(1, 1, 2, *LEVEL_SIZE, dtype=torch.uint8),
+        torch.zeros(1, 1),
+        torch.ones(1, 1, 3),
+    )

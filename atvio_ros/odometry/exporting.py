@@ -9,7 +9,7 @@ from atvio_ros.errors import ModelError
 from atvio_ros.network.card import ModelCard, default_model_path
 from atvio_ros.network.checkpoint import load_model, untrained_model
 from atvio_ros.network.onnx_export import pair_graph, road_graphs
-from atvio_ros.network.onnx_interface import matcher_path
+from atvio_ros.network.onnx_interface import patches_path
 from atvio_ros.network.road_file import is_road_file, load_road, untrained_road
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.loading import Network, by_onnxruntime
@@ -46,7 +46,7 @@ def exported(model: Path | None, variant: str | None, out: Path) -> Export:
     differences = Differences()
     if variant == 'road' or (path is not None and is_road_file(path)):
         road, card = (untrained_road(), ModelCard()) if path is None else load_road(path)
-        contents = dict(zip((out, matcher_path(out)), road_graphs(road, card, path), strict=True))
+        contents = dict(zip((out, patches_path(out)), road_graphs(road, card, path), strict=True))
         other = by_onnxruntime(out, 'cpu', 1, tuple(contents.values()))
         assert isinstance(other, RoadNetworkEstimator)
         roads = ComparedRoads(TorchRoad(road), other.network, differences)

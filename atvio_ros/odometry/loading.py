@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atvio_ros.errors import ModelError, SettingsError
 from atvio_ros.network.card import ROAD, default_model_path
-from atvio_ros.network.onnx_interface import matcher_path
+from atvio_ros.network.onnx_interface import patches_path
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.road_network import RoadNetworkEstimator
 
@@ -65,15 +65,15 @@ def _by_torch(path: Path | None, device: str, threads: int) -> Network:
 
 
 def by_onnxruntime(path: Path, device: str, threads: int, contents: tuple[bytes, ...] = ()) -> Network:
-    """Of a file, or of what is to stand in it: for a network `road` what comes after the filter, and its matcher."""
+    """Of a file, or of what is to stand in it: for a network `road` what is after the filter, and before it."""
     from atvio_ros.odometry.onnx_session import OnnxGraph
 
     graph = OnnxGraph(path, contents[0] if contents else None, device, threads)
     if graph.metadata.get('network') == ROAD:
         from atvio_ros.odometry.road_onnx import OnnxRoad
 
-        matcher = OnnxGraph(matcher_path(path), contents[1] if contents else None, device, threads)
-        road = OnnxRoad(graph, matcher)
+        patches = OnnxGraph(patches_path(path), contents[1] if contents else None, device, threads)
+        road = OnnxRoad(graph, patches)
         return RoadNetworkEstimator(road, road.card.trained, road.card.noise)
     from atvio_ros.odometry.pair_onnx import OnnxPairs
 

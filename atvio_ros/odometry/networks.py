@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from atvio_ros.network.config import AtvioConfig
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.odometry.road_front import RoadStep
-from atvio_ros.odometry.road_views import DrawnPair, RoadGrid
 from atvio_ros.types import FloatArray, ImageArray
 
 Values = NDArray[np.float32]
@@ -64,7 +63,7 @@ class RoadAnswer(NamedTuple):
 
 
 class RoadWeights(Protocol):
-    """The two learned parts of the network `road`; drawing and filter between them are in road_front.py."""
+    """The two learned parts of the network `road`; the road estimator between them is in road_front.py."""
 
     @property
     def config(self) -> RoadConfig:
@@ -84,8 +83,8 @@ class RoadWeights(Protocol):
     def reset(self) -> None:
         """Forget the pairs before."""
 
-    def match(self, drawn: DrawnPair, grid: RoadGrid) -> tuple[Values, Values]:
-        """See road_front.Match. Raises ModelError."""
+    def patches(self, figures: Values) -> Values:
+        """Weights (P,) of patches with figures (P, FIGURES); see road_front.WeighFigures. Raises ModelError."""
 
     def weigh(self, step: RoadStep) -> RoadAnswer:
         """What it says of the next pair. Raises ModelError."""

@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 
 from atvio_ros.errors import ModelError
-from atvio_ros.network.road_config import AROUND, BANDS, LEVEL_SIZE, SCALARS, RoadConfig
+from atvio_ros.network.road_config import AROUND, BANDS, FIGURES, LEVEL_SIZE, MOST_PATCHES, SCALARS
 from atvio_ros.odometry.networks import PairAnswer, PairNetwork, RoadAnswer, RoadWeights, Values
-from atvio_ros.odometry.road_front import RoadStep
-from atvio_ros.odometry.road_views import DrawnPair, RoadGrid
-from atvio_ros.road.felt_speed import FeltSpeed
+from atvio_ros.odometry.road_estimator import RoadReading
+from atvio_ros.odometry.road_front import RoadStep, Said
+from atvio_ros.road.shift_curves import Comparison
+from atvio_ros.road.speed_filter import SpeedEstimate
 from atvio_ros.types import FloatArray, ImageArray
 
 # Largest difference of one pair that is rounding. Motions are of the order of metres and hundredths of radians, or of
-# camera heights; curves are log-likelihoods, whose differences of one are telling.
-TOLERANCE = {'motion': 1e-4, 'attention': 1e-4, 'log_sigma': 1e-3, 'curves': 1e-2, 'present': 0.0}
+# camera heights; weights of patches of the order of one.
+TOLERANCE = {'motion': 1e-4, 'attention': 1e-4, 'log_sigma': 1e-3, 'weights': 1e-4}
 DRIVE_PAIRS = 200  # of the drive that is made up where no bag is given
 
 
@@ -92,12 +93,11 @@ class ComparedRoads:
         self._one.reset()
         self._other.reset()
 
-    def match(self, drawn: DrawnPair, grid: RoadGrid) -> tuple[Values, Values]:
+    def patches(self, figures: Values) -> Values:
         """See networks.RoadWeights."""
-        found = [each.match(drawn, grid) for each in (self._one, self._other)]
-        for name, one, other in zip(('curves', 'present'), *found, strict=True):
-            self._differences.note(name, one, other)
-        return found[0]
+        one, other = (each.patches(figures) for each in (self._one, self._other))
+        self._differences.note('weights', one, other)
+        return one
 
     def weigh(self, step: RoadStep) -> RoadAnswer:
         """See networks.RoadWeights."""
@@ -123,45 +123,27 @@ def drive_pairs(network: PairNetwork, pairs: int | None = None, seed: int = 0) -
 
 
 def drive_road(network: RoadWeights, pairs: int | None = None, seed: int = 0) -> None:
-    """The same for a network `road`: a road that moves under it, and figures of the order of a filter's."""
-    rng, config = np.random.default_rng(seed), network.config
+    """The same for a network `road`: patches of any figures, and figures of the order of a filter's."""
+    rng = np.random.default_rng(seed)
     network.reset()
-    grid = _MadeUpGrid(config)
-    texture = cv2.GaussianBlur(rng.normal(size=(config.rows * 8, config.columns)), (0, 0), 2.0) * 30.0
     views = _approach(LEVEL_SIZE, 1, rng)
     for level in _neighbours(views, pairs or DRIVE_PAIRS):
-        shift = int(rng.integers(-config.backward, config.forward // 2))
-        row = int(rng.integers(config.forward, config.rows * 7 - config.forward))
-        older, newer = (texture[r : r + config.rows].astype(np.float32) for r in (row, row - shift))
-        curves, _ = network.match(DrawnPair(older, newer, np.ones_like(newer)), grid)
-        network.weigh(_made_up_step(curves, np.asarray(level[..., 0]), config, abs(shift) * grid.cell, rng))
+        network.patches(rng.normal(size=(int(rng.integers(0, MOST_PATCHES + 1)), FIGURES)).astype(np.float32))
+        network.weigh(_made_up_step(np.asarray(level[..., 0]), float(rng.uniform(0.1, 1.5)), rng))
 
 
-class _MadeUpGrid:
-    """Of a robot that sees the road from three camera heights on."""
-
-    def __init__(self, config: RoadConfig) -> None:
-        near = 3.0
-        self.cell = config.cell_length(near)
-        self.depth: FloatArray = near * np.array([0.5 * (first + last) for first, last in BANDS])
-        z = near + self.cell * (config.rows - 1 - np.arange(config.rows))
-        self.bands: Values = np.array([(z >= a * near) & (z <= b * near) for a, b in BANDS], np.float32)
-
-
-def _made_up_step(
-    curves: Values, views: ImageArray, config: RoadConfig, way: float, rng: np.random.Generator
-) -> RoadStep:
-    middle = int(rng.integers(0, curves.shape[1] - AROUND))
-    around = curves[:, middle : middle + AROUND]
+def _made_up_step(views: ImageArray, way: float, rng: np.random.Generator) -> RoadStep:
+    nothing = Comparison(np.zeros((BANDS, 1), np.float32), np.zeros(BANDS, np.intp), np.zeros(0), np.zeros(0))
+    curves = rng.uniform(-20.0, 0.0, (BANDS, AROUND)).astype(np.float32)
     return RoadStep(
-        curves=np.maximum(around - around.max(axis=1, keepdims=True), -20.0),
+        curves=curves - curves.max(axis=1, keepdims=True),
         scalars=rng.normal(size=SCALARS).astype(np.float32),
         imu=rng.normal(size=(11, 6)).astype(np.float32) * np.float32(0.3),
         views=views,
         way=way,
-        sigma=np.full(3, 0.01, np.float32),
-        found=FeltSpeed(way, 0.01, 0.0, 0.0),
-        seen=True,
+        sigma=np.full(3, rng.choice((0.003, 0.3)), np.float32),  # clear, or in doubt, when the perspective counts
+        reading=RoadReading(nothing, SpeedEstimate(way, 0.01, 0.0), 1.0, True, 0.1, 1.0, (0.0, 0.5), 0.0, None),
+        said=Said((), np.zeros((0, FIGURES))),
     )
 
 

@@ -15,7 +15,7 @@ from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.standstill import inside
 from atvio_ros.rig.rig import Rig
 from atvio_ros.road.felt_acceleration import FeltAcceleration, FeltSettings
-from atvio_ros.road.shift_curves import Comparison, MatchSettings, ShiftCurves
+from atvio_ros.road.shift_curves import Comparison, MatchSettings, ShiftCurves, Weigh
 from atvio_ros.road.speed_filter import SpeedEstimate, SpeedFilter, SpeedSettings
 from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion, RoadMeasurement
 from atvio_ros.view.virtual_camera import KITTI_VIEW, VirtualCamera
@@ -77,11 +77,28 @@ class RoadEstimator:
         return RoadOdometry(self, sight)
 
 
+@dataclass(frozen=True)
+class RoadReading:
+    """What the road and the accelerometer say of one pair."""
+
+    compared: Comparison
+    found: SpeedEstimate
+    support: float  # share of the patches that agree
+    seen: bool  # whether enough patches were compared
+    span_s: float  # between the images that were compared
+    weight: float  # of the comparison
+    felt: tuple[float, float]  # acceleration along the way and its sigma [m/s^2]
+    gained_h: float  # see SpeedFilter.update
+    expected: float | None  # shift before the comparison [camera heights]
+
+
 class RoadOdometry:
     """Road estimator on one robot. Its translation lies along the direction of travel, its rotation is the gyro's."""
 
-    def __init__(self, settings: RoadEstimator, sight: Sight) -> None:
+    def __init__(self, settings: RoadEstimator, sight: Sight, weigh: Weigh | None = None) -> None:
+        """`weigh` tells how much each patch of the road counts; None: all alike."""
         self._settings = settings
+        self._weigh = weigh
         self._sight = sight
         self._curves: ShiftCurves | None = None  # made with the first pair: the images tell where the road begins
         self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
@@ -100,20 +117,27 @@ class RoadOdometry:
 
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Motion of the images' axes over one pair, whose geometry must be known."""
+        reading = self.read(pair)
+        assert pair.geometry is not None
+        return self._motion(pair, pair.geometry, reading.found, reading.support)
+
+    def read(self, pair: FramePair, blind: bool = False) -> RoadReading:
+        """Take the next pair, whose geometry must be known; `blind`: as if no road were in view."""
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
         backward_h = self._settings.matching.backward_shift
         older = self._older.choose(pair, geometry.seen_rotation, self._known_speed, backward_h)
-        compared = self._compare(older, pair, geometry)
-        seen = int(compared.patches.sum()) >= LEAST_PATCHES
+        expected = None if self._known_speed is None else self._known_speed * older.span_s
+        compared = self._compare(older, pair, geometry, expected)
+        seen = int(compared.patches.sum()) >= LEAST_PATCHES and not blind
         self._unseen_s = 0.0 if seen else self._unseen_s + pair.interval_s
         force = self._R_image_base @ inside(pair.imu, pair)[:, 3:].mean(axis=0)
         felt = self._felt.before(force, geometry.R_previous_current, geometry.R_image_level[:, 2], pair.interval_s)
         gained_h = self._felt.gained(older.span_s) / self._sight.camera_height
         found = self._speed.update(
             compared.curves,
-            self._matcher.shifts,
-            self._matcher.depth,
+            self.matcher.shifts,
+            self.matcher.depth,
             older.span_s,
             pair.interval_s,
             older.weight if seen else 0.0,
@@ -124,7 +148,7 @@ class RoadOdometry:
             self._felt.after(force, self._acceleration(found, geometry, pair.interval_s), pair.interval_s)
         self._newest = found
         support = compared.support(found.speed * older.span_s + gained_h, found.tilt) if seen else 1.0
-        return self._motion(pair, geometry, found, support)
+        return RoadReading(compared, found, support, seen, older.span_s, older.weight, felt, gained_h, expected)
 
     def _motion(self, pair: FramePair, geometry: PairGeometry, found: SpeedEstimate, support: float) -> RelativeMotion:
         """Along the direction of travel, turned as the gyro says."""
@@ -144,7 +168,8 @@ class RoadOdometry:
         )
 
     @property
-    def _matcher(self) -> ShiftCurves:
+    def matcher(self) -> ShiftCurves:
+        """What compares the views of the road; there is one from the first pair on."""
         if self._curves is None:
             stored = self._sight.stored
             nearest = nearest_seen(stored.mask, stored.virtual)
@@ -158,7 +183,7 @@ class RoadOdometry:
 
     @property
     def _most_parallax(self) -> float:
-        return max(MOST_PARALLAX, MOST_PARALLAX_ROAD / self._matcher.road.near**2)
+        return max(MOST_PARALLAX, MOST_PARALLAX_ROAD / self.matcher.road.near**2)
 
     def _acceleration(self, found: SpeedEstimate, geometry: PairGeometry, interval_s: float) -> FloatArray:
         """(3,) m/s^2 over the pair, in axes of the newest image: of the speed along the way, and of its bend."""
@@ -173,11 +198,12 @@ class RoadOdometry:
         ahead = geometry.R_image_level.T @ geometry.R_previous_current @ geometry.R_image_level[:, 2]
         return float(np.arctan2(ahead[0], ahead[2]) / way) if way > LEAST_WAY_H else 0.0
 
-    def _compare(self, older: OlderImage, pair: FramePair, geometry: PairGeometry) -> Comparison:
-        matcher, stored = self._matcher, self._sight.stored
+    def _compare(
+        self, older: OlderImage, pair: FramePair, geometry: PairGeometry, expected: float | None
+    ) -> Comparison:
+        matcher, stored = self.matcher, self._sight.stored
         patches = matcher.along(self._curvature(geometry, pair.interval_s))
         R_camera_level = self._sight.R_camera_stored @ geometry.R_image_level
-        expected = None if self._known_speed is None else self._known_speed * older.span_s
         parallax = geometry.parallax * older.span_s / pair.interval_s
         least = parallax / self._most_parallax
         moving = parallax > MOVING_RAD and (expected or 0.0) > MOVING_H
@@ -189,6 +215,7 @@ class RoadOdometry:
             expected=expected,
             patches=patches,
             least_moved=max(least if least > LEAST_SHIFT_H else 0.0, UNMOVED_H if moving else 0.0),
+            weigh=self._weigh,
         )
 
     def _warnings(self, speed: float, sigma: float) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ import numpy as np
 from atvio_ros.geometry import transform
 from atvio_ros.motion_noise import MotionNoise
 from atvio_ros.odometry.networks import RoadAnswer, RoadWeights
+from atvio_ros.odometry.road_estimator import RoadReading
 from atvio_ros.odometry.road_front import RoadFront
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.rig.rig import Rig
-from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion
+from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion, RoadMeasurement
 from atvio_ros.view.virtual_camera import KITTI_VIEW, VirtualCamera
 
 UNSEEN_S = 1.0
@@ -56,7 +57,7 @@ class RoadNetworkOdometry:
     def __init__(self, network: RoadWeights, sight: Sight) -> None:
         self._network = network
         self._sight = sight
-        self._front = RoadFront(sight, network.config, network.match)
+        self._front = RoadFront(sight, network.patches)
         self.reset()
 
     def reset(self) -> None:
@@ -71,16 +72,19 @@ class RoadNetworkOdometry:
         assert geometry is not None  # the engine has a tracker for every estimator with a view
         step = self._front.step(pair)
         answer = self._network.weigh(step)
-        self._unseen_s = 0.0 if step.seen else self._unseen_s + pair.interval_s
-        return self._motion(answer, geometry)
+        self._unseen_s = 0.0 if step.reading.seen else self._unseen_s + pair.interval_s
+        return self._motion(answer, geometry, step.reading, pair.interval_s)
 
-    def _motion(self, answer: RoadAnswer, geometry: PairGeometry) -> RelativeMotion:
+    def _motion(
+        self, answer: RoadAnswer, geometry: PairGeometry, reading: RoadReading, interval_s: float
+    ) -> RelativeMotion:
         height, config = self._sight.camera_height, self._network.config
         t_level = height * answer.motion.astype(np.float64)  # (3,) m
         sigma = height * np.exp(answer.log_sigma.astype(np.float64)) * config.sigma_scale
         R_previous_level = geometry.R_previous_current @ geometry.R_image_level
         covariance = np.zeros((6, 6))
         covariance[:3, :3] = R_previous_level @ np.diag(config.errors_last * sigma**2) @ R_previous_level.T
+        covariance[3:, 3:] = geometry.rotation_noise**2 * np.eye(3)
         seen = answer.attention[:2]  # of road and perspective
         return RelativeMotion(
             transform(geometry.R_previous_current, R_previous_level @ t_level),
@@ -88,6 +92,9 @@ class RoadNetworkOdometry:
             attention_inertial=float(answer.attention[2]),
             covariance=covariance,
             warnings=self._warnings(t_level, sigma),
+            road=RoadMeasurement(
+                float(t_level[2]) / interval_s, float(sigma[2]) / interval_s, reading.found.tilt, reading.support
+            ),
         )
 
     def _warnings(self, t_level: FloatArray, sigma: FloatArray) -> tuple[str, ...]:

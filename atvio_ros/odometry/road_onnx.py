@@ -8,26 +8,25 @@ import numpy as np
 
 from atvio_ros.errors import ModelError
 from atvio_ros.network.card import read_metadata
-from atvio_ros.network.onnx_interface import MATCHER_OUTPUTS, ROAD_OUTPUTS, matcher_inputs, road_inputs
-from atvio_ros.network.road_config import BANDS, RoadConfig
+from atvio_ros.network.onnx_interface import PATCH_OUTPUTS, ROAD_OUTPUTS, patch_inputs, road_inputs
+from atvio_ros.network.road_config import FIGURES, MOST_PATCHES, RoadConfig
 from atvio_ros.odometry.networks import RoadAnswer, Values
 from atvio_ros.odometry.onnx_session import OnnxGraph
 from atvio_ros.odometry.road_front import RoadStep
-from atvio_ros.odometry.road_views import DrawnPair, RoadGrid
 
 
 class OnnxRoad:
     """See networks.RoadWeights."""
 
-    def __init__(self, rest: OnnxGraph, matcher: OnnxGraph) -> None:
+    def __init__(self, rest: OnnxGraph, patches: OnnxGraph) -> None:
         """Raises ModelError where the files are of something else, of two networks, or contradict themselves."""
         self.config, self.card = read_metadata(rest.path, rest.metadata, RoadConfig)
-        if matcher.metadata.get('digest') != rest.metadata.get('digest'):
-            raise ModelError(f'{rest.path} and {matcher.path} are of two networks. Export both again.')
-        self._rest, self._matcher = rest, matcher
+        if patches.metadata.get('digest') != rest.metadata.get('digest'):
+            raise ModelError(f'{rest.path} and {patches.path} are of two networks. Export both again.')
+        self._rest, self._patches = rest, patches
         self._shapes = road_inputs(self.config)
         rest.check(self._shapes, ROAD_OUTPUTS)
-        matcher.check(matcher_inputs(self.config), MATCHER_OUTPUTS)
+        patches.check(patch_inputs(), PATCH_OUTPUTS)
         self.reset()
 
     @property
@@ -50,19 +49,12 @@ class OnnxRoad:
         """See networks.RoadWeights."""
         self._hidden, self._cell = (np.zeros(self._shapes[name], np.float32) for name in ('hidden', 'cell'))
 
-    def match(self, drawn: DrawnPair, grid: RoadGrid) -> tuple[Values, Values]:
+    def patches(self, figures: Values) -> Values:
         """See networks.RoadWeights."""
-        found = self._matcher.run(
-            {
-                'older': drawn.older[None],
-                'newer': drawn.newer[None],
-                'seen': drawn.seen[None],
-                'bands': grid.bands[None],
-                'depth': grid.depth[None],
-                'cell': [grid.cell],
-            }
-        )
-        return found['curves'][0], found['present'][0]
+        count = len(figures)
+        padded, there = np.zeros((1, MOST_PATCHES, FIGURES), np.float32), np.zeros((1, MOST_PATCHES), np.float32)
+        padded[0, :count], there[0, :count] = figures, 1.0
+        return self._patches.run({'figures': padded, 'there': there})['weights'][0, :count]
 
     def weigh(self, step: RoadStep) -> RoadAnswer:
         """See networks.RoadWeights."""
@@ -83,8 +75,4 @@ class OnnxRoad:
 
     def warm_up(self) -> None:
         """See networks.RoadWeights."""
-        view = np.zeros((1, self.config.rows, self.config.columns), np.float32)
-        bands = np.ones((1, len(BANDS), self.config.rows), np.float32)
-        self._matcher.run(
-            {'older': view, 'newer': view, 'seen': view, 'bands': bands, 'depth': bands[:, :, 0], 'cell': [1.0]}
-        )
+        self.patches(np.zeros((1, FIGURES), np.float32))

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from atvio_ros.network.lstm import LstmState
-from atvio_ros.network.road_config import BANDS
+from atvio_ros.network.patch_weights import PatchWeights
 from atvio_ros.network.road_file import road_hash
-from atvio_ros.network.road_matching import RoadMatcher, RoadViews
-from atvio_ros.network.road_network import RoadInputs, RoadNetwork
+from atvio_ros.network.road_network import RoadInputs, RoadNetwork, blank_inputs
 from atvio_ros.odometry.networks import RoadAnswer, Values
-from atvio_ros.odometry.road_front import Match, RoadStep
-from atvio_ros.odometry.road_views import DrawnPair, RoadGrid
+from atvio_ros.odometry.road_front import RoadStep, WeighFigures
 
 
 class TorchRoad:
@@ -41,9 +36,9 @@ class TorchRoad:
         """See networks.RoadWeights."""
         self._state = None
 
-    def match(self, drawn: DrawnPair, grid: RoadGrid) -> tuple[Values, Values]:
+    def patches(self, figures: Values) -> Values:
         """See networks.RoadWeights."""
-        return matching(self.model.matcher)(drawn, grid)
+        return weighing(self.model.patches)(figures)
 
     @torch.inference_mode()
     def weigh(self, step: RoadStep) -> RoadAnswer:
@@ -55,38 +50,19 @@ class TorchRoad:
     @torch.inference_mode()
     def warm_up(self) -> None:
         """See networks.RoadWeights."""
-        blank, bands = torch.zeros(1, self.config.rows, self.config.columns), len(BANDS)
-        self.model.matcher(
-            RoadViews(blank, blank, blank, torch.ones(1, bands, self.config.rows), torch.ones(1, bands), torch.ones(1))
-        )
+        self.model(blank_inputs())
 
 
-def matching(matcher: RoadMatcher) -> Match:
-    """A matcher as RoadFront takes it."""
-    matcher.eval()
+def weighing(patches: PatchWeights) -> WeighFigures:
+    """Weights of patches as RoadFront takes them."""
+    patches.eval()
 
     @torch.inference_mode()
-    def match(drawn: DrawnPair, grid: RoadGrid) -> tuple[Values, Values]:
-        curves, present = matcher(as_batch([drawn], [grid]))
-        return curves[0].numpy(), present[0].numpy()
+    def weigh(figures: Values) -> Values:
+        found: Values = patches(torch.from_numpy(figures)[None], torch.ones(1, len(figures)))[0].numpy()
+        return found
 
-    return match
-
-
-def as_batch(drawn: Sequence[DrawnPair], grids: Sequence[RoadGrid]) -> RoadViews:
-    """Drawn pairs, each with its grid, as the matcher takes them."""
-
-    def tensor(arrays: list[NDArray[np.float64]] | list[Values]) -> torch.Tensor:
-        return torch.from_numpy(np.stack(arrays).astype(np.float32, copy=False))
-
-    return RoadViews(
-        tensor([pair.older for pair in drawn]),
-        tensor([pair.newer for pair in drawn]),
-        tensor([pair.seen for pair in drawn]),
-        tensor([grid.bands for grid in grids]),
-        tensor([grid.depth for grid in grids]),
-        tensor([np.array(grid.cell) for grid in grids]),
-    )
+    return weigh
 
 
 def as_inputs(steps: list[RoadStep]) -> RoadInputs:

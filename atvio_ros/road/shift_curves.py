@@ -9,6 +9,7 @@ can say is bounded, and patches are added up: a car that moves with us, or a sha
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -48,6 +49,21 @@ _MARGIN_H = 0.35  # of a shift that is only expected
 _CLEAR = 3.0  # log-likelihood of a patch's best shift over the mean: less tells nothing of where it moved
 _ALIKE_H, _ALIKE_SHARE = 0.05, 0.04  # patches agree with a shift that is so near
 FINER = 4  # curves are interpolated to so many points a cell: a maximum lies between cells, too
+
+
+@dataclass(frozen=True)
+class SaidPatch:
+    """What one patch says by itself, and what it is."""
+
+    says: Curves  # (cells,) log-likelihood of the shifts from the largest backward to the largest forward
+    band: int
+    depth: float  # camera heights
+    place: float  # across the road, -1 at the left to 1 at the right
+    shown: NDArray[np.float32]  # (Z, X) of the newer view, band-passed
+
+
+# From the patches of a pair and the shift that is expected [camera heights], None: not known, to their weights (P,).
+Weigh = Callable[[Sequence[SaidPatch], float | None], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -108,24 +124,26 @@ class ShiftCurves:
         expected: float | None = None,
         patches: Patches | None = None,
         least_moved: float = 0.0,
+        weigh: Weigh | None = None,
     ) -> Comparison:
         """Compare views (rows, columns) of the road of `patches`; None: straight ahead.
 
         `seen` tells which cells of the newer one show something. A band whose patches were out of view before the
         `expected` shift (None: not known) has nothing to say, and would vote for whatever noise it finds nearer by.
         A patch that looks best at a shift below `least_moved`, forward or back, is left out: it shows what moves along,
-        a vehicle ahead, or a drop on the glass.
+        a vehicle ahead, or a drop on the glass. `weigh` tells how much each of the others counts; None: all alike.
         """
         old, new = _band_pass(older), _band_pass(newer)
         whole = np.zeros((len(self._rows), self._back + self._most + 1), np.float32)
         used = np.zeros(len(self._rows), dtype=np.intp)
         best, depth = [], []
+        said: list[SaidPatch] = []
         laid = patches or self.along(0.0)
         needed = _UNKNOWN_H if expected is None else expected + _MARGIN_H
         for band in range(len(laid.rows)):
             if self._reach[band] < needed and band > 0:
                 continue
-            says = self._says(old, new, laid, band, seen)
+            says, strips = self._says(old, new, laid, band, seen)
             highest = says.argmax(axis=1)
             moved = np.abs(highest - self._back) * self.settings.cell >= least_moved
             says, highest = says[moved], highest[moved]
@@ -134,9 +152,21 @@ class ShiftCurves:
             clear = says.max(axis=1, initial=-np.inf) - says.mean(axis=1) > _CLEAR
             best.append((highest[clear] - self._back) * self.settings.cell)
             depth.append(np.full(int(clear.sum()), self.depth[band]))
-        return Comparison(self._interpolated(whole), used, np.concatenate(best), np.concatenate(depth))
+            if weigh is not None:
+                said += self._said(says, strips[moved], band, laid, new)
+        if weigh is not None:
+            whole = _weighed(whole, said, weigh(said, expected))
+        return Comparison(self.interpolated(whole), used, np.concatenate(best), np.concatenate(depth))
 
-    def _interpolated(self, whole: Curves) -> Curves:
+    def _said(self, says: Curves, strips: NDArray[np.intp], band: int, laid: Patches, new: Curves) -> list[SaidPatch]:
+        (top, bottom), columns = laid.rows[band], laid.columns[band]
+        depth, most = float(self.depth[band]), max(len(columns) - 1, 1)
+        return [
+            SaidPatch(row, band, depth, 2.0 * strip / most - 1.0, new[top:bottom, slice(*columns[strip])])
+            for row, strip in zip(says, strips.tolist(), strict=True)
+        ]
+
+    def interpolated(self, whole: Curves) -> Curves:
         """Curves (B, cells) at the shifts (B, S)."""
         fine = cv2.resize(whole, None, fx=FINER, fy=1, interpolation=cv2.INTER_CUBIC)
         # Points lie at (k + 0.5) / FINER - 0.5 cells after scaling: shifted onto k / FINER.
@@ -144,12 +174,16 @@ class ShiftCurves:
         wanted = np.arange(len(self.shifts)) / FINER
         return np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
 
-    def _says(self, old: Curves, new: Curves, laid: Patches, band: int, seen: NDArray[np.bool_]) -> Curves:
-        """What each patch of a band that is wholly seen and has contrast says of each shift [cells]: (P, shifts)."""
+    def _says(
+        self, old: Curves, new: Curves, laid: Patches, band: int, seen: NDArray[np.bool_]
+    ) -> tuple[Curves, NDArray[np.intp]]:
+        """What each patch of a band that is wholly seen and has contrast says of each shift [cells]: (P, shifts), and
+        which strips they are.
+        """
         (top, bottom), columns = laid.rows[band], laid.columns[band]
         shifts = self._back + self._most + 1
         if not columns:
-            return np.empty((0, shifts), np.float32)
+            return np.empty((0, shifts), np.float32), np.empty(0, np.intp)
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
         last = min(len(old), bottom + self._back)
         found = likeness(old[first:last], new[top:bottom], columns)
@@ -164,7 +198,15 @@ class ShiftCurves:
         rows = np.empty((len(says), shifts), np.float32)
         rows[:] = says.mean(axis=1, keepdims=True)  # of what lies beyond the view nothing is known
         rows[:, begin - np.arange(says.shape[1])] = says
-        return rows
+        return rows, np.flatnonzero(usable)
+
+
+def _weighed(whole: Curves, said: Sequence[SaidPatch], weights: FloatArray) -> Curves:
+    """Curves (B, cells) of bands as sums of those of their patches, each times its weight."""
+    joined = np.zeros_like(whole)
+    for patch, weight in zip(said, weights, strict=True):
+        joined[patch.band] += np.float32(weight) * patch.says
+    return joined
 
 
 def _band_pass(view: ImageArray) -> NDArray[np.float32]:

@@ -59,16 +59,26 @@ class SpeedFilter:
         self._settings = settings = settings or SpeedSettings()
         step = settings.speed_step_h
         slowest, fastest = -settings.largest_reverse / camera_height, settings.largest_speed / camera_height
-        self._speeds = step * np.arange(np.floor(slowest / step), np.ceil(fastest / step) + 1)
+        self._speeds: FloatArray = step * np.arange(np.floor(slowest / step), np.ceil(fastest / step) + 1)
         self._camera_height = camera_height
         steps = round(settings.tilt_most_deg / settings.tilt_step_deg)
-        self._tilts = np.radians(settings.tilt_step_deg) * np.arange(-steps, steps + 1)
+        self._tilts: FloatArray = np.radians(settings.tilt_step_deg) * np.arange(-steps, steps + 1)
         self._flat = np.zeros((len(self._speeds), len(self._tilts)), np.float32)
         self._prior = -0.5 * (self._tilts / np.radians(settings.tilt_deg)) ** 2
         tilt = np.exp(self._prior)
         self._tilts_alone = (tilt / tilt.sum()).astype(np.float32)
-        self._jolt = _kernel(settings.bump_deg / settings.tilt_step_deg)
+        self._jolt = shifting_kernel(settings.bump_deg / settings.tilt_step_deg)
         self.reset()
+
+    @property
+    def speeds(self) -> FloatArray:
+        """Of the grid (V,) [camera heights a second]."""
+        return self._speeds
+
+    @property
+    def tilts(self) -> FloatArray:
+        """Of the grid (T,) [rad]."""
+        return self._tilts
 
     def reset(self) -> None:
         """Any speed is as likely again."""
@@ -104,9 +114,9 @@ class SpeedFilter:
     def _predict(self, interval_s: float, acceleration: float, sigma: float) -> None:
         settings = self._settings
         cells = interval_s / settings.speed_step_h / self._camera_height
-        along = _kernel(sigma * cells, acceleration * cells)
+        along = shifting_kernel(sigma * cells, acceleration * cells)
         drift = settings.tilt_drift_deg * np.sqrt(interval_s) / settings.tilt_step_deg
-        moved = cv2.sepFilter2D(self._belief, -1, _kernel(drift), along, borderType=cv2.BORDER_REPLICATE)
+        moved = cv2.sepFilter2D(self._belief, -1, shifting_kernel(drift), along, borderType=cv2.BORDER_REPLICATE)
         belief = moved * np.exp(0.2 * interval_s * self._prior).astype(np.float32)  # drawn back to zero within seconds
         belief = belief / belief.sum()
         anew = cv2.sepFilter2D(belief, -1, self._jolt, _AS_IS, borderType=cv2.BORDER_REPLICATE)
@@ -145,7 +155,7 @@ class SpeedFilter:
         return SpeedEstimate(speed, float(np.sqrt(variance)), float(self._belief.sum(axis=0) @ self._tilts))
 
 
-def _kernel(sigma: float, mean: float = 0.0) -> FloatArray:
+def shifting_kernel(sigma: float, mean: float = 0.0) -> FloatArray:
     """Gaussian in grid steps, to correlate a belief with: it moves by the mean towards larger values."""
     reach = max(1, int(np.ceil(abs(mean) + 4.0 * sigma)))
     weights = np.exp(-0.5 * ((np.arange(-reach, reach + 1) + mean) / max(sigma, 0.3)) ** 2)

@@ -1,4 +1,4 @@
-"""Prepared drives as the network `road` learns from them: stored images, the gyro's rotation, the measured direction.
+"""Prepared drives as the network `road` learns from them: frame pairs with the gyro's rotation, the measured direction.
 
 What does not change from step to step is found once, by the odometry's own pairing and direction of travel, and kept
 beside the run.
@@ -6,6 +6,7 @@ beside the run.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,11 @@ from atvio_ros.odometry.frame_pairs import FramePairer
 from atvio_ros.odometry.pipeline import make_imu_buffer
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.travel import TravelTracker
-from atvio_ros.preprocessing import resample_imu
 from atvio_ros.rig.combine import combine
 from atvio_ros.rig.rig import Rig
-from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample
+from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, PairGeometry
 
-_TABLE_VERSION = 2
+_TABLE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,16 @@ class PairTable:
     newer: NDArray[np.int64]  # (N,) index of the newer image; the older one is the image before
     continues: NDArray[np.bool_]  # (N,) False: the first pair after a start or a gap
     interval_s: FloatArray  # (N,)
-    R_previous_current: FloatArray  # (N, 3, 3) of the gyro, corrected
-    R_image_level: FloatArray  # (N, 3, 3) as measured
-    pitch_sigma: FloatArray  # (N,) rad, of the direction
-    yaw_sigma: FloatArray  # (N,)
+    R_previous_current: FloatArray  # (N, 3, 3), and so on: see PairGeometry
+    R_image_level: FloatArray  # (N, 3, 3)
+    pitch_sigma: FloatArray  # (N,)
     confident: NDArray[np.bool_]  # (N,)
     lost: NDArray[np.bool_]  # (N,)
-    imu: FloatArray  # (N, 11, 6) base axes, lags undone
+    gyro_correction: FloatArray  # (N, 3)
+    yaw_sigma: FloatArray  # (N,)
+    parallax: FloatArray  # (N,)
+    rotation_noise: FloatArray  # (N,)
+    R_seen: FloatArray  # (N, 3, 3)
     motion: FloatArray  # (N, 3) true translation in the level axes of the newer image [m]; NaN: not known
 
 
@@ -94,28 +97,23 @@ class RoadDrive:
         yield from _released(pairer)
         yield from pairer.finish()
 
-    def older(self, k: int, steps: int) -> tuple[int, FloatArray, float]:
-        """The image `steps` before the newer one of pair k: index, R_older_newest, time between them [s]."""
-        R, span_s = np.eye(3), 0.0
-        for step in range(steps):
-            R = self.table.R_previous_current[k - step] @ R
-            span_s += float(self.table.interval_s[k - step])
-        return int(self.table.newer[k]) - steps, R, span_s
-
-    def steps_before(self, k: int) -> int:
-        """How many images before the newer one of pair k are connected with it."""
-        steps = 1
-        while k - steps >= 0 and self.table.continues[k - steps + 1] and steps < len(self.table.newer):
-            if self.table.newer[k - steps] != self.table.newer[k] - steps:
-                break
-            steps += 1
-            if steps >= 12:
-                break
-        return steps
-
-    def way_h(self, k: int, steps: int) -> float:
-        """True way [camera heights] along the travel over the last `steps` pairs that end with pair k; NaN: unknown."""
-        return float(self.table.motion[k - steps + 1 : k + 1, 2].sum() / self.height)
+    def pairs_with_geometry(self) -> Iterator[FramePair]:
+        """The same with what `table` has of them."""
+        table = self.table
+        for k, pair in enumerate(self.pairs()):
+            geometry = PairGeometry(
+                R_previous_current=table.R_previous_current[k],
+                R_image_level=table.R_image_level[k],
+                pitch_sigma=float(table.pitch_sigma[k]),
+                confident=bool(table.confident[k]),
+                lost=bool(table.lost[k]),
+                gyro_correction=table.gyro_correction[k],
+                yaw_sigma=float(table.yaw_sigma[k]),
+                parallax=float(table.parallax[k]),
+                rotation_noise=float(table.rotation_noise[k]),
+                R_seen=table.R_seen[k],
+            )
+            yield dataclasses.replace(pair, geometry=geometry)
 
 
 def sequence_rig(sequence: PreparedSequence) -> Rig:
@@ -144,15 +142,14 @@ def _table(drive: RoadDrive, on_pair: Callable[[], None] = lambda: None) -> Pair
         if not pair.continues:
             tracker.reset()
         geometry = tracker.update(pair)
-        block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)
-        block[:, :3] += geometry.gyro_correction
         T = inverse(sequence.camera_poses[newer - 1]) @ sequence.camera_poses[newer]
         t_level = geometry.R_image_level.T @ T[:3, :3].T @ T[:3, 3]
         interval_s = (pair.current.stamp_ns - pair.previous.stamp_ns) / NANOSECONDS
         rows.append(
             (
                 newer, pair.continues, interval_s, geometry.R_previous_current, geometry.R_image_level,
-                geometry.pitch_sigma, geometry.yaw_sigma, geometry.confident, geometry.lost, block, t_level,
+                geometry.pitch_sigma, geometry.confident, geometry.lost, geometry.gyro_correction, geometry.yaw_sigma,
+                geometry.parallax, geometry.rotation_noise, geometry.seen_rotation, t_level,
             )
         )  # fmt: skip
         on_pair()

@@ -22,7 +22,8 @@ def road_overview(
     ways = ways_m(training, validation)
     pairs = [sum(len(drive) for drive in drives) for drives in (training, validation)]
     yield f'Training: {pairs[0]} frame pairs, {ways[0]:.0f} m; validation: {pairs[1]} frame pairs, {ways[1]:.0f} m.'
-    yield f'Stage pairs: {settings.pairs.steps} steps of {settings.pairs.batch_size} pairs.'
+    patches = settings.patches
+    yield f'Stage patches: {patches.steps} steps of {patches.batch_size} x {patches.window}.'
     yield f'Stage windows: {settings.windows.steps} steps of {settings.windows.batch_size} x {settings.windows.window}.'
 
 

@@ -12,23 +12,21 @@ import yaml
 
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.settings import from_mapping, load_yaml, setting
-from atvio_ros.training.road_pairs import PairAugmentation
 from atvio_ros.training.settings import DataSettings
 
 
 @dataclass(frozen=True)
-class PairStage:
-    """First stage: the road branch learns from single pairs how likely each shift is."""
+class PatchStage:
+    """First stage: the weights of patches, learned through the filter."""
 
-    steps: int = setting(3000, 'Steps; 0: the branch stays as it is.', minimum=0)
-    batch_size: int = setting(16, 'Pairs in a batch.', minimum=1)
-    learning_rate: float = setting(2e-3, 'Learning rate of Adam; it falls to zero as a cosine.', minimum=0.0)
-    warm_up_steps: int = setting(30, 'Steps over which the learning rate rises.', minimum=0)
-    validate_every: int = setting(250, 'Steps between validations.', minimum=1)
-    validation_pairs: int = setting(512, 'Pairs that are validated with.', minimum=1)
-    tilt_sigma_deg: float = setting(
-        0.15, 'Deviation of the tilt in a view beside that which was added [deg].', minimum=0.01
-    )
+    steps: int = setting(600, 'Steps; 0: the weights stay as they are.', minimum=0)
+    window: int = setting(20, 'Pairs in a window.', minimum=2)
+    batch_size: int = setting(4, 'Windows in a batch.', minimum=1)
+    learning_rate: float = setting(3e-3, 'Learning rate of Adam; it falls to zero as a cosine.', minimum=0.0)
+    warm_up_steps: int = setting(20, 'Steps over which the learning rate rises.', minimum=0)
+    validate_every: int = setting(100, 'Steps between validations.', minimum=1)
+    from_truth: float = setting(0.5, 'Share of windows that begin with the true speed.', minimum=0.0, maximum=1.0)
+    dropped: float = setting(0.1, 'Share of patches left out at random.', minimum=0.0, maximum=0.9)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,8 @@ class WindowStage:
     learning_rate: float = setting(1e-3, 'Learning rate of Adam; it falls to zero as a cosine.', minimum=0.0)
     warm_up_steps: int = setting(30, 'Steps over which the learning rate rises.', minimum=0)
     validate_every: int = setting(250, 'Steps between validations.', minimum=1)
-    blind: float = setting(0.15, 'Share of windows in which the road is lost from view.', minimum=0.0, maximum=1.0)
+    blind: float = setting(0.3, 'Share of training drives run once more with the road lost now and then.', maximum=1.0)
+    black: float = setting(0.3, 'Share of these losses in which nothing at all is seen.', minimum=0.0, maximum=1.0)
     drift_weight: float = setting(0.2, 'Weight of the error of the way over a whole window.', minimum=0.0)
     drift_share: float = setting(0.02, 'Error of that way, as a share, that counts one.', minimum=1e-4)
 
@@ -54,8 +53,7 @@ class RoadTrainSettings:
     model: RoadConfig = field(default_factory=RoadConfig)
     initial_model: str = setting('', 'Model file to start from, its network settings instead of `model`.')
     data: DataSettings = field(default_factory=DataSettings)
-    augmentation: PairAugmentation = field(default_factory=PairAugmentation)
-    pairs: PairStage = field(default_factory=PairStage)
+    patches: PatchStage = field(default_factory=PatchStage)
     windows: WindowStage = field(default_factory=WindowStage)
     weight_decay: float = setting(1e-4, 'Weight decay.', minimum=0.0)
     gradient_clip: float = setting(5.0, 'Greatest norm of the gradient; 0: no limit.', minimum=0.0)

@@ -1,4 +1,4 @@
-"""A training run of the network `road`, from prepared drives to a model file: pairs first, then windows.
+"""A training run of the network `road`, from prepared drives to a model file: weights of patches first, then windows.
 
 Which samples a step sees, and what is drawn at random in it, depend on seed, stage and step alone, so a resumed run
 draws the same.
@@ -29,18 +29,18 @@ from atvio_ros.training.curves import CURVES, Point, draw_curves, points_from
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_export import export_road
 from atvio_ros.training.road_overview import road_overview, ways_m
-from atvio_ros.training.road_pairs import PairSample, RoadPairs, pair_loss
-from atvio_ros.training.road_settings import PairStage, RoadTrainSettings, WindowStage, as_yaml
-from atvio_ros.training.road_validation import validate_pairs, validate_windows
-from atvio_ros.training.road_windows import RecordedDrive, Windows, record, window_loss
+from atvio_ros.training.road_patches import PatchDrive, PatchWindows, record_patches, validate_patches
+from atvio_ros.training.road_settings import PatchStage, RoadTrainSettings, WindowStage, as_yaml
+from atvio_ros.training.road_validation import validate_windows
+from atvio_ros.training.road_windows import Losses, RecordedDrive, Windows, draw_losses, record, window_loss
 
 LAST, SETTINGS_FILE = 'last.ckpt', 'settings.yaml'
-STAGES = ('pairs', 'windows')
+STAGES = ('patches', 'windows')
 _EVERY_S = 300.0  # between checkpoints
 NOT_VALIDATED = (
     'Exported before any validation: the weights are those that the run began with, and nothing was measured.'
 )
-_VALIDATION = 99  # a word of the seed beside those of the stages
+_LOSSES = 99  # a word of the seed beside those of the stages
 
 Say = Callable[[str], None]
 
@@ -59,7 +59,7 @@ def train_road(
     try:
         with _stopping(run):
             if run.stage == 0:
-                run.train_pairs()
+                run.train_patches()
             run.train_windows()
     except StoppedError:
         return out / 'road.safetensors', True
@@ -99,46 +99,48 @@ class _Run:
             raise SettingsError(f'{out} holds a run already. Go on with it (--resume), or choose another --out.')
         write_text(out / SETTINGS_FILE, as_yaml(settings))
 
-    def train_pairs(self) -> None:
-        """The road branch."""
-        stage, matcher = self.settings.pairs, self.network.matcher
-        samples = RoadPairs(self.training, self.network.config, self.settings.augmentation)
-        held = self._held_out(stage)
-        tilt_sigma = float(np.radians(stage.tilt_sigma_deg))
-        optimizer = self._optimizer(matcher)
-        recent: list[float] = []
-        if self._first_of_stage(stage):
-            self._keep(*validate_pairs(matcher, held, tilt_sigma), 'as it began, loss nan')
-        while self.step < stage.steps:
-            rng = np.random.default_rng((self.settings.seed, 0, self.step))
-            drawn: list[PairSample] = []
-            while len(drawn) < stage.batch_size:
-                sample = samples.sample(int(rng.integers(0, len(samples))), rng)
-                drawn += [sample] if sample is not None else []
-            loss, _ = pair_loss(matcher, drawn, tilt_sigma)
-            self._descend(optimizer, matcher, loss, stage)
-            recent.append(float(loss.detach()))
-            if self.step % stage.validate_every == 0 or self.step == stage.steps:
-                score, figures = validate_pairs(matcher, held, tilt_sigma)
-                self._keep(score, figures, f'loss {np.mean(recent):.3f}')
-                recent = []
-            self._after_step(optimizer)
+    def train_patches(self) -> None:
+        """The weights of patches."""
+        stage, patches = self.settings.patches, self.network.patches
+        if stage.steps and 'road' not in self.network.config.without:
+            self._say('Running the road estimator over all drives once.')
+            windows = PatchWindows([self._patches_of(drive) for drive in self.training], stage)
+            held = [self._patches_of(drive) for drive in self.validation]
+            if not len(windows):
+                raise DatasetError(f'No drive has {stage.window} pairs in a row. Lower patches.window.')
+            if self.step == 0:
+                self._keep(*validate_patches(patches.eval(), held), 'untrained, loss nan')
+            optimizer = self._optimizer(patches)
+            recent: list[float] = []
+            while self.step < stage.steps:
+                rng = np.random.default_rng((self.settings.seed, 0, self.step))
+                patches.train()
+                loss = torch.stack([windows.loss(patches, rng) for _ in range(stage.batch_size)]).mean()
+                self._descend(optimizer, patches, loss, stage)
+                recent.append(float(loss.detach()))
+                if self.step % stage.validate_every == 0 or self.step == stage.steps:
+                    self._keep(*validate_patches(patches.eval(), held), f'loss {np.mean(recent):.3f}')
+                    recent = []
+                self._after_step(optimizer)
         self._next_stage()
 
     def train_windows(self) -> None:
         """What comes after the filter."""
         stage, network = self.settings.windows, self.network
-        network.matcher.requires_grad_(False)
-        self._say('Running the road branch over all drives once.')
+        network.patches.requires_grad_(False)
+        self._say('Running the road estimator with the learned weights over all drives once.')
         recorded = [self._record(drive) for drive in self.training]
         self.recorded_validation = [self._record(drive) for drive in self.validation]
+        # And some with the road lost now and then, so that the other sources have something to say.
+        recorded += self._record_losses(self.training, stage, 0)
+        chosen_by = [*self.recorded_validation, *self._record_losses(self.validation, stage, 1)]
         windows = Windows(recorded, stage)
         if stage.steps and not len(windows):
             raise DatasetError(f'No drive has {stage.window} pairs in a row. Lower windows.window.')
         optimizer = self._optimizer(network)
         recent: list[float] = []
         if self._first_of_stage(stage):
-            self._keep(*validate_windows(network.eval(), self.recorded_validation, stage), 'as it began, loss nan')
+            self._keep(*validate_windows(network.eval(), chosen_by, stage), 'as it began, loss nan')
         while self.step < stage.steps:
             rng = np.random.default_rng((self.settings.seed, 1, self.step))
             inputs, truth = windows.batch(rng)
@@ -146,7 +148,7 @@ class _Run:
             self._descend(optimizer, network, loss, stage)
             recent.append(float(loss.detach()))
             if self.step % stage.validate_every == 0 or self.step == stage.steps:
-                score, figures = validate_windows(network.eval(), self.recorded_validation, stage)
+                score, figures = validate_windows(network.eval(), chosen_by, stage)
                 self._keep(score, figures, f'loss {np.mean(recent):.3f}')
                 recent = []
             self._after_step(optimizer)
@@ -154,20 +156,28 @@ class _Run:
             network.load_state_dict(self._best[1])
         network.eval()
 
-    def _first_of_stage(self, stage: PairStage | WindowStage) -> bool:
+    def _first_of_stage(self, stage: PatchStage | WindowStage) -> bool:
         """Whether the weights of another model are validated before they change: they may be the best there are."""
         return bool(self.settings.initial_model) and self.step == 0 and stage.steps > 0
 
-    def _held_out(self, stage: PairStage) -> list[Any]:
-        samples = RoadPairs(self.validation, self.network.config, self.settings.augmentation)
-        rng = np.random.default_rng((self.settings.seed, _VALIDATION))
-        chosen = rng.permutation(len(samples))[: stage.validation_pairs]
-        return [sample for i in chosen if (sample := samples.sample(int(i), None)) is not None]
-
-    def _record(self, drive: RoadDrive) -> RecordedDrive:
+    def _patches_of(self, drive: RoadDrive) -> PatchDrive:
         if self.stop:
             raise self._save_and_stop()
-        return record(drive, self.network.matcher)
+        return record_patches(drive)
+
+    def _record(self, drive: RoadDrive, losses: Losses | None = None) -> RecordedDrive:
+        if self.stop:
+            raise self._save_and_stop()
+        return record(drive, self.network.patches, losses)
+
+    def _record_losses(self, drives: list[RoadDrive], stage: WindowStage, group: int) -> list[RecordedDrive]:
+        """A share of the drives, evenly chosen, with the road lost from view now and then."""
+        chosen = [i for i in range(len(drives)) if int((i + 1) * stage.blind) > int(i * stage.blind)]
+        found = []
+        for i in chosen:
+            rng = np.random.default_rng((self.settings.seed, _LOSSES, group, i))
+            found.append(self._record(drives[i], draw_losses(drives[i], stage.black, rng)))
+        return found
 
     def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
         weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
@@ -178,7 +188,7 @@ class _Run:
         return optimizer
 
     def _descend(
-        self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: torch.Tensor, stage: PairStage | WindowStage
+        self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: torch.Tensor, stage: PatchStage | WindowStage
     ) -> None:
         rising = min(1.0, (self.step + 1) / max(1, stage.warm_up_steps))
         rate = stage.learning_rate * rising * 0.5 * (1.0 + np.cos(np.pi * self.step / stage.steps))
@@ -194,7 +204,7 @@ class _Run:
     def _keep(self, score: float, figures: dict[str, float], text: str) -> None:
         name = STAGES[self.stage]
         shown = ', '.join(f'{key} {value:.4g}' for key, value in figures.items())
-        steps = (self.settings.pairs.steps, self.settings.windows.steps)
+        steps = (self.settings.patches.steps, self.settings.windows.steps)
         since, first = self._begun
         left_s = (time.monotonic() - since) / max(1, self.step - first) * (steps[self.stage] - self.step)
         self._say(f'{name} {self.step}: {text}; validation {shown}; {left_s / 60.0:.1f} min of this stage left')

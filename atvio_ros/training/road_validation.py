@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from torch import nn
 
 from atvio_ros.network.road_network import RoadNetwork
-from atvio_ros.training.road_pairs import pair_loss
 from atvio_ros.training.road_settings import WindowStage
 from atvio_ros.training.road_windows import RecordedDrive, run_drive, window_loss
 
-AT_ONCE = 32
-
 
 @torch.inference_mode()
-def validate_pairs(matcher: nn.Module, samples: list[Any], tilt_sigma: float) -> tuple[float, dict[str, float]]:
-    """Mean negative log-likelihood of the shifts of held-out samples, and figures for people."""
-    losses, errors = [], []
-    for first in range(0, len(samples), AT_ONCE):
-        part = samples[first : first + AT_ONCE]
-        shift = torch.tensor([sample.shift for sample in part], dtype=torch.float32)
-        loss, away = pair_loss(matcher, part, tilt_sigma)  # type: ignore[arg-type]
-        losses.append(float(loss) * len(part))
-        errors.append((away.abs() / shift.abs().clamp(min=5.0)).numpy())
-    error = np.concatenate(errors)
-    nll = sum(losses) / len(samples)
-    return nll, {
-        'nll': nll,
-        'median error %': 100.0 * float(np.median(error)),
-        'off by more than 10 %': 100.0 * float(np.mean(error > 0.1)),
-    }
-
-
 def validate_windows(
     network: RoadNetwork, drives: list[RecordedDrive], stage: WindowStage
 ) -> tuple[float, dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from atvio_ros.network.road_matching import RoadMatcher
+from atvio_ros.network.patch_weights import PatchWeights
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork, RoadOutput
 from atvio_ros.odometry.road_front import RoadFront
-from atvio_ros.odometry.road_torch import as_inputs, matching
+from atvio_ros.odometry.road_torch import as_inputs, weighing
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_settings import WindowStage
-from atvio_ros.types import CameraFrame, FramePair, ImuWindow, PairGeometry
 
 _SQUARE_TO = 6.0  # sigmas; an error beyond counts in proportion, not squared: one lost drive must not decide
-_NO_READINGS = ImuWindow(np.empty(0, np.int64), np.empty((0, 6)))
+_SEEN_S, _LOST_S = (3.0, 8.0), (1.0, 6.0)  # how long the road is seen, and lost, where it is lost now and then
 
 
 @dataclass(frozen=True)
@@ -36,26 +36,26 @@ class RecordedDrive:
     height: float  # m
 
 
-def record(drive: RoadDrive, matcher: RoadMatcher) -> RecordedDrive:
-    """Run road branch and filter over a drive, as the odometry does."""
-    table, sequence = drive.table, drive.sequence
-    front = RoadFront(drive.sight, matcher.config, matching(matcher))
+@dataclass(frozen=True)
+class Losses:
+    """What is lost from view at each of N pairs."""
+
+    road: NDArray[np.bool_]  # (N,)
+    all: NDArray[np.bool_]  # (N,)
+
+
+def record(drive: RoadDrive, patches: PatchWeights, losses: Losses | None = None) -> RecordedDrive:
+    """Run the road estimator with these weights over a drive, as the odometry does; `losses`: with the road lost."""
+    front = RoadFront(drive.sight, weighing(patches))
     steps = []
-    for k, newer in enumerate(table.newer.tolist()):
-        previous, current = (
-            CameraFrame(int(sequence.image_stamps_ns[i]), np.asarray(sequence.images[i])) for i in (newer - 1, newer)
-        )
-        geometry = PairGeometry(
-            R_previous_current=table.R_previous_current[k],
-            R_image_level=table.R_image_level[k],
-            pitch_sigma=float(table.pitch_sigma[k]),
-            confident=bool(table.confident[k]),
-            lost=bool(table.lost[k]),
-            gyro_correction=np.zeros(3),
-            yaw_sigma=float(table.yaw_sigma[k]),
-        )
-        pair = FramePair(previous, current, _NO_READINGS, bool(table.continues[k]), geometry)
-        steps.append(front.step_from(pair, geometry, np.array(table.imu[k])))
+    for k, pair in enumerate(drive.pairs_with_geometry()):
+        if not pair.continues:
+            front.reset()
+        step = front.step(pair, blind=losses is not None and bool(losses.road[k]))
+        if losses is not None and losses.all[k]:
+            step = dataclasses.replace(step, views=np.zeros_like(step.views))
+        steps.append(step)
+    table = drive.table
     return RecordedDrive(
         drive.name,
         as_inputs(steps),
@@ -64,6 +64,20 @@ def record(drive: RoadDrive, matcher: RoadMatcher) -> RecordedDrive:
         torch.from_numpy(table.interval_s.astype(np.float32)),
         drive.height,
     )
+
+
+def draw_losses(drive: RoadDrive, black: float, rng: np.random.Generator) -> Losses:
+    """Lose the road for seconds, again and again; in a share `black` of the times nothing at all is seen."""
+    time_s = np.cumsum(drive.table.interval_s)
+    road, everything, now_s = np.zeros(len(drive), bool), np.zeros(len(drive), bool), 0.0
+    while now_s < time_s[-1]:
+        first_s = now_s + rng.uniform(*_SEEN_S)
+        now_s = first_s + rng.uniform(*_LOST_S)
+        lost = (time_s > first_s) & (time_s <= now_s)
+        road |= lost
+        if rng.random() < black:
+            everything |= lost
+    return Losses(road, everything)
 
 
 class Windows:
@@ -89,32 +103,10 @@ class Windows:
         parts, truths = [], []
         for d, first in chosen:
             drive, span = self._drives[d], slice(first, first + settings.window)
-            inputs = RoadInputs(*(tensor[:, span].clone() for tensor in drive.inputs))
-            if rng.random() < settings.blind:
-                blinded(inputs, int(rng.integers(1, settings.window)), drive.interval_s[span], drive.height)
-            parts.append(inputs)
+            parts.append(RoadInputs(*(tensor[:, span] for tensor in drive.inputs)))
             truths.append(drive.motion[span])
         joined = RoadInputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
         return joined, torch.stack(truths)
-
-
-def blinded(inputs: RoadInputs, first: int, interval_s: Tensor, height: float) -> None:
-    """Change one window (1, T, ...) in place to what it is where no road is in view from pair `first` on.
-
-    The filter then goes on with the last speed, ever less certain of it.
-    """
-    speed = inputs.way[0, first - 1] / interval_s[first - 1]
-    way = speed * interval_s[first:]
-    unsure = 1.0 / height * torch.cumsum(interval_s[first:], dim=0).sqrt()  # camera heights a second
-    along = unsure * interval_s[first:]
-    inputs.way[0, first:] = way
-    inputs.sigma[0, first:, 2] = (inputs.sigma[0, first:, 2].square() + along.square()).sqrt()
-    inputs.curves[0, first:] = 0.0
-    scalars = inputs.scalars[0, first:]
-    scalars[:, 0] = way
-    scalars[:, 1] = (along / way.abs().clamp(min=0.05)).clamp(max=3.0)
-    for column, value in ((3, 0.0), (4, 3.0), (5, 0.0), (6, 0.0), (7, float(np.log(0.1)))):
-        scalars[:, column] = value
 
 
 def window_loss(output: RoadOutput, truth: Tensor, settings: WindowStage) -> tuple[Tensor, Tensor]:
