@@ -41,13 +41,19 @@ ARGUMENTS = (
         description='What makes the odometry; empty: as in params_file (network where a model is named, else road).',
     ),
     DeclareLaunchArgument(
-        'model', default_value='', description='Model file (.safetensors); empty: as in params_file.'
+        'model', default_value='', description='Model file (.safetensors, .onnx); empty: as in params_file.'
     ),
     DeclareLaunchArgument(
         'device',
         default_value='',
         choices=['', 'auto', 'cuda', 'cpu'],
         description='Where the network runs; empty: as in params_file (auto by default).',
+    ),
+    DeclareLaunchArgument(
+        'backend',
+        default_value='',
+        choices=['', 'auto', 'torch', 'onnxruntime'],
+        description='What runs the network; empty: as in params_file (auto by default).',
     ),
     DeclareLaunchArgument(
         'autostart',
@@ -125,7 +131,7 @@ def viewers(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def odometry_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """atvio_node. Only arguments that were given override params_file and environment: no substitution says that."""
-    names = ('rig', 'estimator', 'model', 'device')
+    names = ('rig', 'estimator', 'model', 'device', 'backend')
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
     overrides: dict[str, str | bool | float] = {name: value for name, value in given.items() if value}
     if height := LaunchConfiguration('camera_height').perform(context):

@@ -23,8 +23,8 @@ from atvio_ros.ros import launching
 SHARE = FindPackageShare('atvio_ros')
 BOOLEAN = ['true', 'false', 'True', 'False']
 PASSED_ON = (
-    'image_topic', 'imu_topic', 'rig', 'camera_height', 'estimator', 'model', 'device', 'params_file', 'use_sim_time',
-    'rviz', 'foxglove',
+    'image_topic', 'imu_topic', 'rig', 'camera_height', 'estimator', 'model', 'device', 'backend', 'params_file',
+    'use_sim_time', 'rviz', 'foxglove',
 )  # fmt: skip
 AFTER_THE_BAG_S = 3.0  # the last images are still on their way
 
@@ -41,8 +41,11 @@ ARGUMENTS = (
         'camera_height', default_value='', description='Height of the camera [m], where neither rig nor bag says it.'
     ),
     DeclareLaunchArgument('estimator', default_value='', description='road or network; empty: the default.'),
-    DeclareLaunchArgument('model', default_value='', description='Model file (.safetensors); empty: the default.'),
+    DeclareLaunchArgument(
+        'model', default_value='', description='Model file (.safetensors, .onnx); empty: the default.'
+    ),
     DeclareLaunchArgument('device', default_value='', description='auto, cuda or cpu; empty: auto.'),
+    DeclareLaunchArgument('backend', default_value='', description='auto, torch or onnxruntime; empty: auto.'),
     DeclareLaunchArgument(
         'use_sim_time',
         default_value='true',
