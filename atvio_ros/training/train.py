@@ -36,6 +36,7 @@ from atvio_ros.training.normalisation import normalised
 from atvio_ros.training.overview import overview
 from atvio_ros.training.plan import Plan
 from atvio_ros.training.settings import TrainSettings, differences, may_change, plain, to_yaml
+from atvio_ros.training.validation import figures_words, validation_figures
 
 SETTINGS_FILE = 'settings.yaml'
 NOT_VALIDATED = 'Exported before any validation: the weights are those of step'
@@ -97,6 +98,10 @@ def train(
         say(line)
     for note in notes:
         say(f'NOTE: {note}')
+    if settings.initial_model and not saved and trainer.is_global_zero:
+        before = validation_figures(network.eval(), dataset, split, 'val/')
+        network.train()
+        say(f'As it begins: validation {figures_words(before)}.')
     trainer.fit(module, data, ckpt_path=out / LAST if saved else None)
     model, steps = out / f'{network.config.name}.safetensors', int(trainer.global_step)
     last = plan.stages[-1].name

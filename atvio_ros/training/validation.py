@@ -109,10 +109,10 @@ def figures_words(figures: Mapping[str, float]) -> str:
 
 
 @torch.inference_mode()
-def validation_figures(network: Atvio, dataset: WindowDataset, split: Split) -> dict[str, float]:
-    """Figures of a network in evaluation mode on the validation data, named as those of a model file."""
+def validation_figures(network: Atvio, dataset: WindowDataset, split: Split, prefix: str = 'file/') -> dict[str, float]:
+    """Figures of a network in evaluation mode on the validation data, by default named as those of a model file."""
     figures = []
     for stretch in split.stretches():
         estimate, truth = (each.cpu().double().numpy() for each in run_stretch(network, dataset, stretch))
         figures.append(stretch_figures(str(stretch), estimate, truth))
-    return mean_figures(figures, 'file/')
+    return mean_figures(figures, prefix)
