@@ -177,10 +177,7 @@ class BagWriter:
         topic: str = PATH_TOPIC,
     ) -> None:
         """A trajectory as one nav_msgs/Path, at its last stamp where no other is given."""
-        poses = [
-            messages.pose_stamped(self._make, int(stamp_ns), frame_id, T)
-            for stamp_ns, T in zip(trajectory.stamps_ns, trajectory.poses, strict=True)
-        ]
+        poses = messages.poses_stamped(self._make, trajectory.stamps_ns.tolist(), frame_id, trajectory.poses)
         stamp_ns = int(trajectory.stamps_ns[-1]) if stamp_ns is None else stamp_ns
         self._write(topic, stamp_ns, messages.path(self._make, stamp_ns, frame_id, poses))
 
