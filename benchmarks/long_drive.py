@@ -77,9 +77,9 @@ def plot(done: list[dict[str, float]], path: Path) -> None:
     at = [each['minute'] for each in done]
     cost.plot(at, [each['frame_ms'] for each in done], color='C0')
     memory.plot(at, [each['mb'] for each in done], color='C1')
-    cost.set(xlabel='minutes of driving', ylim=(0.0, None))
+    cost.set(xlabel='minutes of driving', ylim=(0.0, 1.4 * max(each['frame_ms'] for each in done)))
     cost.set_ylabel('processor time of a frame [ms]', color='C0')
-    memory.set(ylim=(0.0, None))
+    memory.set(ylim=(0.0, 1.2 * max(each['mb'] for each in done)))
     memory.set_ylabel('memory [MB]', color='C1')
     figure.savefig(path, dpi=120)
 
