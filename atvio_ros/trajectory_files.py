@@ -128,7 +128,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _floats(path: Path, number: int, words: list[str], columns: int) -> list[float]:
     if len(words) != columns:
-        raise TrajectoryError(f'{path}, line {number}: {len(words)} numbers, expected {columns}.')
+        raise TrajectoryError(f'{path}, line {number}: {len(words)} numbers, expected {columns}. Correct the line.')
     try:
         values = [float(word) for word in words]
     except ValueError as error:
@@ -142,7 +142,9 @@ def _parse_stamp(path: Path, number: int, seconds: str) -> int:
     """Decimal seconds -> nanoseconds, exactly: a float would round epoch stamps to 0.2 us."""
     stamp_ns = int((Decimal(seconds) * NANOSECONDS).to_integral_value())
     if abs(stamp_ns) > LARGEST_STAMP_NS:
-        raise TrajectoryError(f'{path}, line {number}: the stamp {seconds} s is out of range. TUM stamps are seconds.')
+        raise TrajectoryError(
+            f'{path}, line {number}: the stamp {seconds} s is out of range. TUM stamps are seconds: correct it.'
+        )
     return stamp_ns
 
 

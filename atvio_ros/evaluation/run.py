@@ -118,7 +118,10 @@ def run_bag(
     counts = ledger.counts
     if not estimates:
         reasons = ', '.join(f'{count} {reason.value}' for reason, count in counts.dropped.items())
-        raise BagError(f'{reader.path} gave no odometry: {counts.images_received} images, {reasons}.')
+        raise BagError(
+            f'{reader.path} gave no odometry: {counts.images_received} images, {reasons}. '
+            '`atvio check` says what to do.'
+        )
     return BagRun(as_trajectory(starts[0], estimates), estimates, counts, dict(warnings))
 
 
