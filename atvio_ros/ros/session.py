@@ -106,10 +106,10 @@ class Session:
         take_imu = Decoder(imu_from_cdr, lambda sample: (sample.frame_id, sample.stamp_ns), odometry.refuse_imu)
         images = subscribe(node, image_type, 'image', image_qos, arrivals['images'], take_image, NoExecutor())
         imu = subscribe(node, Imu, 'imu', imu_qos, arrivals['IMU'], take_imu, NoExecutor())
+        if self._predicted:  # first: a reading is predicted from what is known before it releases the next image
+            imu.registerCallback(self._predicted.add)
         synchronizer = FramePairSynchronizer(images, imu, odometry)
         synchronizer.registerCallback(self._on_pair)
-        if self._predicted:
-            imu.registerCallback(self._predicted.add)
         self._subscriptions = [images.sub, imu.sub]
         self._threads = [
             OwnThread(node, images, 'images', synchronizer.release_expired),
