@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from atvio_ros.odometry.loading import Network
 
 EXAMPLES = """
-atvio export-onnx --out ca_a_gyro.onnx
-atvio export-onnx --model models/road.safetensors --out road.onnx --bag drive
+atvio export-onnx --out road.onnx
+atvio export-onnx --model models/ca_a_gyro.safetensors --out ca_a_gyro.onnx --bag drive
 atvio export-onnx --variant ca_b --out ca_b.onnx
 """
 
