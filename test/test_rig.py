@@ -111,14 +111,15 @@ def test_a_rig_is_written_and_read_without_a_loss(tmp_path):
     camera = CameraModel(640, 480, K, 'equidistant', np.array([0.1, 0.01, -0.001, 0.0002]))
     rig = Rig(
         camera, T_BASE_CAMERA, T_BASE_CAMERA @ T_CAMERA_IMU, 0.62, -0.004, 0.01, 0.002, np.array([0.01, -0.02, 0.003]),
-        DirectionOfTravel(0.05, -0.01, 0.001, 0.002),
+        DirectionOfTravel(0.05, -0.01, 0.001, 0.002), 0.025,
     )  # fmt: skip
     write_rig(tmp_path / 'rig.yaml', rig, 'found by calibrate-rig\nin a test')
     read, reports, _ = combine([read_rig(tmp_path / 'rig.yaml')])
     assert reports == ()
     for name in ('T_base_camera', 'T_base_imu', 'gyro_bias'):
         assert np.allclose(getattr(read, name), getattr(rig, name), atol=1e-12)
-    for name in ('camera_height', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'direction_of_travel'):
+    scalars = 'camera_height', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'readout_time'
+    for name in (*scalars, 'direction_of_travel'):
         assert getattr(read, name) == getattr(rig, name)
     assert np.array_equal(read.camera.K, K)
     assert np.array_equal(read.camera.d, camera.d)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from samples.streams import MS, START_NS, pair
+from scipy.optimize import brentq
 
 from atvio_ros.odometry.imu_noise import GyroNoise
 from atvio_ros.odometry.older_images import CHECKED, OlderImages
@@ -178,3 +179,26 @@ def test_patches_side_by_side_are_as_like_as_opencv_finds_each():
         assert contrast == pytest.approx(patch.std(), rel=1e-4)
         assert correlation.argmax() == 30
     assert np.array_equal(found.correlation[3], np.zeros(71))
+
+
+def test_a_rolling_shutter_that_is_told_does_not_make_the_way_longer():
+    """A point is seen `readout / depth` later than the horizon: so nearer, and later, in the newer image."""
+    speed, readout, span_s = 8.0, 0.05, 0.1  # camera heights a second, s
+    matcher = ShiftCurves(2.0)
+    shifts = []
+    for newer in matcher.depth:  # where it is now; before, it was at `older`, seen readout / older after the horizon
+        older = brentq(
+            lambda older, newer=newer: newer + speed * (span_s + readout / newer - readout / older) - older, 1, 9
+        )
+        shifts.append(older - newer)
+    curves = np.stack([peak(matcher.shifts, shift, 150.0) for shift in shifts])
+    found = {}
+    for told in (0.0, readout):
+        filtered = SpeedFilter(1.5)
+        for _ in range(10):
+            found[told] = filtered.update(
+                curves, matcher.shifts, matcher.depth, span_s, span_s, felt=(0.0, 0.5), readout=told
+            )
+    assert found[readout].speed == pytest.approx(speed, rel=0.005)
+    assert abs(found[readout].tilt) < np.radians(0.1)
+    assert found[0.0].speed > 1.02 * speed

@@ -35,6 +35,7 @@ def test_the_notes_tell_what_became_of_the_input(tmp_path):
         'imu_time_offset': 0.0,
         'gyro_lag': 0.02,
         'accelerometer_lag': 0.0,
+        'readout_time': 0.0,
         'sources': {'camera_height': 'tape', 'gyro_lag': 'data sheet'},
     }
     assert notes['images_received'] == len(done.estimates) + sum(notes['dropped'].values()) == 4

@@ -92,6 +92,7 @@ def unsaid(rig: Rig) -> RigPart:
         imu_time_offset=rig.imu_time_offset or None,
         gyro_lag=rig.gyro_lag or None,
         accelerometer_lag=rig.accelerometer_lag or None,
+        readout_time=rig.readout_time or None,
         gyro_bias=None if (rig.gyro_bias == default.gyro_bias).all() else rig.gyro_bias,
         direction_of_travel=rig.direction_of_travel,
     )

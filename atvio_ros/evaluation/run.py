@@ -161,6 +161,7 @@ def rig_notes(robot: Combination) -> dict[str, Any]:
         'imu_time_offset': rig.imu_time_offset,
         'gyro_lag': rig.gyro_lag,
         'accelerometer_lag': rig.accelerometer_lag,
+        'readout_time': rig.readout_time,
         'sources': dict(robot.sources),
     }
 

@@ -143,6 +143,7 @@ class RoadOdometry:
             older.weight if seen else 0.0,
             felt,
             gained_h,
+            self._readout,
         )
         if self._newest is not None and seen:
             self._felt.after(force, self._acceleration(found, geometry, pair.interval_s), pair.interval_s)
@@ -175,6 +176,12 @@ class RoadOdometry:
             nearest = nearest_seen(stored.mask, stored.virtual)
             self._curves = ShiftCurves(float(np.clip(nearest, NEAREST_H, FARTHEST_H)), self._settings.matching)
         return self._curves
+
+    @property
+    def _readout(self) -> float:
+        """How much later [s] the shutter reaches the road one camera height ahead than the horizon."""
+        camera = self._sight.rig.needed_camera
+        return self._sight.rig.readout_time * float(camera.K[1, 1]) / camera.height
 
     @property
     def _known_speed(self) -> float | None:

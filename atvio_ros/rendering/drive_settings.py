@@ -138,6 +138,7 @@ class DriveSettings:
             self.camera_height,
             gyro_lag=GYRO_LAG if recorded else errors.gyro_delay,
             accelerometer_lag=ACCELEROMETER_LAG if recorded else errors.accelerometer_delay,
+            readout_time=self.conditions.readout,
         )
 
 

@@ -14,9 +14,12 @@ from atvio_ros.rig.camera import CameraModel
 from atvio_ros.rig.rig import DirectionOfTravel, Rig, RigPart
 from atvio_ros.types import FloatArray
 
-_SCALARS = ('camera_height', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag')
-_TOLERANCE = {'camera_height': 0.01, 'imu_time_offset': 0.002, 'gyro_lag': 0.005, 'accelerometer_lag': 0.005}
-_UNIT = {'camera_height': 'm', 'imu_time_offset': 's', 'gyro_lag': 's', 'accelerometer_lag': 's'}
+_TOLERANCE = {
+    'camera_height': 0.01, 'imu_time_offset': 0.002, 'gyro_lag': 0.005, 'accelerometer_lag': 0.005,
+    'readout_time': 0.001,
+}  # fmt: skip
+_SCALARS = tuple(_TOLERANCE)
+_UNIT = dict.fromkeys(_SCALARS, 's') | {'camera_height': 'm'}
 _POSES = {'T_base_camera': 'base_to_camera', 'T_base_imu': 'base_to_imu', 'T_camera_imu': 'IMU in the camera'}
 _METRES, _DEGREES = 0.02, 0.5  # between two poses
 _BIAS = 0.005  # rad/s

@@ -62,6 +62,7 @@ class RigPart:
     accelerometer_lag: float | None = None  # s
     gyro_bias: FloatArray | None = None  # (3,) rad/s, what the gyro shows at rest, in imu_link
     direction_of_travel: DirectionOfTravel | None = None
+    readout_time: float | None = None  # s of a rolling shutter, from the first row to the last; stamped in the middle
 
     def __post_init__(self) -> None:
         for name in ('T_base_camera', 'T_base_imu', 'T_camera_imu'):
@@ -75,6 +76,8 @@ class RigPart:
         for name in ('gyro_lag', 'accelerometer_lag'):
             if getattr(self, name) is not None:
                 checks.between(getattr(self, name), -0.5, 1.0, 's', self._name(name))
+        if self.readout_time is not None:
+            checks.between(self.readout_time, 0.0, 0.2, 's', self._name('readout_time'))
         if self.gyro_bias is not None:
             bias = checks.finite(self.gyro_bias, (3,), self._name('gyro_bias'))
             checks.between(float(np.abs(bias).max()), 0.0, 1.0, 'rad/s', self._name('gyro_bias'))
@@ -110,6 +113,7 @@ class Rig:
     accelerometer_lag: float = 0.0  # s
     gyro_bias: FloatArray = field(default_factory=lambda: np.zeros(3))  # (3,) rad/s, in imu_link
     direction_of_travel: DirectionOfTravel | None = None  # None: along base x
+    readout_time: float = 0.0  # s of a rolling shutter, from the first row to the last; stamped in the middle
 
     @property
     def R_base_camera(self) -> FloatArray:  # noqa: N802 (the field's notation)

@@ -35,6 +35,7 @@ class RigSettings:
     imu_time_offset: float | None = setting(None, 'Added to IMU stamps to bring them to the clock of the images [s].')
     gyro_lag: float | None = setting(None, 'How late the gyro shows what it measures, by its filter [s].')
     accelerometer_lag: float | None = setting(None, 'How late the accelerometer shows what it measures [s].')
+    readout_time: float | None = setting(None, 'Of a rolling shutter, from the first row to the last [s].')
     gyro_bias: tuple[float, ...] = setting((), 'What the gyro shows at rest [rad/s]: x y z in the IMU frame.')
     direction_of_travel: tuple[float, ...] = setting(
         (), 'Direction of straight travel in the camera [rad]: pitch (below the optical axis), yaw (right of it).'
@@ -63,6 +64,7 @@ class RigSettings:
             imu_time_offset=self.imu_time_offset,
             gyro_lag=self.gyro_lag,
             accelerometer_lag=self.accelerometer_lag,
+            readout_time=self.readout_time,
             gyro_bias=np.array(self.gyro_bias) if self.gyro_bias else None,
             direction_of_travel=self._direction(source),
         )
@@ -144,6 +146,7 @@ def _known(rig: Rig | RigPart) -> dict[str, Any]:
         'imu_time_offset': rig.imu_time_offset,
         'gyro_lag': rig.gyro_lag,
         'accelerometer_lag': rig.accelerometer_lag,
+        'readout_time': rig.readout_time,
         'gyro_bias': None if rig.gyro_bias is None else rig.gyro_bias.tolist(),
     }
     if direction is not None:

@@ -94,16 +94,18 @@ class SpeedFilter:
         weight: float = 1.0,
         felt: tuple[float, float] | None = None,
         gained: float = 0.0,
+        readout: float = 0.0,
     ) -> SpeedEstimate:
         """Take the curves (B, S) over `shifts` (S,) of bands at `depth` (B,), all in camera heights.
 
         The two views are `span_s` apart, and `interval_s` has passed since the last update; `weight` lessens what the
         curves say where the same images are compared more than once. `felt` is the acceleration [m/s^2] and its sigma,
         as an accelerometer has it; None: any that a vehicle may have. `gained` is by how much the way between the
-        views is longer than at the newest speed all the time [camera heights].
+        views is longer than at the newest speed all the time [camera heights]. `readout` [s] is how much later a
+        rolling shutter sees the road at depth 1 than the horizon: depth z is seen readout / z later.
         """
         self._predict(interval_s, *(felt or (0.0, self._settings.acceleration)))
-        explained = self._explained(curves, shifts, depth, span_s, gained)
+        explained = self._explained(curves, shifts, depth, span_s, gained, readout)
         says = self._settings.trust * weight * explained
         # A pair may show something else than the road at rest: what it says against any speed has an end.
         says = np.maximum(says - says.max(), -self._settings.most_said)
@@ -127,14 +129,28 @@ class SpeedFilter:
         chance = settings.surprise * faster / faster.sum() + settings.surprise_slower / len(faster)
         self._belief = belief + chance[:, None].astype(np.float32) * self._tilts_alone
 
-    def _explained(self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float) -> Curves:
+    def _explained(
+        self, curves: Curves, shifts: FloatArray, depth: FloatArray, span_s: float, gained: float, readout: float
+    ) -> Curves:
         """Log-likelihood (V, T) of each speed and tilt, the sum over the bands."""
         step = shifts[1] - shifts[0]
-        way = ((self._speeds[:, None] * span_s + gained) / step).astype(np.float32)
-        stretch = (1.0 + 2.0 * depth[:, None] * self._tilts).astype(np.float32)
+        ways = (self._ways(depth, span_s, readout) + gained) / step
+        stretch = 1.0 + 2.0 * depth[:, None] * self._tilts
         first = np.float32(shifts[0] / step)
-        looked_up = [self._looked_up(curve, way * each - first) for curve, each in zip(curves, stretch, strict=True)]
+        looked_up = [
+            self._looked_up(curve, np.outer(way, each) - first)
+            for curve, way, each in zip(curves, ways.astype(np.float32), stretch.astype(np.float32), strict=True)
+        ]
         return np.asarray(functools.reduce(np.add, looked_up), dtype=np.float32)
+
+    def _ways(self, depth: FloatArray, span_s: float, readout: float) -> FloatArray:
+        """(B, V) way of each speed between the moments at which a shutter sees the road of each band."""
+        ways = np.broadcast_to(self._speeds * span_s, (len(depth), len(self._speeds)))
+        if not readout:
+            return ways
+        newer = depth[:, None]
+        older = np.maximum(newer + ways, 0.5 * newer)
+        return np.asarray(self._speeds * (span_s + readout * (1.0 / newer - 1.0 / older)))
 
     def _looked_up(self, curve: Curves, place: Curves) -> Curves:
         """Values of a curve at places (V, T) in steps; beyond its ends the least of it: such were not looked for."""

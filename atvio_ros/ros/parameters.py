@@ -34,7 +34,8 @@ from atvio_ros.types import NANOSECONDS
 ESTIMATORS = ('road', 'network')  # as in odometry/estimators.py, which takes long to import
 RELIABILITY = ('best_effort', 'reliable')
 OF_THE_ROBOT = (  # named and meant as the keys of a rig file
-    'camera_height', 'base_to_camera', 'base_to_imu', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias'
+    'camera_height', 'base_to_camera', 'base_to_imu', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag',
+    'readout_time', 'gyro_bias',
 )  # fmt: skip
 
 
@@ -97,6 +98,10 @@ class NodeParameters:
     accelerometer_lag: float | None = setting(
         None, 'How late the accelerometer shows what it measures, by its filter [s]. Unset: rig file, or 0.',
         minimum=-0.5, maximum=1.0, read_only=True,
+    )  # fmt: skip
+    readout_time: float | None = setting(
+        None, 'Of a rolling shutter, from the first row to the last [s]. Unset: rig file, or 0.',
+        minimum=0.0, maximum=0.2, read_only=True,
     )  # fmt: skip
     gyro_bias: tuple[float, ...] = setting(
         (), 'What the gyro shows at rest [rad/s]: x y z in the IMU frame. Unset: rig file, or 0.', read_only=True

@@ -28,7 +28,13 @@ from atvio_ros.transform_tree import TransformTree
 from atvio_ros.words import listed, shortened
 
 STATIC_TRANSFORMS = '/tf_static'
-ON_RIG_TOPIC = ('imu_time_offset', 'gyro_lag', 'accelerometer_lag', 'gyro_bias')  # what no other topic tells
+ON_RIG_TOPIC = (
+    'imu_time_offset',
+    'gyro_lag',
+    'accelerometer_lag',
+    'readout_time',
+    'gyro_bias',
+)  # what no other topic tells
 COMPLAINT_PERIOD_S = 5.0
 GRACE_S = 2.0  # after the first image: what is latched has come by then
 
