@@ -24,8 +24,8 @@ def check_amount(training_m: float, validation_m: float, images: int) -> tuple[s
         remarks.append(f'Trained on only {_metres(training_m)}: expect it to have learned these metres by heart.')
     if validation_m < LITTLE_M:
         remarks.append(
-            f'Validated on only {_metres(validation_m)}, too short for t_rel: the end error over that length chose the '
-            'weights and says little. Keep more than 100 m in a row for validation.'
+            f'Validated on only {_metres(validation_m)}, too short for t_rel: what chose the weights there says little. '
+            'Keep more than 100 m in a row for validation.'
         )
     return tuple(remarks)
 
