@@ -24,7 +24,7 @@ def check_amount(training_m: float, validation_m: float, images: int) -> tuple[s
         remarks.append(f'Trained on only {_metres(training_m)}: expect it to have learned these metres by heart.')
     if validation_m < LITTLE_M:
         remarks.append(
-            f'Validated on only {_metres(validation_m)}, too short for t_rel: what chose the weights there says little. '
+            f'Validated on only {_metres(validation_m)}, too short for t_rel: what chose the weights says little. '
             'Keep more than 100 m in a row for validation.'
         )
     return tuple(remarks)
