@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 atvio export-onnx --out road.onnx
-atvio export-onnx --model models/ca_a_gyro.safetensors --out ca_a_gyro.onnx --bag drive
+atvio export-onnx --model models/ca_a.safetensors --out ca_a.onnx --bag drive
 atvio export-onnx --variant ca_b --out ca_b.onnx
 """
 
