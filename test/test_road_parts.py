@@ -14,6 +14,7 @@ from atvio_ros.odometry.imu_noise import GyroNoise
 from atvio_ros.odometry.older_images import CHECKED, OlderImages
 from atvio_ros.road.felt_acceleration import GRAVITY, FeltAcceleration
 from atvio_ros.road.likeness import likeness
+from atvio_ros.road.parallax_scale import ParallaxScale
 from atvio_ros.road.shift_curves import ShiftCurves
 from atvio_ros.road.speed_filter import SpeedFilter
 from atvio_ros.types import ImuWindow
@@ -202,3 +203,19 @@ def test_a_rolling_shutter_that_is_told_does_not_make_the_way_longer():
     assert found[readout].speed == pytest.approx(speed, rel=0.005)
     assert abs(found[readout].tilt) < np.radians(0.1)
     assert found[0.0].speed > 1.02 * speed
+
+
+def test_corners_tell_how_far_the_robot_came_at_least_once_their_scale_is_known():
+    scale = ParallaxScale()
+    assert scale.least(0.02) == 0.0
+    for _ in range(20):
+        scale.learn(0.008, 0.8, 0.02, INTERVAL_S)
+    assert 0.08 < scale.least(0.008) < 0.4  # a way of 0.8 passes, one of a tenth of it does not
+    assert scale.least(0.0008) == pytest.approx(0.1 * scale.least(0.008))  # it stops, or so it seems
+    known = scale.least(0.008)
+    for _ in range(50):
+        scale.learn(0.008, 0.04, 0.03, INTERVAL_S)  # too slow to be believed, and not clear
+    assert scale.least(0.008) < 0.1 * known  # but who knows for how long things stay as far away
+    for _ in range(30):
+        scale.learn(0.08, 0.8, 0.02, INTERVAL_S)  # a narrow street
+    assert scale.least(0.08) == pytest.approx(known, rel=0.2)

@@ -15,6 +15,7 @@ from atvio_ros.odometry.sight import Sight
 from atvio_ros.odometry.standstill import inside
 from atvio_ros.rig.rig import Rig
 from atvio_ros.road.felt_acceleration import FeltAcceleration, FeltSettings
+from atvio_ros.road.parallax_scale import ParallaxScale
 from atvio_ros.road.shift_curves import Comparison, MatchSettings, ShiftCurves, Weigh
 from atvio_ros.road.speed_filter import SpeedEstimate, SpeedFilter, SpeedSettings
 from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion, RoadMeasurement
@@ -104,6 +105,7 @@ class RoadOdometry:
         self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
         self._felt = FeltAcceleration(self._R_image_base[:, 2], settings.feeling)
         self._older = OlderImages()
+        self._parallax = ParallaxScale()
         self._speed = SpeedFilter(sight.camera_height, settings.filtering)
         self.reset()
 
@@ -112,6 +114,7 @@ class RoadOdometry:
         self._speed.reset()
         self._felt.reset()
         self._older.reset()
+        self._parallax.reset()
         self._newest: SpeedEstimate | None = None
         self._unseen_s = 0.0
 
@@ -148,6 +151,8 @@ class RoadOdometry:
         if self._newest is not None and seen:
             self._felt.after(force, self._acceleration(found, geometry, pair.interval_s), pair.interval_s)
         self._newest = found
+        way, sigma = found.speed * pair.interval_s, found.sigma * pair.interval_s
+        self._parallax.learn(geometry.parallax, way, sigma if seen else np.inf, pair.interval_s)
         support = compared.support(found.speed * older.span_s + gained_h, found.tilt) if seen else 1.0
         return RoadReading(compared, found, support, seen, older.span_s, older.weight, felt, gained_h, expected)
 
@@ -212,7 +217,7 @@ class RoadOdometry:
         patches = matcher.along(self._curvature(geometry, pair.interval_s))
         R_camera_level = self._sight.R_camera_stored @ geometry.R_image_level
         parallax = geometry.parallax * older.span_s / pair.interval_s
-        least = parallax / self._most_parallax
+        least = max(parallax / self._most_parallax, self._parallax.least(parallax))
         moving = parallax > MOVING_RAD and (expected or 0.0) > MOVING_H
         R_older_level = self._sight.R_camera_stored @ older.R_older_newest @ geometry.R_image_level
         return matcher.compare(
