@@ -28,7 +28,7 @@ SPEED = 6.0  # m/s
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 LOOKING_FORWARD = (-0.5, 0.5, -0.5, 0.5)
 NO_TURN = (0.0, 0.0, 0.0, 1.0)
-WITHOUT_ROBOT = {name: value for name, value in PATIENT.items() if name not in ('rig', 'estimator')}
+WITHOUT_ROBOT = {name: value for name, value in PATIENT.items() if name not in ('rig', 'model')}
 
 
 class Robot:
