@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -253,8 +254,14 @@ class Session:
             )
 
     def _on_estimate(self, pair: FramePair, estimate: OdometryEstimate, inference_s: float) -> None:
-        if not self._node.context.ok():  # shut down during the inference
-            return
+        try:
+            if self._node.context.ok():
+                self._publish(pair, estimate, inference_s)
+        except (RuntimeError, InvalidHandle):  # what rclpy raises for what is still tried after a shutdown
+            if self._node.context.ok():
+                raise
+
+    def _publish(self, pair: FramePair, estimate: OdometryEstimate, inference_s: float) -> None:
         self._outputs.publish(estimate)
         if self._predicted:
             self._predicted.update(estimate)
