@@ -59,9 +59,10 @@ def draw_drive() -> EndlessDrive:
             cells = round(IMAGES * WAY_M / grain_m)
             grain = np.random.default_rng(seed).normal(0.0, 22.0, (cells, cells)).astype(np.float32)
             grain = np.pad(grain, (0, 1), mode='wrap')
-            at = (np.mod(way / grain_m, cells).astype(np.float32) for way in (x + index * WAY_M, y))
+            ahead = np.mod((x + index * WAY_M) / grain_m, cells).astype(np.float32)
+            aside = np.mod(y / grain_m, cells).astype(np.float32)
             sharp = np.clip(1.5 - pixel_m / grain_m, 0.0, 1.0).astype(np.float32)  # finer than pixels: not seen
-            grey += sharp * cv2.remap(grain, *at, cv2.INTER_LINEAR)
+            grey += sharp * cv2.remap(grain, ahead, aside, cv2.INTER_LINEAR).astype(np.float32)
         image = np.clip(np.where(ground, grey, 180.0), 0, 255).astype(np.uint8)
         images.append(np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8))
     return EndlessDrive(rig, images)
