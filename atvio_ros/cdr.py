@@ -18,6 +18,7 @@ from atvio_ros.types import NANOSECONDS, ImuSample
 
 _START = 4  # alignment counts from behind the encapsulation header
 _ORDERS = {0: '>', 1: '<'}  # plain CDR, by the second byte of that header
+_REMEDY = 'Copy the bag again, or check what publishes it.'
 _ANGULAR_VELOCITY = 8 * (4 + 9)  # behind orientation and its covariance
 _LINEAR_ACCELERATION = _ANGULAR_VELOCITY + 8 * (3 + 9)
 _IMU_BODY = _LINEAR_ACCELERATION + 8 * (3 + 9)
@@ -68,12 +69,12 @@ def imu_from_cdr(cdr: bytes) -> ImuSample:
         sec, nanosec, length = _header_form(order).unpack_from(cdr, _START)
         name, body = _START + 12, -(-(12 + length) // 8) * 8 + _START
         if len(cdr) < body + _IMU_BODY:
-            raise MessageError(f'An Imu message of {len(cdr)} bytes is too short.')
+            raise MessageError(f'An Imu message of {len(cdr)} bytes is too short. {_REMEDY}')
         w = np.frombuffer(cdr, f'{order}f8', 3, body + _ANGULAR_VELOCITY)
         a = np.frombuffer(cdr, f'{order}f8', 3, body + _LINEAR_ACCELERATION)
         return ImuSample(sec * NANOSECONDS + nanosec, w, a, _frame(cdr[name : name + length]))
     except struct.error as error:
-        raise MessageError(f'An Imu message cannot be read: {error}.') from error
+        raise MessageError(f'An Imu message cannot be read: {error}. {_REMEDY}') from error
 
 
 def image_from_cdr(cdr: bytes) -> CdrImage:
@@ -121,7 +122,9 @@ class _Reader:
     def _take(self, count: int) -> memoryview:
         end = self._at + count
         if end > len(self._cdr):
-            raise MessageError(f'A message of type {self._name} ends after {len(self._cdr)} bytes, in a field.')
+            raise MessageError(
+                f'A message of type {self._name} ends after {len(self._cdr)} bytes, in a field. {_REMEDY}'
+            )
         part = memoryview(self._cdr)[self._at : end]
         self._at = end
         return part
@@ -130,7 +133,7 @@ class _Reader:
 def _order(cdr: bytes) -> str:
     """Byte order as struct writes it."""
     if len(cdr) < _START or cdr[0] or cdr[1] not in _ORDERS:
-        raise MessageError(f'A message begins with {bytes(cdr[:_START]).hex()}, which is not plain CDR.')
+        raise MessageError(f'A message begins with {bytes(cdr[:_START]).hex()}, which is not plain CDR. {_REMEDY}')
     return _ORDERS[cdr[1]]
 
 

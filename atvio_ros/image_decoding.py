@@ -24,6 +24,7 @@ Convert: TypeAlias = Callable[[ImageArray], ImageArray]
 
 MOST_MEMORY = 320_000_000  # bytes that decoding a compressed image may take at its peak
 SMALLER = 'Send smaller images.'
+_REMEDY = "Check the camera's driver, or copy the file again."
 MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
 MOST_WORK = 500_000_000  # pixels times scans: a second or two
 
@@ -116,6 +117,7 @@ def decode_image(encoding: str, height: int, width: int, step: int, is_bigendian
         raise ImageError(
             f'An image of {width}x{height} pixels in {encoding} has {rows} rows of at least {row_bytes} bytes; it came '
             f'with step = {step} and {flat.size} bytes of data where step * rows = {step * rows} are due.'
+            " Check the camera's driver."
         )
     lines = flat.reshape(rows, step)[:, :row_bytes]
     if form.sample_bytes == 2:  # the upper byte of each sample: 0 in big-endian order, 1 in little-endian order
@@ -136,16 +138,19 @@ def decode_compressed(format: str, data: ImageData) -> ImageArray:
     if claim is None:
         raise ImageError(
             f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is neither JPEG nor PNG, or it '
-            'is cut short.'
+            f'is cut short. {_REMEDY}'
         )
     _check_claim(claim)
     try:
         pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise ImageError(f'A compressed image (format {format[:80]!r}) cannot be decoded: {error.err}') from error
+        raise ImageError(
+            f'A compressed image (format {format[:80]!r}) cannot be decoded: {error.err}. {_REMEDY}'
+        ) from error
     if pixels is None:
         raise ImageError(
-            f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is damaged: OpenCV refuses it.'
+            f'A compressed image (format {format[:80]!r}, {len(content)} bytes) is damaged: OpenCV refuses it. '
+            f'{_REMEDY}'
         )
     if pixels.dtype == np.uint16:
         upper = 1 if sys.byteorder == 'little' else 0
@@ -181,4 +186,5 @@ def _check_size(encoding: str, form: _Encoding, height: int, width: int) -> None
         raise ImageError(
             f'An image in {encoding} cannot be {width}x{height} pixels: at least {form.least_px}x{form.least_px}, '
             f'its width a multiple of {form.columns_multiple}, its height one of {form.rows_multiple}.'
+            " Set another size or encoding in the camera's driver."
         )

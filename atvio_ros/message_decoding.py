@@ -141,9 +141,12 @@ def pose(position: Any, orientation: Any) -> FloatArray:
     """Pose (4, 4) from a Point or Vector3 [m] and a Quaternion, which is normalised. Raises MessageError on no pose."""
     t, q = _xyz(position), (orientation.x, orientation.y, orientation.z, orientation.w)
     if not np.isfinite((*t, *q)).all():
-        raise MessageError('A pose holds NaN or infinity.')
+        raise MessageError('A pose holds NaN or infinity. Check the node that publishes it.')
     if np.abs(t).max() > FARTHEST_M:
-        raise MessageError(f'A pose is {np.abs(t).max():.3g} m away; at most {FARTHEST_M:.0e} m are accepted.')
+        raise MessageError(
+            f'A pose is {np.abs(t).max():.3g} m away; at most {FARTHEST_M:.0e} m are accepted.'
+            ' Check the node that publishes it.'
+        )
     length = math.hypot(*q)
     if not LENGTHS[0] <= length <= LENGTHS[1]:
         raise MessageError(f'A pose has a quaternion of length {length:.3g}, which is no rotation; it must be 1.')

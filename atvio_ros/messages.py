@@ -49,7 +49,10 @@ def seconds_of(stamp_ns: int) -> tuple[int, int]:
     """Seconds and nanoseconds. Raises MessageError beyond the 32 bits of a stamp, which would wrap round."""
     sec, nanosec = divmod(int(stamp_ns), NANOSECONDS)
     if not -(1 << 31) <= sec < 1 << 31:
-        raise MessageError(f'A stamp of {sec} s is beyond what ROS 2 has: 32 bits of seconds, from 1901 to 2038.')
+        raise MessageError(
+            f'A stamp of {sec} s is beyond what ROS 2 has: 32 bits of seconds, from 1901 to 2038.'
+            ' Set the clock that stamps it.'
+        )
     return sec, nanosec
 
 

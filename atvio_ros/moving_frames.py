@@ -46,13 +46,18 @@ def chained(
     if frame != target or not moves:
         known = ', '.join(f'{parent} -> {child}' for parent, child in (*static, *links)) or 'none'
         what = 'nothing between them moves' if frame == target else 'no chain of transforms leads there'
-        raise TrajectoryError(f'{moving} cannot be told in {fixed}: {what}. The transforms are: {known}.')
+        raise TrajectoryError(
+            f'{moving} cannot be told in {fixed}: {what}. The transforms are: {known}. Name two others with --truth-tf.'
+        )
     tracks = {link: _track(links[link]) for link in moves}
     stamps_ns = max((tracks[link].stamps_ns for link in moves), key=len)
     for track in tracks.values():
         stamps_ns = stamps_ns[(stamps_ns >= track.stamps_ns[0]) & (stamps_ns <= track.stamps_ns[-1])]
     if len(stamps_ns) == 0:
-        raise TrajectoryError(f'{moving} cannot be told in {fixed}: the transforms between them share no time.')
+        raise TrajectoryError(
+            f'{moving} cannot be told in {fixed}: the transforms between them share no time.'
+            ' Record them together, or name two others with --truth-tf.'
+        )
     poses = np.tile(np.eye(4), (len(stamps_ns), 1, 1))
     for link in chain:
         poses = poses @ (_at(tracks[link], stamps_ns) if link in tracks else static[link])

@@ -56,7 +56,7 @@ def from_mapping(cls: type[Settings], values: Mapping[str, Any], where: str) -> 
     unknown = [key for key in values if key not in fields]
     if unknown:
         close = difflib.get_close_matches(str(unknown[0]), fields, n=1)
-        hint = f'Did you mean {close[0]}?' if close else f'Known: {", ".join(fields)}.'
+        hint = f'Did you mean {close[0]}?' if close else f'Choose from {", ".join(fields)}.'
         raise SettingsError(f'{where}.{unknown[0]} is not a setting. {hint}')
     checked = {
         name: check(value, types[name], fields[name].metadata, f'{where}.{name}') for name, value in values.items()
@@ -99,7 +99,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise SettingsError(f'There is no settings file {path}. Check the path.') from None
     except (OSError, ValueError) as error:  # ValueError: no UTF-8
-        raise SettingsError(f'{path} cannot be read as YAML: {" ".join(str(error).split())}') from error
+        raise SettingsError(
+            f'{path} cannot be read as YAML: {" ".join(str(error).split()).rstrip(".")}. Correct it.'
+        ) from error
     return parse_yaml(text, str(path))
 
 
@@ -108,11 +110,16 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: a 13th month
-        raise SettingsError(f'{where} cannot be read as YAML: {" ".join(str(error).split())}') from error
+        raise SettingsError(
+            f'{where} cannot be read as YAML: {" ".join(str(error).split()).rstrip(".")}. Correct it.'
+        ) from error
     if values is None:
         return {}
     if _size(values, {}) > MOST_VALUES:
-        raise SettingsError(f'{where} holds over {MOST_VALUES} values: its references stand for more than is written.')
+        raise SettingsError(
+            f'{where} holds over {MOST_VALUES} values: its references stand for more than is written.'
+            ' Write it without references (& and *).'
+        )
     if not isinstance(values, dict):
         raise SettingsError(f'{where} must hold `key: value` settings, not a {type(values).__name__}.')
     return values

@@ -94,11 +94,13 @@ def read_timeline(path: Path) -> Timeline:
     try:
         rows = list(csv.reader(io.StringIO(read_text(path))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrajectoryError(f'{path} cannot be read: {error}.') from error
+        raise TrajectoryError(f'{path} cannot be read: {error}. Check the file and its permissions.') from error
     if not rows or tuple(rows[0]) != HEAD:
-        raise TrajectoryError(f'{path} is not a timeline.csv of this version: its first line names other columns.')
+        raise TrajectoryError(
+            f'{path} is not a timeline.csv of this version: its first line names other columns. Run the bag again.'
+        )
     if len(rows) < 2:
-        raise TrajectoryError(f'{path} holds no estimates.')
+        raise TrajectoryError(f'{path} holds no estimates. Run the bag again.')
     stamps, numbers = [], []
     for line, row in enumerate(rows[1:], 2):
         try:
@@ -107,7 +109,9 @@ def read_timeline(path: Path) -> Timeline:
             if len(row) != len(HEAD) or not np.isfinite(numbers[-1][: len(POSE)]).all() or not any(numbers[-1][3:7]):
                 raise ValueError
         except (ValueError, IndexError):
-            raise TrajectoryError(f'{path}, line {line} is not a row of {len(HEAD)} columns with a pose.') from None
+            raise TrajectoryError(
+                f'{path}, line {line} is not a row of {len(HEAD)} columns with a pose. Run the bag again.'
+            ) from None
     table = np.array(numbers)
     rotations = Rotation.from_quat(table[:, 3:7]).as_matrix()
     return Timeline(

@@ -33,6 +33,7 @@ def trajectory_format(path: Path) -> Literal['kitti', 'tum']:
         raise TrajectoryError(
             f'{path} has {len(words)} columns. A KITTI pose file has {KITTI_COLUMNS} (3x4 poses), '
             f'a TUM file {TUM_COLUMNS} (stamp, position, quaternion), separated by spaces.'
+            ' Give one of these.'
         )
     return 'kitti' if len(words) == KITTI_COLUMNS else 'tum'
 
@@ -52,6 +53,7 @@ def read_kitti_poses(path: Path) -> FloatArray:
         raise TrajectoryError(
             f'{path}, line {rows[wrong[0]][0]}: the left 3x3 block of the 3x4 pose is not a rotation. '
             'KITTI pose files hold [R | t] row by row.'
+            ' Correct the line.'
         )
     return poses
 
@@ -80,6 +82,7 @@ def read_tum(path: Path) -> Trajectory:
             raise TrajectoryError(
                 f'{path}, line {number}: the quaternion has length {norm:.3g}, not 1. '
                 'TUM files hold `stamp tx ty tz qx qy qz qw`.'
+                ' Correct the line.'
             )
         stamps_ns.append(_parse_stamp(path, number, words[0]))
         rows.append(values)
@@ -132,7 +135,7 @@ def _floats(path: Path, number: int, words: list[str], columns: int) -> list[flo
     try:
         values = [float(word) for word in words]
     except ValueError as error:
-        raise TrajectoryError(f'{path}, line {number}: {error}.') from None
+        raise TrajectoryError(f'{path}, line {number}: {error}. Correct the line.') from None
     if not np.isfinite(values).all():
         raise TrajectoryError(f'{path}, line {number}: every number must be finite, not NaN or infinity.')
     return values
@@ -159,4 +162,5 @@ def _require_finite(path: Path, poses: FloatArray) -> None:
         raise TrajectoryError(
             f'{path} is not written: pose {bad[0]} of {len(poses)} holds NaN or infinity. '
             'The odometry diverged there, or its input did.'
+            ' Check the recording there.'
         )

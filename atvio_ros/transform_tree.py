@@ -37,7 +37,10 @@ class TransformTree:
         """Take the pose (4, 4) of `child` in `parent`. Raises MessageError when there are too many frames."""
         child = frame_name(child)
         if len(self._parents) >= MOST_FRAMES and child not in self._parents:
-            raise MessageError(f'There are more than {MOST_FRAMES} frames. Which node publishes so many?')
+            raise MessageError(
+                f'There are more than {MOST_FRAMES} frames. Which node publishes so many?'
+                ' Stop it, or give its frames names that stay.'
+            )
         self._parents[child] = frame_name(parent), T_parent_child
 
     def lookup(self, target: str, source: str) -> FloatArray | None:

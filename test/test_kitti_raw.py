@@ -283,5 +283,5 @@ def test_the_calibration_of_another_day_is_refused(tmp_path):
 
 @pytest.mark.parametrize('name', ['0005', '2011_09_26', '../2011_09_26_drive_0005'])
 def test_what_is_no_name_of_a_drive_is_refused(name, tmp_path):
-    with pytest.raises(DatasetError, match='named as 2011_09_26_drive_0005'):
+    with pytest.raises(DatasetError, match='Name one as 2011_09_26_drive_0005'):
         whole_drive(tmp_path, name)

@@ -58,7 +58,7 @@ def test_none_is_a_value_of_an_optional_setting_even_where_it_has_a_range(seed):
     ('text', 'complaint'),
     [
         ('learning_rte: 1.0', r'train\.learning_rte is not a setting\. Did you mean learning_rate\?'),
-        ('xyz: 1.0', r'train\.xyz is not a setting\. Known: learning_rate, epochs'),
+        ('xyz: 1.0', r'train\.xyz is not a setting\. Choose from learning_rate, epochs'),
         ('1: 1.0', r'train\.1 is not a setting'),
         ('noise: {sigmaa: 1.0}', r'train\.noise\.sigmaa is not a setting\. Did you mean sigma\?'),
         ('noise: 3', r'train\.noise must be a group of settings'),

@@ -59,6 +59,7 @@ def expand(make: Callable[[], Decompressor], data: bytes, limit: int = MAX_CHUNK
             if room < 0:
                 raise BagError(
                     f'A compressed part of the bag unpacks to more than the {limit} bytes that are accepted.'
+                    ' If the bag is sound, unpack it with the tools that recorded it; or else copy it again.'
                 )
             if not part and decompressor.needs_input:
                 raise EOFError('Compressed data end before their end marker.')
@@ -184,12 +185,18 @@ def _check_database(file: Path) -> None:
         for kind, name, sql in connection.execute('SELECT type, name, sql FROM sqlite_master').fetchall():
             virtual = kind == 'table' and str(sql).split()[:2][-1:] == ['VIRTUAL']
             if kind not in ('table', 'index') or virtual:
-                raise BagError(f'{file} holds a {kind} {name!r:.80}, where a bag has plain tables and indices only.')
+                raise BagError(
+                    f'{file} holds a {kind} {name!r:.80}, where a bag has plain tables and indices only.'
+                    ' Write it again with `ros2 bag convert`.'
+                )
             names += [str(name)] if kind == 'table' else []
         for name in names:
             columns = connection.execute('SELECT hidden FROM pragma_table_xinfo(?)', (name,)).fetchall()
             if any(hidden for (hidden,) in columns):
-                raise BagError(f'{file} has a table {name!r:.80} with computed columns; no bag has these.')
+                raise BagError(
+                    f'{file} has a table {name!r:.80} with computed columns; no bag has these.'
+                    ' Write it again with `ros2 bag convert`.'
+                )
         steps_left = 1 + _DATABASE_STEPS_PER_BYTE * file.stat().st_size // 1000
 
         def too_long() -> bool:

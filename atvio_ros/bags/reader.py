@@ -235,11 +235,15 @@ class BagReader:
         first_ns, last_ns = self._storage.extent_ns
         length_s = (last_ns - first_ns) / NANOSECONDS
         if self.span is not None and self.span.from_s > length_s:
-            raise BagError(f'{self.path} is {length_s:.1f} s long; nothing is left of it after {self.span.from_s:g} s.')
+            raise BagError(
+                f'{self.path} is {length_s:.1f} s long; nothing is left of it after {self.span.from_s:g} s.'
+                ' Lower --from.'
+            )
 
     def _bad_message(self, connection: Connection, number: int, error: BaseException) -> BagError:
         total = self.count(connection.topic)
-        what = str(error) if isinstance(error, AtvioError) else f'{summary(error)}. The bag is damaged there.'
+        damage = f'{summary(error)}. The bag is damaged there: copy it again, or record again.'
+        what = str(error) if isinstance(error, AtvioError) else damage
         return BagError(f'{self.path}: message {number} of {total} on {connection.topic} cannot be decoded. {what}')
 
 

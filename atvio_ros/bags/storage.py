@@ -186,9 +186,14 @@ class BagStorage:
         self.connections = list(self._reader.connections)
         for connection in self.connections:
             if not (isinstance(connection.topic, str) and isinstance(connection.msgtype, str)):
-                raise BagError(f'{self.path} has a topic whose name or type is not text. Its index is damaged.')
+                raise BagError(
+                    f'{self.path} has a topic whose name or type is not text. Its index is damaged. Copy the bag again.'
+                )
             if not (isinstance(connection.msgcount, int) and connection.msgcount >= 0):
-                raise BagError(f'{self.path} counts {connection.msgcount!r:.40} messages on {connection.topic}.')
+                raise BagError(
+                    f'{self.path} counts {connection.msgcount!r:.40} messages on {connection.topic}.'
+                    ' Its index is damaged: copy the bag again.'
+                )
         if isinstance(self._reader, Rosbag1Reader):
             return
         from rosbags.rosbag2.reader import DirectoryReader  # not documented; limit_rosbags has found them there
@@ -211,6 +216,7 @@ class BagStorage:
             raise BagError(
                 f'{self.path} cannot be read as a bag: {summary(error)}. It is damaged, cut short or still being '
                 f'written, or it is not {FORMS}.'
+                ' Copy it again, or record again.'
             ) from error
 
 

@@ -50,8 +50,8 @@ class Span:
     def __post_init__(self) -> None:
         if not 0.0 <= self.from_s < self.to_s:
             raise SettingsError(
-                f'--from {self.from_s:g} and --to {self.to_s:g} are no part of a bag. Both are seconds after its first '
-                'message: 0 or more, --from the smaller.'
+                f'--from {self.from_s:g} and --to {self.to_s:g} are no part of a bag. Give both in seconds after '
+                'its first message: 0 or more, --from the smaller.'
             )
 
     @property
@@ -106,7 +106,7 @@ def choose_topic(path: Path, connections: Sequence[Connection], kind: TopicKind,
         problem = f'has no {kind.default} and several topics with {kind.noun}: {", ".join(fitting)}'
     else:
         problem = f'has no {kind.noun} ({types})' if kind.guess else f'has no {kind.noun} on {kind.default}'
-    hint = f' Choose one with {kind.option}.' if fitting else ''
+    hint = f' Choose one with {kind.option}.' if fitting else ' Record one, or give another bag.'
     raise BagError(f'{path} {problem}.{hint} It holds {_listing(connections)}.')
 
 

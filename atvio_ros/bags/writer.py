@@ -204,7 +204,9 @@ class BagWriter:
                     self._connections[topic, type_name] = connection
                 self._writer.write(connection, stamp_ns, cdr)
         except (WriterError, TypesysError) as error:
-            raise BagError(f'{topic} ({type_name}) cannot be recorded: {error}') from error
+            raise BagError(
+                f'{topic} ({type_name}) cannot be recorded: {error}. Check the definition of its type.'
+            ) from error
 
     def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
         self.write_raw(topic, message.__msgtype__, int(stamp_ns), self._make.serialize(message))

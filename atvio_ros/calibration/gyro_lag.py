@@ -81,6 +81,7 @@ def _scan(gyro: RecordedGyro, start_s: FloatArray, end_s: FloatArray, rotation: 
             f'The gyro explains {100 * max(0.0, explained[best]):.0f} % of the rotation at best, at least '
             f'{100 * LEAST_EXPLAINED:.0f} % are needed. The recording turns too little, the stamps are further '
             'apart than --search, or the mounting of camera or IMU (/tf_static) or the intrinsics are wrong.'
+            ' Record a minute with several sharp turns, or correct what is wrong.'
         )
     if best in (0, len(lags_s) - 1):
         raise ImuError(_at_the_end(search_s))

@@ -72,13 +72,16 @@ def _images(folder: Path) -> tuple[NDArray[np.int64], tuple[Path, ...]]:
     listed: dict[int, Path] = {}
     for number, row in _rows(folder / 'data.csv'):
         if len(row) < 2:
-            raise DatasetError(f'{folder / "data.csv"}, line {number}: expected `stamp [ns],file`.')
+            raise DatasetError(
+                f'{folder / "data.csv"}, line {number}: expected `stamp [ns],file`.'
+                ' Correct it, or unpack the data set again.'
+            )
         listed[_stamp(folder / 'data.csv', number, row[0])] = folder / 'data' / Path(row[1].strip()).name
     missing = next((path for path in listed.values() if not path.is_file()), None)
     if missing is not None:
         raise DatasetError(f'There is no {missing}, which {folder / "data.csv"} lists. Unpack the data set again.')
     if not listed:
-        raise DatasetError(f'{folder / "data.csv"} lists no images.')
+        raise DatasetError(f'{folder / "data.csv"} lists no images. Unpack the data set again.')
     stamps_ns = np.array(sorted(listed), dtype=np.int64)
     return stamps_ns, tuple(listed[stamp_ns] for stamp_ns in stamps_ns.tolist())
 
@@ -106,6 +109,7 @@ def _rig(mav: Path, camera: str) -> tuple[RigPart, tuple[str, ...]]:
             return placed, ('base_link is the IMU, which may not have x forward and z up.',)
     raise DatasetError(
         f'There is neither {described} nor one of {", ".join(CAMCHAINS)} beside mav0: the camera is not calibrated.'
+        ' Put one there, as Kalibr writes it.'
     )
 
 
@@ -121,6 +125,7 @@ def _camera(entry: dict[str, Any], path: Path) -> CameraModel:
         raise CalibrationError(
             f'{path}: camera_model {model!r} with distortion_model {lens!r} is not understood; only pinhole with '
             f'{", ".join(_MODELS)}.'
+            ' Calibrate it as one of these.'
         )
     fx, fy, cx, cy = _numbers(entry, 'intrinsics', 4, path)
     width, height = (int(size) for size in _numbers(entry, 'resolution', 2, path))
@@ -159,7 +164,10 @@ def _truth(mav: Path, T_base_imu: FloatArray) -> tuple[Trajectory | None, tuple[
         stamps_ns, table = _table(path, _POSE_COLUMNS, more=True)
         lengths = np.linalg.norm(table[:, 3:7], axis=1)
         if (np.abs(lengths - 1.0) > 0.01).any():
-            raise DatasetError(f'{path}: a quaternion (w x y z) has the length {lengths.max():.3g}, not 1.')
+            raise DatasetError(
+                f'{path}: a quaternion (w x y z) has the length {lengths.max():.3g}, not 1.'
+                ' Correct it, or unpack the data set again.'
+            )
         poses = np.tile(np.eye(4), (len(table), 1, 1))
         poses[:, :3, :3] = Rotation.from_quat(table[:, [4, 5, 6, 3]]).as_matrix()
         poses[:, :3, 3] = table[:, :3]
@@ -177,11 +185,14 @@ def _table(path: Path, columns: int, more: bool = False) -> tuple[NDArray[np.int
         except ValueError:
             numbers = []
         if len(numbers) != columns - 1 or (len(row) > columns and not more) or not np.isfinite(numbers).all():
-            raise DatasetError(f'{path}, line {number}: expected a stamp [ns] and {columns - 1} numbers.')
+            raise DatasetError(
+                f'{path}, line {number}: expected a stamp [ns] and {columns - 1} numbers.'
+                ' Correct it, or unpack the data set again.'
+            )
         stamps_ns.append(_stamp(path, number, row[0]))
         values.append(numbers)
     if not values:
-        raise DatasetError(f'{path} holds no rows.')
+        raise DatasetError(f'{path} holds no rows. Unpack the data set again.')
     return np.array(stamps_ns, dtype=np.int64), np.array(values)
 
 
@@ -198,5 +209,8 @@ def _stamp(path: Path, number: int, text: str) -> int:
     except ValueError:
         stamp_ns = -1
     if not 0 <= stamp_ns < 2**63:
-        raise DatasetError(f'{path}, line {number}: {text[:30]!r} is no stamp in nanoseconds.')
+        raise DatasetError(
+            f'{path}, line {number}: {text[:30]!r} is no stamp in nanoseconds.'
+            ' Correct it, or unpack the data set again.'
+        )
     return stamp_ns

@@ -128,7 +128,7 @@ def _matrix(table: dict[str, FloatArray], path: Path, name: str, shape: tuple[in
     values = table.get(name)
     if values is None or values.size != np.prod(shape) or not np.isfinite(values).all():
         raise DatasetError(
-            f'{path} has no line `{name}:` with {np.prod(shape)} numbers. Is it a KITTI calibration file?'
+            f'{path} has no line `{name}:` with {np.prod(shape)} numbers. Is it a KITTI calibration file? Give one.'
         )
     return values.reshape(shape)
 

@@ -88,7 +88,7 @@ def whole_drive(raw: Path, drive: str, camera: str = 'image_02', track: Track = 
     """
     name = drive.removesuffix('_sync').removesuffix('_extract')
     if not re.fullmatch(r'\d{4}_\d\d_\d\d_drive_\d{4}', name):
-        raise DatasetError(f'{drive!r} is no drive of KITTI raw. They are named as 2011_09_26_drive_0005.')
+        raise DatasetError(f'{drive!r} is no drive of KITTI raw. Name one as 2011_09_26_drive_0005.')
     return _drive(raw, Extent(name, 0, ALL_FRAMES), name, camera, track)
 
 
@@ -211,7 +211,9 @@ def _read_oxts(folder: Path, image_stamps_ns: NDArray[np.int64], track: Track) -
         (stamps_ns >= image_stamps_ns[0] - IMU_MARGIN_NS) & (stamps_ns <= image_stamps_ns[-1] + IMU_MARGIN_NS)
     )
     if len(wanted) == 0:
-        raise DatasetError(f'{folder} has no reading at the time of the images. Do both belong to one drive?')
+        raise DatasetError(
+            f'{folder} has no reading at the time of the images. Do both belong to one drive? Unpack the drive again.'
+        )
     values = np.array([_read_oxts_file(folder / 'data' / f'{i:010d}.txt') for i in track(wanted.tolist())])
     return stamps_ns[wanted], values
 

@@ -85,7 +85,7 @@ def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview
 def _numbers(path: Path, key: str, parts: list[tuple[int, memoryview]], order: str) -> FloatArray:
     (flags,) = struct.unpack_from(f'{order}I', parts[0][1])
     if (flags & 0xFF) not in _NUMERIC_CLASSES or flags & _COMPLEX or parts[3][0] not in _TYPES:
-        raise DatasetError(f'{path}: {key} is not a table of numbers.')
+        raise DatasetError(f'{path}: {key} is not a table of numbers. Copy or download it again.')
     shape = np.frombuffer(parts[1][1], f'{order}i4').tolist()
     values = np.frombuffer(parts[3][1], order + _TYPES[parts[3][0]])
     if min(shape, default=0) < 0:

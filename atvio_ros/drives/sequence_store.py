@@ -166,6 +166,7 @@ class SequenceWriter:
             raise DatasetError(
                 f'{self._folder.name}: image {len(self._stamps_ns)} has shape {image.shape}; those before it have '
                 f'{self._source_size} pixels and {self._channels} channels.'
+                ' Give images of one size and kind.'
             )
         self._stamps_ns.append(stamp_ns)
         pixels = scaled.tobytes()
@@ -196,9 +197,15 @@ class SequenceWriter:
         readings, or if the numbers of images and poses differ.
         """
         if not self._stamps_ns or len(imu) == 0:
-            raise DatasetError(f'{self._folder.name} has {len(self._stamps_ns)} images and {len(imu)} IMU readings.')
+            raise DatasetError(
+                f'{self._folder.name} has {len(self._stamps_ns)} images and {len(imu)} IMU readings.'
+                ' Prepare a drive that has both.'
+            )
         if camera_poses.shape != (len(self._stamps_ns), 4, 4):
-            raise DatasetError(f'{self._folder.name}: {len(self._stamps_ns)} images, poses {camera_poses.shape}.')
+            raise DatasetError(
+                f'{self._folder.name}: {len(self._stamps_ns)} images, poses {camera_poses.shape}.'
+                ' Give every image a 4x4 pose.'
+            )
         imu_stamps_ns, first = np.unique(imu_stamps_ns, return_index=True)
         steps = np.linalg.norm(np.diff(camera_poses[:, :3, 3], axis=0), axis=1)
         meta = dataclasses.replace(
@@ -230,7 +237,7 @@ class SequenceWriter:
 
     def _open_file(self) -> BinaryIO:
         if self._file is None:
-            raise DatasetError('A SequenceWriter writes inside its `with` block only.')
+            raise DatasetError('A SequenceWriter writes inside its `with` block only. Use it there.')
         return self._file
 
     def _write_header(self) -> None:
@@ -262,7 +269,9 @@ def read_meta(folder: Path) -> SequenceMeta:
             raise ValueError('it is not a JSON object')
         meta = from_mapping(SequenceMeta, values, META_FILE)
     except (OSError, ValueError, RecursionError, SettingsError) as error:
-        raise DatasetError(f'{path} does not describe a prepared sequence: {error}') from error
+        raise DatasetError(
+            f'{path} does not describe a prepared sequence: {str(error).rstrip(".")}. Prepare it again.'
+        ) from error
     if (meta.format, meta.version) != (FORMAT, FORMAT_VERSION):
         raise DatasetError(
             f'{path} is {meta.format!r}, version {meta.version}; this package reads {FORMAT!r}, version '

@@ -105,7 +105,7 @@ def oriented(fixes: Fixes, estimate: Trajectory) -> Trajectory:
     kept = inside & (gaps[np.minimum(after, len(fixes.stamps_ns) - 1)] <= _MAX_FIX_GAP_NS)
     if kept.sum() < 2:
         raise TrajectoryError(
-            f'The {len(fixes.stamps_ns)} GPS fixes and the odometry share no time. Do both stamps come from one clock?'
+            f'The {len(fixes.stamps_ns)} GPS fixes and the odometry share no time. Stamp both with one clock.'
         )
     poses = estimate.poses[kept]
     seconds = (fixes.stamps_ns - fixes.stamps_ns[0]) / NANOSECONDS
@@ -140,8 +140,8 @@ def _interpolated(truth: Trajectory, stamps_ns: NDArray[np.int64]) -> Trajectory
         raise TrajectoryError(
             f'The ground truth ({len(truth)} poses, from {truth.stamps_ns[0] / NANOSECONDS:.3f} s to '
             f'{truth.stamps_ns[-1] / NANOSECONDS:.3f} s) and the odometry ({stamps_ns[0] / NANOSECONDS:.3f} s to '
-            f'{stamps_ns[-1] / NANOSECONDS:.3f} s) share no time, or its poses are over 0.25 s apart. Both need stamps '
-            'of one clock.'
+            f'{stamps_ns[-1] / NANOSECONDS:.3f} s) share no time, or its poses are over 0.25 s apart. Stamp both '
+            'with one clock, and give poses more often.'
         )
     return Trajectory(stamps_ns[known], poses[known])
 
@@ -157,7 +157,10 @@ def _fixes(reader: BagReader, topic: str) -> TrueMotion:
     rows = reader.fixes(topic)
     stamps_ns, first = np.unique(np.array([row.stamp_ns for row in rows], dtype=np.int64), return_index=True)
     if len(stamps_ns) < 2:
-        raise BagError(f'{reader.path} has {len(stamps_ns)} GPS fixes on {topic}: none to compare with.')
+        raise BagError(
+            f'{reader.path} has {len(stamps_ns)} GPS fixes on {topic}: none to compare with.'
+            ' Name another topic with --ground-truth-topic.'
+        )
     kept = [rows[i] for i in first]
     positions = east_north_up(np.array([row.degrees_and_height for row in kept]))
     sigmas = [row.sigma_m for row in kept if np.isfinite(row.sigma_m)]

@@ -46,6 +46,7 @@ def write_bag(drive: Drive, writer: BagWriter, on_progress: Callable[[], None] =
                 raise DatasetError(
                     f'Image {i} of the drive (the first is 0) has {width}x{height} pixels, the images before it '
                     f'{size[0]}x{size[1]}. A bag holds images of one size.'
+                    ' Scale them all to one.'
                 )
             yield stamp_ns, partial(_write_image, bag, camera, stamp_ns, image)
             on_progress()

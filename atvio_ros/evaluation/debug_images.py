@@ -28,5 +28,7 @@ class DebugImages:
         state = 'stationary' if estimate.stationary else 'degraded' if estimate.warnings else 'tracking'
         path = self._folder / f'{self._count:06d}.jpg'
         if not cv2.imwrite(str(path), draw_debug(pair, estimate, sight, state, self._estimator)):
-            raise FileError(f'{path} cannot be written. Is there room on the disk?')
+            raise FileError(
+                f'{path} cannot be written. Is there room on the disk? Make some, or choose another folder.'
+            )
         self._count += 1

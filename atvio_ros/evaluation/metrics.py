@@ -250,6 +250,7 @@ def _require_comparable(truth: FloatArray, estimate: FloatArray) -> None:
         raise TrajectoryError(
             f'The ground truth has {len(truth)} poses, the estimate {len(estimate)}. Without stamps pose i is compared '
             'with pose i, so both need the same number; stamped (TUM) trajectories are matched in time instead.'
+            ' Give as many poses, or two TUM files.'
         )
     if len(truth) == 0:
         raise TrajectoryError('There are no poses to compare. Check the files.')

@@ -35,7 +35,10 @@ class PredictedTrajectory:
     def trajectory(self) -> Trajectory:
         """base_link in odom. Raises BagError where nothing could be predicted."""
         if not self._rows:
-            raise BagError('No odometry was predicted: the IMU readings end before the first odometry.')
+            raise BagError(
+                'No odometry was predicted: the IMU readings end before the first odometry.'
+                ' Record the IMU for as long as the images.'
+            )
         rows, poses = np.array(self._rows), np.tile(np.eye(4), (len(self._rows), 1, 1))
         poses[:, :3, 3] = rows[:, :3]
         poses[:, :3, :3] = Rotation.from_quat(rows[:, 3:]).as_matrix()

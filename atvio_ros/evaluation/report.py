@@ -70,7 +70,10 @@ def write_report(
     if a file cannot be written.
     """
     if len(estimate) == 0:
-        raise TrajectoryError(f'{name}: there is no odometry to report; not one frame was processed.')
+        raise TrajectoryError(
+            f'{name}: there is no odometry to report; not one frame was processed.'
+            ' Check that its images and IMU readings overlap in time.'
+        )
     _prepare(out)
     result = _write_files(out, name, estimate, truth, T_base_camera, model, notes, estimates, tolerance_ns)
     if timeline is None and estimates:
@@ -211,7 +214,7 @@ def _prepare(out: Path) -> None:
         for file in NOT_ALWAYS:
             (out / file).unlink(missing_ok=True)
     except OSError as error:
-        raise TrajectoryError(f'The output folder {out} cannot be used: {error.strerror}.') from error
+        raise TrajectoryError(f'The output folder {out} cannot be used: {error.strerror}. Choose another.') from error
 
 
 def _without_truth(estimate: Trajectory) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _result(path: Path) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
         if not isinstance(figures, dict):
             raise TypeError('no figures')
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise TrajectoryError(f'{path} is no result.json of one drive: {error}.') from error
+        raise TrajectoryError(f'{path} is no result.json of one drive: {error}. Run the bag again.') from error
     return name, figures, notes
 
 

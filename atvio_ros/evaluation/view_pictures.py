@@ -104,10 +104,14 @@ def read_pictures(path: Path) -> list[tuple[int, bytes]]:
             for info in archive.infolist()[: 2 * MOST]:
                 match = _NAME.fullmatch(info.filename)
                 if match is None or info.file_size > LARGEST_BYTES or info.compress_type != zipfile.ZIP_STORED:
-                    raise TrajectoryError(f'{path} holds {info.filename[:60]!r}, which is no small STAMP.jpg.')
+                    raise TrajectoryError(
+                        f'{path} holds {info.filename[:60]!r}, which is no small STAMP.jpg. Run the bag again.'
+                    )
                 found.append((int(match[1]), archive.read(info)))
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise TrajectoryError(f'{path} cannot be read as a zip file of pictures: {error}.') from error
+        raise TrajectoryError(
+            f'{path} cannot be read as a zip file of pictures: {error}. Run the bag again.'
+        ) from error
     if not all(jpeg.startswith(b'\xff\xd8') for _, jpeg in found):
-        raise TrajectoryError(f'{path} holds files that are no JPEGs.')
+        raise TrajectoryError(f'{path} holds files that are no JPEGs. Run the bag again.')
     return sorted(found)

@@ -93,7 +93,7 @@ def _frames(view: View, on_frame: Callable[[], None]) -> Iterator[ImageArray]:
     for t, jpeg in view.pictures:
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         if picture is None:
-            raise TrajectoryError(f'{view.name}: a picture at {t:.2f} s cannot be decoded.')
+            raise TrajectoryError(f'{view.name}: a picture at {t:.2f} s cannot be decoded. Run the bag again.')
         if size is None:
             size = WIDTH, 2 * max(1, round(picture.shape[0] * WIDTH / picture.shape[1] / 2))
         seen = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

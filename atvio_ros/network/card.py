@@ -74,9 +74,15 @@ def read_metadata(path: Path, metadata: dict[str, str], kind: type[Config]) -> t
     """
     size = sum(len(key) + len(value) for key, value in metadata.items())
     if size > _MAX_METADATA_BYTES:
-        raise ModelError(f'{path} has {size} characters of metadata; at most {_MAX_METADATA_BYTES} are accepted.')
+        raise ModelError(
+            f'{path} has {size} characters of metadata; at most {_MAX_METADATA_BYTES} are accepted.'
+            ' Name another model file.'
+        )
     if metadata.get('format') != FORMAT:
-        raise ModelError(f'{path} is a {path.suffix[1:]} file of something else: its metadata lack format: {FORMAT}.')
+        raise ModelError(
+            f'{path} is a {path.suffix[1:]} file of something else: its metadata lack format: {FORMAT}.'
+            ' Name another model file.'
+        )
     if (network := metadata.get('network')) != (ROAD if kind is RoadConfig else None):
         raise ModelError(
             f'{path} holds a network {network}, none of the paper: it cannot be used here. It runs in the '
@@ -92,7 +98,9 @@ def read_metadata(path: Path, metadata: dict[str, str], kind: type[Config]) -> t
         config = from_mapping(kind, _json_object(metadata, 'config'), 'config')
         card = from_mapping(ModelCard, _json_object(metadata, 'card'), 'card')
     except (SettingsError, ValueError, RecursionError) as error:
-        raise ModelError(f'{path} describes no network of this package: {one_line(error)}') from error
+        raise ModelError(
+            f'{path} describes no network of this package: {one_line(error).rstrip(".")}. Take one of this version.'
+        ) from error
     return config, card
 
 

@@ -53,7 +53,9 @@ def _write(path: Path, tensors: dict[str, Tensor], config: AtvioConfig, card: Mo
         try:
             save_file(tensors, temporary, metadata_of(config, card))
         except SafetensorError as error:
-            raise FileError(f'{path} cannot be written: {one_line(error)}.') from error
+            raise FileError(
+                f'{path} cannot be written: {one_line(error)}. Check the folder and the room on the disk.'
+            ) from error
 
 
 def load_model(path: Path, device: str | torch.device = 'cpu') -> tuple[Atvio, ModelCard]:
@@ -65,7 +67,9 @@ def load_model(path: Path, device: str | torch.device = 'cpu') -> tuple[Atvio, M
     if not path.is_file():
         raise ModelError(f'There is no model file {path}. Check the path.')
     if path.stat().st_size > _MAX_FILE_BYTES:
-        raise ModelError(f'{path} has {path.stat().st_size} bytes, too many for a model of this package.')
+        raise ModelError(
+            f'{path} has {path.stat().st_size} bytes, too many for a model of this package. Name another model file.'
+        )
     try:
         with safe_open(path, framework='pt') as file:
             config, card = read_metadata(path, file.metadata() or {}, AtvioConfig)
@@ -79,7 +83,10 @@ def load_model(path: Path, device: str | torch.device = 'cpu') -> tuple[Atvio, M
         ) from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dtype not in _STORED_TYPES:
-            raise ModelError(f'{path} stores {name} as {tensor.dtype}; this package reads float32 and float16.')
+            raise ModelError(
+                f'{path} stores {name} as {tensor.dtype}; this package reads float32 and float16.'
+                ' Save it in one of these.'
+            )
     _check_finite(tensors, str(path))
     model = Atvio(config)
     model.load_state_dict(tensors)
@@ -121,7 +128,10 @@ def _check_cost(path: Path, config: AtvioConfig) -> None:
     stages = (dataclasses.replace(config, visual_widths=config.visual_widths[:i]) for i in range(1, 1 + MAX_STAGES))
     features = sum(math.prod(stage.feature_shape) for stage, _ in zip(stages, config.visual_widths, strict=False))
     if features > _MAX_FEATURES:
-        raise ModelError(f'{path} describes a network of {features} features an image; {_MAX_FEATURES} are accepted.')
+        raise ModelError(
+            f'{path} describes a network of {features} features an image; {_MAX_FEATURES} are accepted.'
+            ' Name another model file.'
+        )
 
 
 def _expected_shapes(path: Path, config: AtvioConfig) -> dict[str, tuple[int, ...]]:
@@ -129,7 +139,9 @@ def _expected_shapes(path: Path, config: AtvioConfig) -> dict[str, tuple[int, ..
         with torch.device('meta'):  # shapes only: a file may claim any width without costing memory
             return {name: tuple(tensor.shape) for name, tensor in Atvio(config).state_dict().items()}
     except (RuntimeError, OverflowError) as error:
-        raise ModelError(f'{path} describes a network that cannot be built: {one_line(error)}.') from error
+        raise ModelError(
+            f'{path} describes a network that cannot be built: {one_line(error)}. Name another model file.'
+        ) from error
 
 
 def _check_shapes(path: Path, found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]) -> None:
@@ -139,9 +151,12 @@ def _check_shapes(path: Path, found: dict[str, tuple[int, ...]], expected: dict[
     if missing or extra:
         problem = f'lacks {missing[0]}' if missing else f'has {extra[0]} too many'
         count = len(missing) + len(extra)
-        raise ModelError(f'{path} contradicts its own configuration: it {problem} ({count} such tensors).')
+        raise ModelError(
+            f'{path} contradicts its own configuration: it {problem} ({count} such tensors). Copy or download it again.'
+        )
     if wrong:
         name = wrong[0]
         raise ModelError(
             f'{path} contradicts its own configuration: {name} has shape {found[name]}, not {expected[name]}.'
+            ' Copy or download it again.'
         )

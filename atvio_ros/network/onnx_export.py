@@ -110,7 +110,9 @@ def _graph(
                 **chosen,
             )
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
-        raise ModelError(f'PyTorch cannot export this network to ONNX: {one_line(error)[:300]}') from error
+        raise ModelError(
+            f'PyTorch cannot export this network to ONNX: {one_line(error)[:300]}. Try another version of PyTorch.'
+        ) from error
     model = onnx.load_model_from_string(file.getvalue())
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)

@@ -46,7 +46,9 @@ def save_road(path: Path, model: RoadNetwork, card: ModelCard, *, half: bool = F
         try:
             save_file(tensors, temporary, metadata_of(model.config, card))
         except SafetensorError as error:
-            raise FileError(f'{path} cannot be written: {" ".join(str(error).split())}.') from error
+            raise FileError(
+                f'{path} cannot be written: {" ".join(str(error).split())}. Check the folder and the room on the disk.'
+            ) from error
 
 
 def load_road(path: Path) -> tuple[RoadNetwork, ModelCard]:
@@ -57,12 +59,14 @@ def load_road(path: Path) -> tuple[RoadNetwork, ModelCard]:
     if not path.is_file():
         raise ModelError(f'There is no model file {path}. Check the path.')
     if path.stat().st_size > _MOST_BYTES:
-        raise ModelError(f'{path} has {path.stat().st_size} bytes, too many for a network road.')
+        raise ModelError(
+            f'{path} has {path.stat().st_size} bytes, too many for a network road. Name another model file.'
+        )
     try:
         with safe_open(path, framework='pt') as file:
             metadata = file.metadata() or {}
             if metadata.get('format') != FORMAT or metadata.get('network') != KIND:
-                raise ModelError(f'{path} is no model file of the network road.')
+                raise ModelError(f'{path} is no model file of the network road. Name another model file.')
             if metadata.get('format_version') != FORMAT_VERSION:
                 raise ModelError(
                     f'{path} has model format version {metadata.get("format_version")}; this package reads '
@@ -75,12 +79,17 @@ def load_road(path: Path) -> tuple[RoadNetwork, ModelCard]:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             if found != expected:
                 wrong = sorted(set(found.items()) ^ set(expected.items()))[0]
-                raise ModelError(f'{path} contradicts its own configuration: {wrong[0]} {wrong[1]}.')
+                raise ModelError(
+                    f'{path} contradicts its own configuration: {wrong[0]} {wrong[1]}. Copy or download it again.'
+                )
             tensors = {name: file.get_tensor(name) for name in found}
     except (OSError, SafetensorError) as error:
         raise ModelError(f'{path} is not a whole safetensors file. Copy or download it again.') from error
     except (SettingsError, ValueError, AttributeError, RecursionError, RuntimeError) as error:
-        raise ModelError(f'{path} describes no network of this package: {" ".join(str(error).split())}') from error
+        raise ModelError(
+            f'{path} describes no network of this package: {" ".join(str(error).split()).rstrip(".")}.'
+            ' Take one of this version.'
+        ) from error
     for name, tensor in tensors.items():
         if tensor.dtype not in (torch.float32, torch.float16) or not tensor.isfinite().all():
             raise ModelError(f'{path}: {name} holds {tensor.dtype}, or numbers that are not finite. Copy it again.')

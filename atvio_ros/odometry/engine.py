@@ -96,7 +96,10 @@ class OdometryEngine:
             return self._process(pair)
         except (np.linalg.LinAlgError, cv2.error) as error:  # of numbers that no camera and no IMU gives
             self._estimator.reset()
-            raise ModelError(f'A frame pair cannot be computed: {" ".join(str(error).split())}.') from error
+            raise ModelError(
+                f'A frame pair cannot be computed: {" ".join(str(error).split())}.'
+                ' Check what the camera and the IMU gave there.'
+            ) from error
 
     def _process(self, pair: FramePair) -> OdometryEstimate:
         continues = pair.continues and self._connected and pair.previous.stamp_ns == self._last_ns

@@ -65,7 +65,7 @@ class ImuBuffer:
             w, a = self.R_base_imu @ w, self.R_base_imu @ a
         value = np.concatenate((w, a))
         if not np.isfinite(value).all():
-            raise ImuError('The reading holds NaN or infinity.')
+            raise ImuError("The reading holds NaN or infinity. Check the IMU's driver.")
         stamp_ns = self.corrected_ns(sample)
         place = bisect.bisect_left(self._stamps_ns, stamp_ns)
         if place < len(self._stamps_ns) and self._stamps_ns[place] == stamp_ns:

@@ -73,7 +73,9 @@ class OnnxGraph:
         try:
             return dict(zip(self._outputs, self._session.run(None, feed), strict=True))
         except _FAILURES as error:
-            raise ModelError(f'{self.path} cannot be run: {one_line(error)[:300]}') from error
+            raise ModelError(
+                f'{self.path} cannot be run: {one_line(error)[:300]}. Export it again with `atvio export-onnx`.'
+            ) from error
 
 
 def providers(device: str) -> list[tuple[str, dict[str, Any]]]:
@@ -95,7 +97,7 @@ def _check_file(path: Path) -> None:
     """Refuse what is too large, and what refers to other files, which ONNX Runtime would read."""
     size = path.stat().st_size
     if size > _MOST_BYTES:
-        raise ModelError(f'{path} has {size} bytes, too many for a model of this package.')
+        raise ModelError(f'{path} has {size} bytes, too many for a model of this package. Name another model file.')
     if size:
         with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content.find(b'location') >= 0 and _ELSEWHERE.search(content):  # the first is much quicker

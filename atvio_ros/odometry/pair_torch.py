@@ -73,5 +73,8 @@ def choose_device(name: str) -> torch.device:
     if device.type not in ('cpu', 'cuda'):
         raise ModelError(f'device {name!r} is not supported. Use auto, cuda or cpu.')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f'device is {name}, but PyTorch finds {torch.cuda.device_count()} CUDA GPUs, counted from 0.')
+        raise ModelError(
+            f'device is {name}, but PyTorch finds {torch.cuda.device_count()} CUDA GPUs, counted from 0.'
+            ' Choose one of these, or cpu.'
+        )
     return device

@@ -60,7 +60,7 @@ class Sight:
     def stored(self) -> StoredView:
         """Draws views of stored images. There is none before the first image."""
         if self._stored is None:
-            raise ImageError('No image has come yet, so there is nothing to look at.')
+            raise ImageError('No image has come yet, so there is nothing to look at. Give one first.')
         return self._stored
 
     def frame(self, stamp_ns: int, image: ImageArray, received_ns: int = 0) -> CameraFrame:

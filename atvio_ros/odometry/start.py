@@ -53,7 +53,7 @@ def _checked_covariance(covariance: FloatArray) -> FloatArray:
     if np.abs(P).max() > LARGEST_VARIANCE:
         raise SettingsError(
             f'The covariance of the pose to reset to holds {np.abs(P).max():.3g}; a variance is at most '
-            f'{LARGEST_VARIANCE:.0e}. For a position that is not known at all, 1e6 m^2 will do.'
+            f'{LARGEST_VARIANCE:.0e}. For a position that is not known at all, give 1e6 m^2.'
         )
     P = 0.5 * (P + P.T)
     sigmas = np.sqrt(np.maximum(np.diag(P), 0.0))
@@ -61,7 +61,10 @@ def _checked_covariance(covariance: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(P / np.outer(scale, scale))  # of the correlations: no unit outweighs another
     impossible = (np.diag(P) < 0.0).any() or values.min() < -_ROUNDING or P[sigmas == 0.0].any()
     if impossible:
-        raise SettingsError('The covariance of the pose to reset to has a negative variance along some direction.')
+        raise SettingsError(
+            'The covariance of the pose to reset to has a negative variance along some direction.'
+            ' Give one that is positive semidefinite.'
+        )
     correlations = (vectors * np.maximum(values, 0.0)) @ vectors.T
     scale[3:] = np.minimum(scale[3:], _LARGEST_ANGLE)
     return np.asarray(correlations * np.outer(scale, scale))

@@ -81,9 +81,14 @@ class DriveSettings:
                 '--imu needs --poses and --times: a recorded IMU fits only the drive it was recorded on.'
             )
         if self.poses is None and self.smooth_vertical:
-            raise SettingsError('--smooth-vertical mends the height of --poses: a procedural drive has none to mend.')
+            raise SettingsError(
+                '--smooth-vertical mends the height of --poses: a procedural drive has none to mend.'
+                ' Leave it out, or give --poses.'
+            )
         if self.poses is not None and self.speed is not None:
-            raise SettingsError('--speed is for procedural drives: along --poses the times say the speed.')
+            raise SettingsError(
+                '--speed is for procedural drives: along --poses the times say the speed. Leave out one of them.'
+            )
         if self.poses is not None and self.conditions.of_route:
             raise SettingsError(
                 f'A given motion has its own route: leave out the conditions {", ".join(self.conditions.of_route)}.'

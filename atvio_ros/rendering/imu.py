@@ -103,6 +103,7 @@ def read_imu(path: Path, images: int, first: int = 0) -> FloatArray:
     if len(table) < end:
         raise ImuError(
             f'{path} holds {len(table)} readings; {first + images} images need {end}, ten per image interval.'
+            ' Give the readings of the whole drive.'
         )
     return table[begin:end]
 

@@ -100,6 +100,7 @@ def plan_set(
         if unknown:
             raise SettingsError(
                 f'A stretch of {unknown[0]} is listed, but {unknown[0]} is not among the sequences of the set.'
+                ' Add it there, or leave out the stretch.'
             )
     look = DriveSettings(color=not settings.grey, supersampling=settings.supersampling)
     if settings.view == 'stored':

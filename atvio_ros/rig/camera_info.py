@@ -76,6 +76,7 @@ def _cut(camera: CameraModel, roi: Roi, where: str) -> CameraModel:
         raise CalibrationError(
             f'{where}: the ROI of {width}x{height} at {x}, {y} does not lie within {camera.width}x{camera.height}. '
             'ROI and size are those of the full image, before binning.'
+            ' Correct the roi.'
         )
     return camera.cropped(x, y, width, height)
 
@@ -86,6 +87,9 @@ def _binned(camera: CameraModel, binning_x: int, binning_y: int, where: str) -> 
     if x == y == 1:
         return camera
     if x > camera.width or y > camera.height:
-        raise CalibrationError(f'{where}: binning by {x}x{y} leaves nothing of {camera.width}x{camera.height} images.')
+        raise CalibrationError(
+            f'{where}: binning by {x}x{y} leaves nothing of {camera.width}x{camera.height} images.'
+            ' Correct binning_x and binning_y.'
+        )
     width, height = camera.width // x, camera.height // y
     return camera.cropped(0, 0, width * x, height * y).resized(width, height)

@@ -92,7 +92,7 @@ class RigSettings:
             return None
         if len(self.direction_of_travel) != 2 or len(sigmas) != 2:
             raise CalibrationError(
-                f'{source}: direction_of_travel and direction_of_travel_sigma are two numbers each, pitch and yaw '
+                f'{source}: direction_of_travel and direction_of_travel_sigma must be two numbers each, pitch and yaw '
                 '[rad].'
             )
         return DirectionOfTravel(*self.direction_of_travel, *sigmas)
@@ -113,7 +113,7 @@ def rig_part(text: str, source: str, rectified: bool = False) -> RigPart:
     """What the text of a rig file says; see read_rig. Raises SettingsError, CalibrationError."""
     if len(text) > LONGEST_TEXT:
         raise SettingsError(
-            f'{source} has {len(text)} characters; a description of a robot has at most {LONGEST_TEXT}.'
+            f'{source} has {len(text)} characters; a description of a robot has at most {LONGEST_TEXT}. Shorten it.'
         )
     return from_mapping(RigSettings, parse_yaml(text, source), source).part(source, rectified)
 

@@ -219,7 +219,9 @@ def declare_parameters(node: Node) -> NodeParameters:
             else:
                 value = node.declare_parameter(field.name, default, descriptor).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            raise SettingsError(f'Parameter {field.name}: {" ".join(str(error).split())}') from error
+            raise SettingsError(
+                f'Parameter {field.name}: {" ".join(str(error).split()).rstrip(".")}. Correct it.'
+            ) from error
         if value is not None:
             values[field.name] = check(_plain(value, field), types[field.name], field.metadata, field.name)
     take_whole_numbers(node, decimals)

@@ -184,7 +184,7 @@ def _choose(types: Mapping[str, str], kind: TopicKind, asked: str | None) -> str
         raise NodeError(f'{_not_there(types, asked, wanted)} Correct {kind.option}.')
     if found:
         raise NodeError(f'Several topics have {kind.noun}: {", ".join(found)}. Choose one with {kind.option}.')
-    raise NodeError(f'Nobody publishes {kind.noun} ({wanted}). {_listing(types)}')
+    raise NodeError(f'Nobody publishes {kind.noun} ({wanted}). {_listing(types)} Start its driver first.')
 
 
 def _camera_info(types: Mapping[str, str], image: str) -> str | None:

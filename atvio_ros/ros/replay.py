@@ -150,4 +150,5 @@ def _why_not_started(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def _why_ended(process: subprocess.Popen[bytes], log: Path) -> str:
     lines = log.read_text(errors='replace').strip().splitlines()
-    return f'The node ended with status {process.returncode}: {lines[-1] if lines else "without a message"}'
+    last = lines[-1].rstrip('.') if lines else 'without a message'
+    return f'The node ended with status {process.returncode}: {last}. See {log}.'

@@ -148,10 +148,14 @@ def open_split(folder: Path, settings: DataSettings, config: AtvioConfig, larges
     names = settings.sequences or tuple(name for name in available if name not in held_out)
     both = sorted(held_out & set(names))
     if both:
-        raise DatasetError(f'{both[0]} is named both in data.sequences and in data.validation_sequences.')
+        raise DatasetError(
+            f'{both[0]} is named both in data.sequences and in data.validation_sequences. Leave it out of one.'
+        )
     missing = [name for name in (*names, *validated) if name not in available]
     if missing:
-        raise DatasetError(f'{folder} has no prepared sequence {missing[0]}. It has: {", ".join(available)}.')
+        raise DatasetError(
+            f'{folder} has no prepared sequence {missing[0]}. It has: {", ".join(available)}. Choose from these.'
+        )
     sequences, training, validation = [], [], []
     for name in (*names, *validated):
         sequence = SequencePairs(PreparedSequence(available[name]), config, largest_skip)

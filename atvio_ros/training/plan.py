@@ -41,6 +41,7 @@ class Plan:
                 raise DatasetError(
                     f'The training parts have {len(starts)} windows of {stage.window} frames: too few for {devices} x '
                     f'batches of {stage.batch_size} with stride {stage.stride} (stage {stage.name} of train.stages).'
+                    ' Lower its batch_size or stride, or prepare more.'
                 )
             steps = stage.epochs * per_epoch
             if settings.max_steps:

@@ -154,7 +154,7 @@ def _table(drive: RoadDrive, on_pair: Callable[[], None] = lambda: None) -> Pair
         )  # fmt: skip
         on_pair()
     if not rows:
-        raise DatasetError(f'{sequence.folder} holds no usable frame pair.')
+        raise DatasetError(f'{sequence.folder} holds no usable frame pair. Leave it out of data.sequences.')
     return PairTable(*(np.array(column) for column in zip(*rows, strict=True)))
 
 

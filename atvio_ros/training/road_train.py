@@ -296,7 +296,9 @@ def _open(settings: RoadTrainSettings, cache: Path, say: Say) -> tuple[list[Road
     names = list(data.sequences) or [name for name in available if name not in held]
     for name in (*names, *held):
         if name not in available:
-            raise DatasetError(f'{data.folder} has no prepared sequence {name}. It has: {", ".join(available)}.')
+            raise DatasetError(
+                f'{data.folder} has no prepared sequence {name}. It has: {", ".join(available)}. Choose from these.'
+            )
     if not held or not names:
         raise DatasetError(
             'No drive is left for training or for validation. Split a bag: `atvio prepare BAG --to S`, and '

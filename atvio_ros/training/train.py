@@ -196,7 +196,7 @@ def _begin(out: Path, settings: TrainSettings) -> None:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / SETTINGS_FILE, to_yaml(settings))
     except OSError as error:
-        raise SettingsError(f'{out} cannot be written: {error.strerror}.') from error
+        raise SettingsError(f'{out} cannot be written: {error.strerror}. Choose another --out.') from error
 
 
 def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
