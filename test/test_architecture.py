@@ -27,6 +27,7 @@ BASE = {
     'image_size',
     'jpeg_png',
     'message_decoding',
+    'median',
     'messages',
     'motion_noise',
     'moving_frames',

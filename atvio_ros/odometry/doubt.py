@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atvio_ros.odometry.input_checks import GRAVITY_TIME_NS, GravityCheck
-from atvio_ros.types import FloatArray, FramePair, ImuSample
+from atvio_ros.types import FloatArray, FramePair
 
 ALONG = 0.1  # of the way, one sigma: what a wrong tilt, height or focal length of a usual size makes of it
 LOST_RAD = np.radians(5.0)  # how far the direction of travel may be off where it is not seen
@@ -62,9 +62,9 @@ class Doubts:
         return Doubt(motion, (self._way_m**2 - before_m**2) * shape)
 
     def _gravity_is_wrong(self, pair: FramePair) -> bool:
-        for stamp_ns, values in zip(pair.imu.stamps_ns.tolist(), pair.imu.values, strict=True):
+        for stamp_ns, force in zip(pair.imu.stamps_ns.tolist(), pair.imu.values[:, 3:].tolist(), strict=True):
             if self._fed_ns is None or stamp_ns > self._fed_ns:  # windows overlap at the image that they share
                 self._fed_ns = stamp_ns
-                if self._gravity.update(ImuSample(stamp_ns, values[:3], values[3:])) is not None:
+                if self._gravity.take(stamp_ns, force) is not None:
                     self._gravity_ns = stamp_ns
         return self._gravity_ns is not None and abs(pair.current.stamp_ns - self._gravity_ns) <= _GRAVITY_LASTS_NS

@@ -56,6 +56,7 @@ class OdometryEngine:
         self._estimator = estimator
         self._T_base_image = T_base_image
         self._T_image_base = inverse(T_base_image)
+        self._turned = np.kron(np.eye(2), T_base_image[:3, :3])  # (6, 6) of a motion's axes
         self._noise = noise or MotionNoise()
         self._standstill = standstill
         self._travel = travel
@@ -202,8 +203,7 @@ class OdometryEngine:
         """Covariance (6, 6) of a motion, turned from the axes of the images into those of base_link."""
         if covariance is None:
             return None
-        G = np.kron(np.eye(2), self._T_base_image[:3, :3])
-        return np.asarray(G @ covariance @ G.T)
+        return np.asarray(self._turned @ covariance @ self._turned.T)
 
     def _speeds(self) -> tuple[float, float]:
         """Linear [m/s] and angular [rad/s] speed of the last motion that was seen."""

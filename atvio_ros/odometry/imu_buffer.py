@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class ImuBuffer:
         if self.R_base_imu is not None:
             w, a = self.R_base_imu @ w, self.R_base_imu @ a
         value = np.concatenate((w, a))
-        if not np.isfinite(value).all():
+        if not all(map(math.isfinite, value.tolist())):
             raise ImuError("The reading holds NaN or infinity. Check the IMU's driver.")
         stamp_ns = self.corrected_ns(sample)
         place = bisect.bisect_left(self._stamps_ns, stamp_ns)

@@ -36,6 +36,7 @@ class ImuNoiseScale:
         )
         self._readings: list[FloatArray] = []
         self._length_ns = 0
+        self._noise: ImuNoise | None = None
 
     def update(self, readings: FloatArray, interval_ns: int) -> None:
         """Take the readings (N, 6) of the next pair and its length."""
@@ -48,10 +49,14 @@ class ImuNoiseScale:
         if len(block) >= FEWEST_READINGS:
             deviation = block.std(axis=0)
             self._blocks.append((float(deviation[:3].max()), float(deviation[3:].max()), block[:, :3].mean(axis=0)))
+            self._noise = self._found()
 
     @property
     def noise(self) -> ImuNoise | None:
         """The scale of rest; None before `learn_s` of readings: until then nobody can tell quiet from loud."""
+        return self._noise
+
+    def _found(self) -> ImuNoise | None:
         if len(self._blocks) < self._learn_blocks:
             return None
         gyro, force, means = zip(*self._blocks, strict=True)

@@ -7,6 +7,7 @@ with the stream, None if not. All depend on data and stamps alone.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -61,8 +62,7 @@ def is_repeated(pair: FramePair) -> bool:
 
 def implausible(sample: ImuSample) -> str | None:
     """Why a reading cannot be true, in words; None if it can. Raises nothing on NaN: the buffer refuses that."""
-    turn_rate = float(np.abs(sample.angular_velocity).max())
-    force = float(np.abs(sample.linear_acceleration).max())
+    turn_rate, force = _largest(sample.angular_velocity), _largest(sample.linear_acceleration)
     if turn_rate > LARGEST_TURN_RATE:
         return (
             f'A gyro reading of {turn_rate:.4g} rad/s is not possible (limit {LARGEST_TURN_RATE:g}). '
@@ -74,6 +74,12 @@ def implausible(sample: ImuSample) -> str | None:
             'Does the driver publish milli-g or raw counts? It must publish m/s^2.'
         )
     return None
+
+
+def _largest(vector: FloatArray) -> float:
+    """Magnitude of the largest component of (3,); plain numbers take a tenth of the time of arrays so small."""
+    x, y, z = vector.tolist()
+    return float(max(abs(x), abs(y), abs(z)))
 
 
 class GravityCheck:
@@ -88,22 +94,30 @@ class GravityCheck:
         self._up_imu = np.array([0.0, 0.0, 1.0]) if R_base_imu is None else R_base_imu[2]
         self._passed = self._upright = False
         self._start_ns: int | None = None
-        self._sum = np.zeros(3)
+        self._sum = [0.0, 0.0, 0.0]
         self._count = 0
         self._means: deque[FloatArray] = deque(maxlen=GRAVITY_MEMORY_S)
 
     def update(self, sample: ImuSample) -> str | None:
         """Take the next reading."""
-        if not (np.abs(sample.linear_acceleration) < _IN_ANY_UNIT).all():  # NaN neither
+        return self.take(sample.stamp_ns, sample.linear_acceleration.tolist())
+
+    def take(self, stamp_ns: int, force: Sequence[float]) -> str | None:
+        """As `update`, of a specific force in three numbers [m/s^2]."""
+        x, y, z = force
+        if not (abs(x) < _IN_ANY_UNIT and abs(y) < _IN_ANY_UNIT and abs(z) < _IN_ANY_UNIT):  # NaN neither
             return None
-        if self._start_ns is None or not 0 <= sample.stamp_ns - self._start_ns <= 2 * GRAVITY_TIME_NS:
-            self._begin(sample.stamp_ns)  # the first one, or one after a gap or a time jump
-        self._sum += sample.linear_acceleration
+        if self._start_ns is None or not 0 <= stamp_ns - self._start_ns <= 2 * GRAVITY_TIME_NS:
+            self._begin(stamp_ns)  # the first one, or one after a gap or a time jump
+        total = self._sum
+        total[0] += x
+        total[1] += y
+        total[2] += z
         self._count += 1
-        if self._start_ns is None or sample.stamp_ns - self._start_ns < GRAVITY_TIME_NS:
+        if self._start_ns is None or stamp_ns - self._start_ns < GRAVITY_TIME_NS:
             return None
-        mean = self._sum / self._count
-        self._begin(sample.stamp_ns)
+        mean = np.array(total) / self._count
+        self._begin(stamp_ns)
         length = float(np.linalg.norm(mean))
         if not self._passed:
             self._passed = abs(length - GRAVITY) <= GRAVITY_TOLERANCE
@@ -123,7 +137,7 @@ class GravityCheck:
         return None if beside_deg <= limit_deg else gravity_beside_words(beside_deg)
 
     def _begin(self, stamp_ns: int) -> None:
-        self._start_ns, self._sum, self._count = stamp_ns, np.zeros(3), 0
+        self._start_ns, self._sum, self._count = stamp_ns, [0.0, 0.0, 0.0], 0
 
 
 def gravity_beside_words(beside_deg: float) -> str:
@@ -150,12 +164,22 @@ class ClippingCheck:
     """Axes that stay at one large value, to the bit: the motion is beyond the sensor's range."""
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self._last = np.full(6, np.nan)
         self._repeats = np.zeros(6, dtype=int)
+        self._small = True  # the reading before
 
     def update(self, sample: ImuSample) -> str | None:
         """Take the next reading."""
-        values: FloatArray = np.concatenate((sample.angular_velocity, sample.linear_acceleration))
+        w, a = sample.angular_velocity, sample.linear_acceleration
+        if _largest(w) < CLIPPED_TURN_RATE and _largest(a) < CLIPPED_FORCE:  # nearly all: no axis of it is at an end
+            if not self._small:
+                self._forget()
+            return None
+        self._small = False
+        values: FloatArray = np.concatenate((w, a))
         self._repeats = np.where(values == self._last, self._repeats + 1, 1)
         self._last = values
         large = np.abs(values) >= np.array([CLIPPED_TURN_RATE] * 3 + [CLIPPED_FORCE] * 3)

@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 
+from atvio_ros.median import median
 from atvio_ros.odometry.standstill import inside
 from atvio_ros.types import NANOSECONDS, FloatArray, FramePair
 
@@ -65,7 +66,7 @@ class SpeedCheck:
             [np.array([row[column] for row in rows]) for rows in (old, new)] for column in range(3)
         )  # fmt: skip
         span_s = float(np.mean(times[1] - times[0])) / NANOSECONDS
-        change = float(np.median(speeds[1][:, 0]) - np.median(speeds[0][:, 0]))
+        change = median(speeds[1][:, 0]) - median(speeds[0][:, 0])
         explained = float(np.mean(felt[1][:, 0] - felt[0][:, 0]))
         fastest = float(np.abs(np.concatenate(speeds)[:, 0]).max())
         allowed = ALLOWED_SLOPE * span_s + ALLOWED_CHANGE + ALLOWED_SHARE * fastest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from atvio_ros.geometry import rotation_angle, skew
@@ -28,14 +30,15 @@ class PoseUncertainty:
 
     def __init__(self, noise: MotionNoise, pose_covariance: FloatArray | None = None) -> None:
         self._noise = noise
+        self._slow_variances = noise.slow_variances
         self._P = np.zeros((15, 15))
         if pose_covariance is not None:
             self._P[:6, :6] = 0.5 * (pose_covariance + pose_covariance.T)
-        self._P[6:, 6:] = np.diag(noise.slow_variances)
+        self._P[6:, 6:] = np.diag(self._slow_variances)
 
     def copied(self) -> PoseUncertainty:
         """Another one in the same state."""
-        twin = PoseUncertainty(self._noise)
+        twin = copy.copy(self)
         twin._P = self._P.copy()
         return twin
 
@@ -70,9 +73,9 @@ class PoseUncertainty:
         self._P = F @ self._P @ F.T
         own = np.diag(white) if more is None else np.diag(white) + more
         self._P[:6, :6] += G @ own @ G.T
-        self._P[6:, 6:] += np.diag(self._noise.slow_variances * (1.0 - memory**2))
+        self._P[6:, 6:] += np.diag(self._slow_variances * (1.0 - memory**2))
         self._P = 0.5 * (self._P + self._P.T)
-        return np.asarray(own + (B * self._noise.slow_variances) @ B.T)
+        return np.asarray(own + (B * self._slow_variances) @ B.T)
 
     def rest(self, interval_s: float) -> FloatArray:
         """Stand still for an interval; returns the covariance (6, 6) of that."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atvio_ros.geometry import rotations
+from atvio_ros.median import median
 from atvio_ros.road.tracks import Tracks
 from atvio_ros.types import FloatArray
 
@@ -44,7 +45,7 @@ class TravelFit:
 def parallax_px(tracks: Tracks, K: FloatArray, R_previous_current: FloatArray) -> FloatArray:
     """How far each corner (N,) moved beyond what the rotation explains [px]."""
     turned = _rays(tracks.previous_px, K) @ R_previous_current
-    away = (turned[:, :2] / turned[:, 2:]) * (K[0, 0], K[1, 1]) + (K[0, 2], K[1, 2]) - tracks.current_px
+    away = (turned[:, :2] / turned[:, 2:]) * K.diagonal()[:2] + K[:2, 2] - tracks.current_px
     return np.asarray(np.hypot(away[:, 0], away[:, 1]))
 
 
@@ -75,7 +76,7 @@ def fit_travel(
             change = np.linalg.solve(weighted @ J.T + prior, -(weighted @ residuals) - prior @ v)
         except np.linalg.LinAlgError:  # all corners in one plane with the travel
             return None
-        v = v + np.clip(change, -0.2, 0.2)
+        v = v + np.minimum(np.maximum(change, -0.2), 0.2)
         if step >= len(_WIDER) and np.abs(change).max() < _SETTLED_RAD:
             break
     if not np.abs(v[:2]).max() < MOST_TANGENT:
@@ -98,12 +99,12 @@ def fit_travel(
 
 def stands(tracks: Tracks, K: FloatArray, R_previous_current: FloatArray) -> bool:
     """Whether a rotation near the gyro's explains the corners, so that they tell nothing of a travel."""
-    parallax = float(np.median(parallax_px(tracks, K, R_previous_current)))
+    parallax = median(parallax_px(tracks, K, R_previous_current))
     if LEAST_PARALLAX_PX <= parallax < _DOUBTFUL_PARALLAX_PX:  # a drifting gyro looks like this, too
         beside = fit_rotation(tracks, K, R_previous_current)
         if beside is not None:
             R = rotations(beside) @ R_previous_current
-            parallax = float(np.median(parallax_px(tracks, K, R)))
+            parallax = median(parallax_px(tracks, K, R))
     return parallax < LEAST_PARALLAX_PX
 
 
@@ -135,7 +136,7 @@ class _Problem:
     """Residuals and their derivatives. What does not change from step to step is made once.
 
     All is linear in d, so it is kept for the three axes of the level frame: right, down, ahead. Corners are the last
-    axis of every array, along which numpy is fast.
+    axis of every array, along which numpy is fast, and all parts lie in one array: a step takes one product.
     """
 
     def __init__(
@@ -143,45 +144,47 @@ class _Problem:
     ) -> None:
         x = _rays(tracks.previous_px, K).T  # (3, N)
         z = R_previous_current @ _rays(tracks.current_px, K).T
-        self._e = R_camera_level.T @ _cross(z, x)  # (3, N)
+        count = len(tracks)
+        parts = np.empty((3, 6, count))  # e, de/dy in sigmas (2), de/dw (3)
+        parts[:, 0] = R_camera_level.T @ _cross(z, x)
         # Lower Cholesky factor of the covariance, in image coordinates of unit focal length.
         xx, xy, yy = tracks.covariance_px2[:, 0, 0], tracks.covariance_px2[:, 0, 1], tracks.covariance_px2[:, 1, 1]
         l11 = np.sqrt(xx)
         l21 = xy / l11
         l22 = np.sqrt(np.maximum(yy - l21**2, 1e-12))
-        count = len(tracks)
-        self._by_y = np.empty((3, 2, count))  # de/dy in sigmas
-        self._turn = np.empty((3, 3, count))  # de/dw
         by_pixel = R_previous_current[:, :2].T / np.array([[K[0, 0]], [K[1, 1]]])
         for axis, ahead in enumerate(R_camera_level.T):
             xd = _cross(x, ahead)  # e = z . (x × d)
             gradient = by_pixel @ xd
-            self._by_y[axis, 0] = l11 * gradient[0] + l21 * gradient[1]
-            self._by_y[axis, 1] = l22 * gradient[1]
-            self._turn[axis] = _cross(z, xd)
+            parts[axis, 1] = l11 * gradient[0] + l21 * gradient[1]
+            parts[axis, 2] = l22 * gradient[1]
+            parts[axis, 3:] = _cross(z, xd)
+        self._parts = parts.reshape(3, 6 * count)
+        self._aside, self._turned_aside = parts[:2], np.ascontiguousarray(parts[:2, 3:])  # of the axes that are sought
 
     def linearise(self, v: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Residuals (N,) in sigmas, derivatives (5, N), at v = tangents to the right and down, small rotation [rad]."""
-        turn = v[0] * self._turn[0] + v[1] * self._turn[1] + self._turn[2]  # (3, N)
-        by_y = v[0] * self._by_y[0] + v[1] * self._by_y[1] + self._by_y[2]  # (2, N)
-        g2 = by_y[0] * by_y[0] + by_y[1] * by_y[1] + 1e-18
+        along = np.array((v[0], v[1], 1.0)) @ self._parts  # of the direction of travel
+        e, across, down, *_ = rows = along.reshape(6, -1)
+        turn = rows[3:]
+        g2 = across * across + down * down + 1e-18
         g = np.sqrt(g2)
-        residuals = (v[0] * self._e[0] + v[1] * self._e[1] + self._e[2] + v[2:] @ turn) / g
+        residuals = (e + v[2:] @ turn) / g
         J = np.empty((5, len(g)))
-        for axis in (0, 1):
-            by_axis = self._e[axis] + v[2:] @ self._turn[axis]
-            J[axis] = by_axis / g - residuals / g2 * (by_y[0] * self._by_y[axis, 0] + by_y[1] * self._by_y[axis, 1])
-        J[2:] = turn / g
+        J[:2] = self._aside[:, 0] + v[2:] @ self._turned_aside
+        J[2:] = turn
+        J /= g
+        J[:2] -= residuals / g2 * (across * self._aside[:, 1] + down * self._aside[:, 2])
         return residuals, J
 
 
 def _rays(pixels: FloatArray, K: FloatArray) -> FloatArray:
     """Rays (N, 3) with z = 1, optical axes, of pixels (N, 2); K has no skew."""
     rays = np.ones((len(pixels), 3))
-    rays[:, :2] = (pixels - (K[0, 2], K[1, 2])) / (K[0, 0], K[1, 1])
+    rays[:, :2] = (pixels - K[:2, 2]) / K.diagonal()[:2]
     return rays
 
 
 def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
     """Cross products (3, N) of vectors (3, N) or (3,); numpy's own takes three times as long on so few."""
-    return np.stack((a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]))
+    return np.array((a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]))

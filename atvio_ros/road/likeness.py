@@ -5,10 +5,10 @@ OpenCV's matchTemplate finds the same, one patch after the other; together they 
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 _LEAST_VARIANCE = 1e-6  # grey levels squared: beyond rounding
@@ -29,30 +29,36 @@ def likeness(older: Values, newer: Values, columns: tuple[tuple[int, int], ...])
     Columns are those of neighbours, from left to right.
     """
     left, right = columns[0][0], columns[-1][1]
-    starts = np.array([first - left for first, _ in columns])
-    widths = np.array([last - first for first, last in columns])
+    starts, widths, membership = _strips(columns)
     older, newer = older[:, left:right], newer[:, left:right]
     rows, count = len(newer), len(older) - len(newer) + 1
     pixels = rows * widths
     means = np.add.reduceat(newer.sum(axis=0), starts) / pixels
     centred = newer - np.repeat(means, widths).astype(np.float32)
     variance = np.add.reduceat((centred * centred).sum(axis=0), starts) / pixels
-    sums, squares = (_over_windows(np.add.reduceat(values, starts, axis=1), rows) for values in (older, older * older))
-    spread = squares / pixels - (sums / pixels) ** 2  # (N, P)
+    sums, squares = _over_windows(np.stack((older, older * older)) @ membership, rows) / pixels
+    spread = squares - sums * sums  # (N, P)
     products = np.empty((len(columns), len(older), rows), np.float32)
-    for product, start, width in zip(products, starts, widths, strict=True):
+    for product, start, width in zip(products, starts.tolist(), widths.tolist(), strict=True):
         np.matmul(older[:, start : start + width], centred[:, start : start + width].T, out=product)
     step_p, step_n, step_r = products.strides  # a patch at a place: row r of it on row n + r of the older view
-    shared = as_strided(products, (len(columns), count, rows), (step_p, step_n, step_n + step_r), writeable=False)
+    shared = np.ndarray((len(columns), count, rows), np.float32, products, 0, (step_p, step_n, step_n + step_r))
     together = shared.sum(axis=2) / pixels[:, None]
     scale = np.sqrt(np.maximum(spread.T, 0.0) * variance[:, None])
-    clear = scale > _LEAST_VARIANCE
-    correlation = np.where(clear, together / np.where(clear, scale, 1.0), 0.0)
+    correlation = np.divide(together, scale, out=np.zeros_like(scale), where=scale > _LEAST_VARIANCE)
     return Likeness(correlation.astype(np.float32), np.sqrt(variance).astype(np.float32))
 
 
+@functools.lru_cache(maxsize=256)
+def _strips(columns: tuple[tuple[int, int], ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], Values]:
+    """Where P strips begin (P,), how wide they are (P,), and which columns are theirs (W, P): 1, others 0."""
+    starts = np.array([first - columns[0][0] for first, _ in columns], dtype=np.intp)
+    widths = np.array([last - first for first, last in columns], dtype=np.intp)
+    return starts, widths, np.repeat(np.eye(len(columns), dtype=np.float32), widths, axis=0)
+
+
 def _over_windows(values: Values, rows: int) -> NDArray[np.float64]:
-    """Sums (N, P) over each `rows` neighbouring rows of values (N + rows - 1, P)."""
-    total = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, dtype=np.float64, out=total[1:])
-    return np.asarray(total[rows:] - total[:-rows])
+    """Sums (..., N, P) over each `rows` neighbouring rows of values (..., N + rows - 1, P)."""
+    total = np.zeros((*values.shape[:-2], values.shape[-2] + 1, values.shape[-1]))
+    np.cumsum(values, axis=-2, dtype=np.float64, out=total[..., 1:, :])
+    return np.asarray(total[..., rows:, :] - total[..., :-rows, :])

@@ -169,10 +169,10 @@ class ShiftCurves:
     def interpolated(self, whole: Curves) -> Curves:
         """Curves (B, cells) at the shifts (B, S)."""
         fine = cv2.resize(whole, None, fx=FINER, fy=1, interpolation=cv2.INTER_CUBIC)
-        # Points lie at (k + 0.5) / FINER - 0.5 cells after scaling: shifted onto k / FINER.
-        positions = np.arange(-0.5 + 0.5 / FINER, whole.shape[1] - 0.5, 1.0 / FINER)[: fine.shape[1]]
-        wanted = np.arange(len(self.shifts)) / FINER
-        return np.stack([np.interp(wanted, positions, row) for row in fine]).astype(np.float32)
+        # Points lie at (k + 0.5) / FINER - 0.5 cells after scaling: k / FINER is halfway between two of them.
+        before, count = FINER // 2 - 1, len(self.shifts)
+        halfway = 0.5 * (fine[:, before : before + count] + fine[:, before + 1 : before + 1 + count])
+        return np.asarray(halfway, dtype=np.float32)
 
     def _says(
         self, old: Curves, new: Curves, laid: Patches, band: int, seen: NDArray[np.bool_]
@@ -187,9 +187,9 @@ class ShiftCurves:
         first = max(0, top - self._most)  # far is up: a patch was farther ahead before
         last = min(len(old), bottom + self._back)
         found = likeness(old[first:last], new[top:bottom], columns)
-        whole = np.asarray(seen[top:bottom].all(axis=0))
+        whole: list[bool] = np.asarray(seen[top:bottom].all(axis=0)).tolist()
         usable = [
-            bool(whole[left:right].all()) and contrast >= self.settings.least_contrast
+            all(whole[left:right]) and contrast >= self.settings.least_contrast
             for (left, right), contrast in zip(columns, found.contrast.tolist(), strict=True)
         ]
         r = np.clip(found.correlation[usable], 0.0, self.settings.most_correlation)
@@ -197,7 +197,7 @@ class ShiftCurves:
         begin = self._back + top - first  # of the first row, the farthest shift; the index falls from there
         rows = np.empty((len(says), shifts), np.float32)
         rows[:] = says.mean(axis=1, keepdims=True)  # of what lies beyond the view nothing is known
-        rows[:, begin - np.arange(says.shape[1])] = says
+        rows[:, begin + 1 - says.shape[1] : begin + 1] = says[:, ::-1]
         return rows, np.flatnonzero(usable)
 
 

@@ -125,7 +125,7 @@ class SpeedFilter:
         belief = cv2.addWeighted(belief, 1.0 - settings.bump, anew, settings.bump / float(anew.sum()), 0.0)
         # Whatever is taken for the road at rest and is not, a vehicle that moves along, a mirror image, a drop on the
         # glass, seems to move less: so what was believed wrongly was too slow.
-        faster = np.cumsum(belief.sum(axis=1, dtype=np.float64))
+        faster = np.cumsum(belief.astype(np.float64) @ np.ones(len(self._tilts)))
         chance = settings.surprise * faster / faster.sum() + settings.surprise_slower / len(faster)
         self._belief = belief + chance[:, None].astype(np.float32) * self._tilts_alone
 
@@ -136,12 +136,9 @@ class SpeedFilter:
         step = shifts[1] - shifts[0]
         ways = (self._ways(depth, span_s, readout) + gained) / step
         stretch = 1.0 + 2.0 * depth[:, None] * self._tilts
-        first = np.float32(shifts[0] / step)
-        looked_up = [
-            self._looked_up(curve, np.outer(way, each) - first)
-            for curve, way, each in zip(curves, ways.astype(np.float32), stretch.astype(np.float32), strict=True)
-        ]
-        return np.asarray(functools.reduce(np.add, looked_up), dtype=np.float32)
+        places = ways.astype(np.float32)[:, :, None] * stretch.astype(np.float32)[:, None, :]
+        places -= np.float32(shifts[0] / step)
+        return np.asarray(functools.reduce(np.add, map(self._looked_up, curves, places)), dtype=np.float32)
 
     def _ways(self, depth: FloatArray, span_s: float, readout: float) -> FloatArray:
         """(B, V) way of each speed between the moments at which a shutter sees the road of each band."""
@@ -160,7 +157,7 @@ class SpeedFilter:
 
     def _estimate(self) -> SpeedEstimate:
         settings = self._settings
-        of_speed = self._belief.sum(axis=1, dtype=np.float64)
+        of_speed = self._belief.astype(np.float64) @ np.ones(len(self._tilts))
         best = int(of_speed.argmax())
         reach = max(1, round(settings.local / settings.speed_step_h))
         near = slice(max(0, best - reach), best + reach + 1)

@@ -71,7 +71,8 @@ def track_corners(
         return _NONE
     start = _turned(corners[:, 0], K, R_previous_current)
     height, width = current.shape
-    inside = ((start > 1.0) & (start < (width - 2.0, height - 2.0))).all(axis=1)
+    u, v = start.T
+    inside = (u > 1.0) & (v > 1.0) & (u < width - 2.0) & (v < height - 2.0)
     if not inside.any():
         return _NONE
     corners, start = corners[inside], start[inside][:, None]
@@ -80,14 +81,14 @@ def track_corners(
     if len(corners) == 0:
         return _NONE
     back, found, _ = _follow(current, previous, there, corners, 0, settings)  # ends where it starts, if all is well
-    good = found & (np.abs(back - corners).max(axis=(1, 2)) < settings.return_px)
+    good = found & (np.abs(back - corners)[:, 0].max(axis=1) < settings.return_px)
     if not good.any():
         return _NONE
     corners, there, difference = corners[good, 0], there[good, 0], difference[good]
     centre, covariance = _measured_points(previous, corners, settings.window_px)
     covariance = covariance * ((settings.misfit * difference) ** 2)[:, None, None]
     covariance = covariance + np.eye(2) * settings.least_sigma_px**2
-    clear = np.trace(covariance, axis1=1, axis2=2) < settings.most_sigma_px**2
+    clear = covariance[:, 0, 0] + covariance[:, 1, 1] < settings.most_sigma_px**2
     centre = centre[clear]
     return Tracks(corners[clear] + centre, there[clear] + centre, covariance[clear])
 
@@ -122,7 +123,7 @@ def _follow(
         criteria=(cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, settings.iterations, settings.converged_px),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    ok = (found[:, 0] == 1) & np.isfinite(there).all(axis=(1, 2))
+    ok = (found[:, 0] == 1) & np.isfinite(there)[:, 0].all(axis=1)
     return np.asarray(there, np.float32), ok, np.where(ok, difference[:, 0], 0.0).astype(np.float64)
 
 
@@ -139,11 +140,12 @@ def _measured_points(image: ImageArray, corners: _Float32Array, window_px: int) 
     window = (steps[:, None] * padded.shape[1] + steps).ravel()
     places = (middle[:, 1] * padded.shape[1] + middle[:, 0])[:, None] + window
     gx, gy = (  # (N, pixels of the window)
-        cv2.Scharr(padded, cv2.CV_16S, *axis).take(places).astype(np.float32) / 32.0 for axis in ((1, 0), (0, 1))
+        cv2.Scharr(padded, cv2.CV_16S, *axis).take(places) * np.float32(1 / 32) for axis in ((1, 0), (0, 1))
     )
     flat = np.stack((np.ones(window_px**2), np.tile(steps, window_px), np.repeat(steps, window_px)), axis=1)
-    moments = [(p @ flat.astype(np.float32)).astype(np.float64) for p in (gx * gx, gx * gy, gy * gy)]
-    (xx, xx_x, _), (xy, xy_x, xy_y), (yy, _, yy_y) = (m.T for m in moments)
+    products = np.concatenate((gx * gx, gx * gy, gy * gy))
+    moments = (products @ flat.astype(np.float32)).astype(np.float64).reshape(3, -1, 3)
+    (xx, xx_x, _), (xy, xy_x, xy_y), (yy, _, yy_y) = moments.transpose(0, 2, 1)
     determinant = xx * yy - xy * xy + 1e-3 * (xx + yy) + 1e-9
     right, down = xx_x + xy_y, xy_x + yy_y
     centre = np.stack((yy * right - xy * down, xx * down - xy * right), axis=1) / determinant[:, None]

@@ -8,6 +8,7 @@ camera is mounted (`R_camera_base`) says which way is up, and the body's roll in
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from atvio_ros.errors import ImageError
 from atvio_ros.geometry import rotation_vector, rotations
+from atvio_ros.median import median
 from atvio_ros.road.epipolar import (
     GYRO_SIGMA_RAD,
     LEAST_CORNERS,
@@ -191,7 +193,7 @@ class TravelDirection:
     def _parallax(self, tracks: Tracks, R_previous_current: FloatArray) -> float:
         if len(tracks) < LEAST_CORNERS:
             return 0.0
-        return float(np.median(parallax_px(tracks, self._K, R_previous_current)) / self._K[0, 0])
+        return float(median(parallax_px(tracks, self._K, R_previous_current)) / self._K[0, 0])
 
     def _correct(self, fit: TravelFit, turn: FloatArray, frames: float) -> bool:
         """Weigh the measured direction against the expected one; False where it is not believed."""
@@ -234,9 +236,14 @@ class TravelDirection:
 
 def level_axes(pitch: float, yaw: float) -> FloatArray:
     """Axes (3, 3), in columns: z so far below and to the right of the old z [rad], x without roll, y down."""
-    z = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
-    x = np.array([np.cos(yaw), 0.0, -np.sin(yaw)])
-    return np.stack((x, np.cross(z, x), z), axis=1)
+    sine, cosine, sine_yaw, cosine_yaw = math.sin(pitch), math.cos(pitch), math.sin(yaw), math.cos(yaw)
+    return np.array(
+        [
+            [cosine_yaw, -sine * sine_yaw, sine_yaw * cosine],
+            [0.0, cosine, sine],
+            [-sine_yaw, -sine * cosine_yaw, cosine_yaw * cosine],
+        ]
+    )
 
 
 def _pitch_yaw(z: FloatArray) -> tuple[float, float]:
