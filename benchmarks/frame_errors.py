@@ -31,7 +31,7 @@ from atvio_ros.evaluation.metrics import compare, distances_along
 from atvio_ros.evaluation.run import run_bag
 from atvio_ros.files import write_text
 from atvio_ros.geometry import relative_poses
-from atvio_ros.odometry.estimators import choose_estimator
+from atvio_ros.odometry.estimators import ESTIMATORS, choose_estimator
 from atvio_ros.odometry.pipeline import Estimator
 from atvio_ros.rig.rig import RigPart
 from atvio_ros.types import NANOSECONDS, OdometryEstimate, Trajectory
@@ -115,6 +115,11 @@ def rendered(out: Path, names: Sequence[str], seeds: Sequence[int], length_m: fl
     return bags
 
 
+def named_estimator(name: str) -> Estimator:
+    """`road`, `geometry`, or the network of a model file."""
+    return choose_estimator(name) if name in ESTIMATORS else choose_estimator('network', Path(name))
+
+
 def main() -> None:
     """Print the table, and write it to DIR/frame_errors.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,7 +127,9 @@ def main() -> None:
     parser.add_argument('--conditions', nargs='*', metavar='NAME', help='render these, or all, and measure them too')
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2], help='of rendered drives (default: 1 2)')
     parser.add_argument('--length', type=float, default=300.0, help='of each [m] (default: %(default)s)')
-    parser.add_argument('--model', action='append', metavar='FILE', help='model file, or: road (default: road)')
+    parser.add_argument(
+        '--model', action='append', metavar='FILE', help='a model file, road or geometry (default: road)'
+    )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR')
     common.add_rig_options(parser)
     args = parser.parse_args()
@@ -137,7 +144,7 @@ def main() -> None:
     table, results = Table(*headings), []
     for bag in bags:
         for name in args.model or ['road']:
-            estimator = choose_estimator('road') if name == 'road' else choose_estimator('network', Path(name))
+            estimator = named_estimator(name)
             found = asdict(measure(bag, estimator, given))
             results.append({'drive': bag.name, 'model': estimator.name, **found})
             values = ('-' if v is None else format(v, f) for v, f in zip(found.values(), formats, strict=True))

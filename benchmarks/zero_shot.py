@@ -22,9 +22,9 @@ from atvio_ros.evaluation.consistency import MatchedDrive
 from atvio_ros.evaluation.metrics import distances_along
 from atvio_ros.files import write_text
 from atvio_ros.geometry import inverse, relative_poses
-from atvio_ros.odometry.estimators import choose_estimator
 from atvio_ros.types import FloatArray
 from benchmarks.drives import drive_odometry
+from benchmarks.frame_errors import named_estimator
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def main() -> None:
     for bag in args.bags:
         drives = {}
         for name in args.model or ['road']:
-            estimator = choose_estimator('road') if name == 'road' else choose_estimator('network', Path(name))
+            estimator = named_estimator(name)
             drive = drives[name] = drive_odometry(bag, estimator, given)
             found = figures(drive)
             results.append({'bag': bag.name, 'model': estimator.name, **asdict(found)})

@@ -37,7 +37,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         'estimator',
         default_value='',
-        choices=['', 'road', 'network'],
+        choices=['', 'road', 'geometry', 'network'],
         description='What makes the odometry; empty: as in params_file (network where a model is named, else road).',
     ),
     DeclareLaunchArgument(

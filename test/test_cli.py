@@ -85,7 +85,7 @@ def test_the_shell_completes_commands_options_and_choices(tmp_path):
     pytest.importorskip('argcomplete', reason='argcomplete comes with `make setup`')
     assert completions('atvio calib', tmp_path) == [name for name in COMMANDS if name.startswith('calib')]
     assert completions('atvio run --rig=x --est', tmp_path) == ['--estimator']
-    assert completions('atvio run --estimator ', tmp_path) == ['road', 'network']
+    assert completions('atvio run --estimator ', tmp_path) == ['road', 'geometry', 'network']
 
 
 @pytest.mark.parametrize('config', ['train_road.yaml', 'train_tiny.yaml'])

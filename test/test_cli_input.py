@@ -88,7 +88,7 @@ def test_the_road_estimator_needs_the_height_of_the_camera(tmp_path, tiny_drive,
         (['--imu-time-offset', '1e6'], 'imu_time_offset'),
         (['--rig', 'nowhere.yaml'], 'There is no settings file nowhere.yaml'),
         (['--estimator', 'guess'], "invalid choice: 'guess'"),
-        (['--estimator', 'road', '--model', 'any.safetensors'], 'The road estimator takes no model file'),
+        (['--estimator', 'geometry', '--model', 'any.safetensors'], 'The estimator geometry takes no model file'),
     ],
 )
 def test_a_robot_described_wrongly_is_refused_with_the_option(options, problem, tmp_path, tiny_drive, capsys):

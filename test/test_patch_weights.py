@@ -11,17 +11,17 @@ from atvio_ros.network.patch_weights import FIGURES, PatchWeights
 from atvio_ros.network.road_config import RoadConfig
 from atvio_ros.road import patch_figures as figures_of
 from atvio_ros.road.patch_figures import patch_figures
+from atvio_ros.road.patch_texture import TEXTURES
 from atvio_ros.road.shift_curves import SaidPatch, ShiftCurves
 
 BACKWARD, CELL = 15, 0.02
 
 
-def patch(shift_h: float, height: float = 12.0, place: float = 0.0, seed: int = 0) -> SaidPatch:
+def patch(shift_h: float, height: float = 12.0, place: float = 0.0) -> SaidPatch:
     """A patch that looks best at a shift."""
     shifts = CELL * (np.arange(166) - BACKWARD)
     says = height * np.exp(-0.5 * ((shifts - shift_h) / 0.03) ** 2)
-    shown = np.random.default_rng(seed).normal(0.0, 8.0, (40, 10)).astype(np.float32)
-    return SaidPatch(says.astype(np.float32), 1, 3.0, place, shown)
+    return SaidPatch(says.astype(np.float32), 1, 3.0, place, np.zeros(TEXTURES))
 
 
 def test_the_room_of_the_road_and_of_the_network_agree():

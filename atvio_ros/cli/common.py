@@ -52,15 +52,17 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     """--estimator, --model, --device and --backend."""
     parser.add_argument(
         '--estimator',
-        choices=('road', 'network'),
+        choices=('road', 'geometry', 'network'),
         default='',
-        help='what tells the motion between two images (default: the network where --model is given, else the road)',
+        help='what tells the motion between two images; geometry is road with nothing learned (default: the network '
+        'where --model is given, else road)',
     )
     parser.add_argument(
         '--model',
         type=Path,
         metavar='FILE',
-        help='model file (.safetensors or .onnx) of the network (default: the shipped one)',
+        help='model file (.safetensors or .onnx) of the network, or of the weights of the road estimator (default: the '
+        'shipped one)',
     )
     add_device_option(parser)
     parser.add_argument(

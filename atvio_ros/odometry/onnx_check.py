@@ -12,7 +12,8 @@ from atvio_ros.errors import ModelError
 from atvio_ros.network.road_config import AROUND, BANDS, FIGURES, LEVEL_SIZE, MOST_PATCHES, SCALARS
 from atvio_ros.odometry.networks import PairAnswer, PairNetwork, RoadAnswer, RoadWeights, Values
 from atvio_ros.odometry.road_estimator import RoadReading
-from atvio_ros.odometry.road_front import RoadStep, Said
+from atvio_ros.odometry.road_front import RoadStep
+from atvio_ros.road.patch_figures import NOTHING_SAID
 from atvio_ros.road.shift_curves import Comparison
 from atvio_ros.road.speed_filter import SpeedEstimate
 from atvio_ros.types import FloatArray, ImageArray
@@ -142,8 +143,9 @@ def _made_up_step(views: ImageArray, way: float, rng: np.random.Generator) -> Ro
         views=views,
         way=way,
         sigma=np.full(3, rng.choice((0.003, 0.3)), np.float32),  # clear, or in doubt, when the perspective counts
-        reading=RoadReading(nothing, SpeedEstimate(way, 0.01, 0.0), 1.0, True, 0.1, 1.0, (0.0, 0.5), 0.0, None),
-        said=Said((), np.zeros((0, FIGURES))),
+        reading=RoadReading(
+            nothing, SpeedEstimate(way, 0.01, 0.0), 1.0, True, 0.1, 1.0, (0.0, 0.5), 0.0, None, NOTHING_SAID
+        ),
     )
 
 

@@ -29,7 +29,7 @@ class Estimator(Protocol):
 
     @property
     def kind(self) -> str:
-        """`road` or `network`."""
+        """Its name in estimators.py."""
 
     @property
     def name(self) -> str:

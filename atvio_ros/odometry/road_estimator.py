@@ -1,7 +1,11 @@
-"""The road as a motion estimator: how fast the road below comes towards a camera whose height is known. No training."""
+"""The road as a motion estimator: how fast the road below comes towards a camera whose height is known.
+
+What its patches say is geometry. How much each counts may be learned (road/learned_weights.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +20,8 @@ from atvio_ros.odometry.standstill import inside
 from atvio_ros.rig.rig import Rig
 from atvio_ros.road.felt_acceleration import FeltAcceleration, FeltSettings
 from atvio_ros.road.parallax_scale import ParallaxScale
-from atvio_ros.road.shift_curves import Comparison, MatchSettings, ShiftCurves, Weigh
+from atvio_ros.road.patch_figures import NOTHING_SAID, Said, WeighFigures, patch_figures
+from atvio_ros.road.shift_curves import Comparison, MatchSettings, SaidPatch, ShiftCurves
 from atvio_ros.road.speed_filter import SpeedEstimate, SpeedFilter, SpeedSettings
 from atvio_ros.types import FloatArray, FramePair, PairGeometry, RelativeMotion, RoadMeasurement
 from atvio_ros.view.virtual_camera import KITTI_VIEW, VirtualCamera
@@ -56,10 +61,11 @@ class RoadEstimator:
     matching: MatchSettings = field(default_factory=MatchSettings)
     filtering: SpeedSettings = field(default_factory=SpeedSettings)
     feeling: FeltSettings = field(default_factory=FeltSettings)
+    weights: WeighFigures | None = None  # of patches, as they were learned; None: all count alike
     noise: MotionNoise = NOISE
-    kind: str = 'road'
-    name: str = 'road'
-    trained: bool = True  # there is nothing to train
+    kind: str = 'geometry'
+    name: str = 'geometry'
+    trained: bool = True  # without weights there is nothing to train
     view: VirtualCamera = KITTI_VIEW
     image_size_px: tuple[int, int] = (0, 0)  # it takes no scaled images
     undoes_lags: bool = True
@@ -91,15 +97,14 @@ class RoadReading:
     felt: tuple[float, float]  # acceleration along the way and its sigma [m/s^2]
     gained_h: float  # see SpeedFilter.update
     expected: float | None  # shift before the comparison [camera heights]
+    said: Said  # by patches; nothing where all count alike
 
 
 class RoadOdometry:
     """Road estimator on one robot. Its translation lies along the direction of travel, its rotation is the gyro's."""
 
-    def __init__(self, settings: RoadEstimator, sight: Sight, weigh: Weigh | None = None) -> None:
-        """`weigh` tells how much each patch of the road counts; None: all alike."""
+    def __init__(self, settings: RoadEstimator, sight: Sight) -> None:
         self._settings = settings
-        self._weigh = weigh
         self._sight = sight
         self._curves: ShiftCurves | None = None  # made with the first pair: the images tell where the road begins
         self._R_image_base = sight.R_camera_stored.T @ sight.rig.R_base_camera.T
@@ -117,6 +122,7 @@ class RoadOdometry:
         self._parallax.reset()
         self._newest: SpeedEstimate | None = None
         self._unseen_s = 0.0
+        self._said = NOTHING_SAID
 
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Motion of the images' axes over one pair, whose geometry must be known."""
@@ -131,6 +137,7 @@ class RoadOdometry:
         backward_h = self._settings.matching.backward_shift
         older = self._older.choose(pair, geometry.seen_rotation, self._known_speed, backward_h)
         expected = None if self._known_speed is None else self._known_speed * older.span_s
+        self._said = NOTHING_SAID
         compared = self._compare(older, pair, geometry, expected)
         seen = int(compared.patches.sum()) >= LEAST_PATCHES and not blind
         self._unseen_s = 0.0 if seen else self._unseen_s + pair.interval_s
@@ -154,7 +161,9 @@ class RoadOdometry:
         way, sigma = found.speed * pair.interval_s, found.sigma * pair.interval_s
         self._parallax.learn(geometry.parallax, way, sigma if seen else np.inf, pair.interval_s)
         support = compared.support(found.speed * older.span_s + gained_h, found.tilt) if seen else 1.0
-        return RoadReading(compared, found, support, seen, older.span_s, older.weight, felt, gained_h, expected)
+        return RoadReading(
+            compared, found, support, seen, older.span_s, older.weight, felt, gained_h, expected, self._said
+        )
 
     def _motion(self, pair: FramePair, geometry: PairGeometry, found: SpeedEstimate, support: float) -> RelativeMotion:
         """Along the direction of travel, turned as the gyro says."""
@@ -227,8 +236,16 @@ class RoadOdometry:
             expected=expected,
             patches=patches,
             least_moved=max(least if least > LEAST_SHIFT_H else 0.0, UNMOVED_H if moving else 0.0),
-            weigh=self._weigh,
+            weigh=None if self._settings.weights is None else self._weigh,
         )
+
+    def _weigh(self, said: Sequence[SaidPatch], expected: float | None) -> FloatArray:
+        """Weights (P,) of patches."""
+        weights, matching = self._settings.weights, self._settings.matching
+        assert weights is not None
+        figures = patch_figures(said, expected, round(matching.backward_shift / matching.cell), matching.cell)
+        self._said = Said(tuple(said), figures)
+        return np.asarray(weights(figures.astype(np.float32)), dtype=np.float64) if len(said) else np.zeros(0)
 
     def _warnings(self, speed: float, sigma: float) -> tuple[str, ...]:
         words = []

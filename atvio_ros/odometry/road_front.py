@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +12,7 @@ from atvio_ros.network.road_config import AROUND, LEVEL_SIZE, SCALARS
 from atvio_ros.odometry.road_estimator import DISSENT, LEAST_SUPPORT, RoadEstimator, RoadOdometry, RoadReading
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.preprocessing import resample_imu
-from atvio_ros.road.patch_figures import patch_figures
-from atvio_ros.road.shift_curves import SaidPatch
+from atvio_ros.road.patch_figures import WeighFigures
 from atvio_ros.types import FloatArray, FramePair, ImageArray, PairGeometry
 from atvio_ros.view.virtual_camera import KITTI_VIEW
 
@@ -28,14 +26,6 @@ _GRAVITY = 9.81
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the patches of one pair said, and their figures: what weights are learned from."""
-
-    patches: tuple[SaidPatch, ...]
-    figures: FloatArray  # (P, FIGURES)
-
-
-@dataclass(frozen=True)
 class RoadStep:
     """One pair after the filter, as RoadInputs has it, without B and T."""
 
@@ -46,11 +36,6 @@ class RoadStep:
     way: float  # camera heights over the pair
     sigma: Values  # (3,)
     reading: RoadReading
-    said: Said
-
-
-# Figures of the patches of a pair (P, FIGURES) -> their weights (P,).
-WeighFigures = Callable[[Values], Values]
 
 
 class RoadFront:
@@ -58,9 +43,7 @@ class RoadFront:
 
     def __init__(self, sight: Sight, patches: WeighFigures) -> None:
         self._sight = sight
-        self._patches = patches
-        self._road = RoadOdometry(RoadEstimator(), sight, self._weigh)
-        self._said = Said((), np.zeros((0, 0)))
+        self._road = RoadOdometry(RoadEstimator(weights=patches), sight)
         self._R_base_image = sight.rig.R_base_camera @ sight.R_camera_stored
 
     @property
@@ -94,17 +77,7 @@ class RoadFront:
             way=way,
             sigma=_sigma(way, sigma * pair.interval_s, geometry),
             reading=reading,
-            said=self._said,
         )
-
-    def _weigh(self, said: Sequence[SaidPatch], expected: float | None) -> FloatArray:
-        settings = self._road.matcher.settings
-        backward = round(settings.backward_shift / settings.cell)
-        figures = patch_figures(said, expected, backward, settings.cell)
-        self._said = Said(tuple(said), figures)
-        if not len(said):
-            return np.zeros(0)
-        return np.asarray(self._patches(figures.astype(np.float32)), dtype=np.float64)
 
     @staticmethod
     def _dissent(reading: RoadReading) -> float:

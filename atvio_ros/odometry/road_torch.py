@@ -10,7 +10,8 @@ from atvio_ros.network.patch_weights import PatchWeights
 from atvio_ros.network.road_file import road_hash
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork, blank_inputs
 from atvio_ros.odometry.networks import RoadAnswer, Values
-from atvio_ros.odometry.road_front import RoadStep, WeighFigures
+from atvio_ros.odometry.road_front import RoadStep
+from atvio_ros.road.learned_weights import LearnedWeights, learned_weights
 
 
 class TorchRoad:
@@ -21,6 +22,7 @@ class TorchRoad:
     def __init__(self, model: RoadNetwork) -> None:
         self.model = model.eval()
         self.config = model.config
+        self._weights = weighing(model.patches)
         self._state: LstmState | None = None
 
     @property
@@ -38,7 +40,7 @@ class TorchRoad:
 
     def patches(self, figures: Values) -> Values:
         """See networks.RoadWeights."""
-        return weighing(self.model.patches)(figures)
+        return self._weights(figures)
 
     @torch.inference_mode()
     def weigh(self, step: RoadStep) -> RoadAnswer:
@@ -53,16 +55,10 @@ class TorchRoad:
         self.model(blank_inputs())
 
 
-def weighing(patches: PatchWeights) -> WeighFigures:
-    """Weights of patches as RoadFront takes them."""
-    patches.eval()
-
-    @torch.inference_mode()
-    def weigh(figures: Values) -> Values:
-        found: Values = patches(torch.from_numpy(figures)[None], torch.ones(1, len(figures)))[0].numpy()
-        return found
-
-    return weigh
+def weighing(patches: PatchWeights) -> LearnedWeights:
+    """Weights of patches as RoadFront takes them; later changes of `patches` do not reach them."""
+    tensors = {name: tensor.numpy().copy() for name, tensor in patches.state_dict().items()}
+    return learned_weights(0.0 if patches.off else patches.largest, tensors)
 
 
 def as_inputs(steps: list[RoadStep]) -> RoadInputs:

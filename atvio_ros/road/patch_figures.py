@@ -6,10 +6,9 @@ texture differ then: where the best shift lies beside the expected one, whether 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,20 @@ FIGURES = 15
 _NEAR = 4  # cells: another maximum lies farther away
 _HIGH = 2.0  # log-likelihood below the best that still counts as the same maximum
 _SPREAD_H = 0.1  # of differences of shifts [camera heights]
+
+# Figures of the patches of a pair (P, FIGURES) -> their weights (P,).
+WeighFigures = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the patches of one pair said, and their figures: what weights are learned from."""
+
+    patches: tuple[SaidPatch, ...]
+    figures: FloatArray  # (P, FIGURES)
+
+
+NOTHING_SAID = Said((), np.zeros((0, FIGURES)))
 
 
 def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: int, cell: float) -> FloatArray:
@@ -42,7 +55,6 @@ def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: i
     else:
         centre = int(np.clip(round(expected / cell) + backward, 2, says.shape[1] - 3))
         here, away = says[:, centre - 2 : centre + 3].max(axis=1), shift - expected
-    texture = np.array([_texture(patch.shown) for patch in said])  # (P, 3)
     size = 0.0 if expected is None else float(np.tanh(expected))
     values = np.column_stack(
         (
@@ -54,7 +66,7 @@ def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: i
             (here - top) / 10.0,
             np.tanh(away / _SPREAD_H),
             np.tanh((shift - np.median(shift)) / _SPREAD_H),
-            texture,
+            np.stack([patch.texture for patch in said]),  # (P, 3)
             [patch.depth / 5.0 for patch in said],
             [abs(patch.place) for patch in said],
             np.full(len(said), float(expected is not None)),
@@ -62,13 +74,3 @@ def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: i
         )
     )
     return np.asarray(np.clip(values, -4.0, 4.0))
-
-
-def _texture(shown: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Logarithms of contrast, of how much rougher it is along than across, and of its peak over its contrast."""
-    rows, columns = shown.shape
-    contrast = float(cv2.meanStdDev(shown)[1][0, 0]) + 0.05
-    along = cv2.norm(shown[1:], shown[:-1], cv2.NORM_L1) / max((rows - 1) * columns, 1)
-    across = cv2.norm(shown[:, 1:], shown[:, :-1], cv2.NORM_L1) / max(rows * (columns - 1), 1)
-    peak = cv2.norm(shown, cv2.NORM_INF)
-    return math.log(contrast), math.log((along + 0.02) / (across + 0.02)), math.log(peak / contrast + 0.1)

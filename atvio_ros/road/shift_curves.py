@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atvio_ros.road.likeness import likeness
+from atvio_ros.road.patch_texture import textures
 from atvio_ros.road.patches import Patches, lay_patches
 from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray, ImageArray
@@ -59,7 +60,7 @@ class SaidPatch:
     band: int
     depth: float  # camera heights
     place: float  # across the road, -1 at the left to 1 at the right
-    shown: NDArray[np.float32]  # (Z, X) of the newer view, band-passed
+    texture: FloatArray  # (TEXTURES,) of the newer view
 
 
 # From the patches of a pair and the shift that is expected [camera heights], None: not known, to their weights (P,).
@@ -161,9 +162,10 @@ class ShiftCurves:
     def _said(self, says: Curves, strips: NDArray[np.intp], band: int, laid: Patches, new: Curves) -> list[SaidPatch]:
         (top, bottom), columns = laid.rows[band], laid.columns[band]
         depth, most = float(self.depth[band]), max(len(columns) - 1, 1)
+        looks = textures(new[top:bottom], [columns[strip] for strip in strips.tolist()])
         return [
-            SaidPatch(row, band, depth, 2.0 * strip / most - 1.0, new[top:bottom, slice(*columns[strip])])
-            for row, strip in zip(says, strips.tolist(), strict=True)
+            SaidPatch(row, band, depth, 2.0 * strip / most - 1.0, look)
+            for row, strip, look in zip(says, strips.tolist(), looks, strict=True)
         ]
 
     def interpolated(self, whole: Curves) -> Curves:

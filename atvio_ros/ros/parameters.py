@@ -31,7 +31,7 @@ from atvio_ros.ros.given_parameters import as_decimal, given_parameters, misspel
 from atvio_ros.settings import check, setting
 from atvio_ros.types import NANOSECONDS
 
-ESTIMATORS = ('road', 'network')  # as in odometry/estimators.py, which takes long to import
+ESTIMATORS = ('road', 'geometry', 'network')  # as in odometry/estimators.py, which takes long to import
 RELIABILITY = ('best_effort', 'reliable')
 OF_THE_ROBOT = (  # named and meant as the keys of a rig file
     'camera_height', 'base_to_camera', 'base_to_imu', 'imu_time_offset', 'gyro_lag', 'accelerometer_lag',
@@ -48,11 +48,13 @@ class NodeParameters:
         read_only=True,
     )  # fmt: skip
     estimator: str = setting(
-        '', 'What makes the odometry: road or network; empty: network where `model` is given, else road.',
+        '', 'What makes the odometry: road, geometry (road, with nothing learned) or network; empty: network where '
+        '`model` is given, else road.',
         read_only=True,
     )  # fmt: skip
     model: str = setting(
-        '', 'Model file (.safetensors or .onnx) of the network; empty: the shipped one, where estimator is network.',
+        '', 'Model file (.safetensors or .onnx) of the network, or of the weights of road (.safetensors); empty: '
+        'the shipped one.',
         read_only=True,
     )  # fmt: skip
     device: str = setting(
@@ -166,9 +168,9 @@ class NodeParameters:
     def __post_init__(self) -> None:
         _ = self.robot  # refuse bad numbers now, not at the first image
         if self.estimator not in ('', *ESTIMATORS):
-            raise SettingsError(f'estimator must be {" or ".join(ESTIMATORS)}, or empty, not {self.estimator!r}.')
-        if self.estimator == 'road' and self.model:
-            raise SettingsError('estimator is road, which takes no model file. Leave model empty, or set network.')
+            raise SettingsError(f'estimator must be {", ".join(ESTIMATORS)} or empty, not {self.estimator!r}.')
+        if self.estimator == 'geometry' and self.model:
+            raise SettingsError('estimator is geometry, which takes no model file. Leave model empty, or set road.')
         for name in ('odom_frame', 'base_frame'):
             frame = getattr(self, name)
             if not frame or frame.startswith('/') or frame != frame.strip():

@@ -63,17 +63,17 @@ def record_patches(drive: RoadDrive) -> PatchDrive:
 
 
 def _as_drive(drive: RoadDrive, steps: Sequence[RoadStep], matcher: ShiftCurves, sight: Sight) -> PatchDrive:
-    N, P = len(steps), max(1, *(len(step.said.patches) for step in steps))
+    N, P = len(steps), max(1, *(len(step.reading.said.patches) for step in steps))
     cells = round((matcher.settings.farthest_shift + matcher.settings.backward_shift) / matcher.settings.cell) + 1
     says = np.zeros((N, P, cells), np.float16)
     figures, band = np.zeros((N, P, FIGURES), np.float32), np.zeros((N, P), np.int64)
     there = np.zeros((N, P), np.float32)
     for n, step in enumerate(steps):
-        count = len(step.said.patches)
+        count = len(step.reading.said.patches)
         if count:
-            says[n, :count] = [patch.says for patch in step.said.patches]
-            band[n, :count] = [patch.band for patch in step.said.patches]
-            figures[n, :count], there[n, :count] = step.said.figures, 1.0
+            says[n, :count] = [patch.says for patch in step.reading.said.patches]
+            band[n, :count] = [patch.band for patch in step.reading.said.patches]
+            figures[n, :count], there[n, :count] = step.reading.said.figures, 1.0
     table = drive.table
     spans = [
         (s.reading.span_s, table.interval_s[n], s.reading.weight if s.reading.seen else 0.0, *s.reading.felt,
