@@ -74,7 +74,7 @@ def _record(
     drives: list[RoadDrive], patches: nn.Module, stage: WindowStage, rng: np.random.Generator
 ) -> list[RecordedDrive]:
     whole = [record(drive, patches) for drive in drives]  # type: ignore[arg-type]
-    return whole + [record(drive, patches, draw_losses(drive, stage.black, rng)) for drive in drives[::3]]  # type: ignore[arg-type]
+    return whole + [record(drive, patches, draw_losses(drive, stage, rng)) for drive in drives[::3]]  # type: ignore[arg-type]
 
 
 def _windows(

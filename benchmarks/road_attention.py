@@ -1,7 +1,8 @@
 """What CA-A of the network road does when a source fails: `python -m benchmarks.road_attention DIR --model FILE`.
 
 Each prepared drive (view stored) is run through the road estimator with the network's weights of patches. From the 20th
-pair on the road is lost from view, nothing at all is seen, or the IMU readings are zero, and the network sees that.
+pair on the road is lost from view, nothing at all is seen, the accelerometer tells nothing besides, or the IMU
+readings are zero, and the network sees that.
 """
 
 from __future__ import annotations
@@ -22,14 +23,19 @@ from atvio_ros.training.road_windows import Losses, RecordedDrive, record, run_d
 
 FIRST = 20  # pair from which on a source fails
 LASTS = 50  # pairs that it does
-CASES = ('undisturbed', 'no road in view', 'nothing seen', 'IMU zero')
+CASES = ('undisturbed', 'no road in view', 'nothing seen', 'no road, none felt', 'nothing at all', 'IMU zero')
 
 
 def disturbed(case: str, drive: RoadDrive, patches: PatchWeights) -> RecordedDrive:
     """A drive after the filter, where a source fails."""
     lost = np.arange(len(drive)) >= FIRST
     nothing = np.zeros_like(lost)
-    losses = {'no road in view': Losses(lost, nothing), 'nothing seen': Losses(lost, lost)}.get(case)
+    losses = {
+        'no road in view': Losses(lost, nothing, nothing),
+        'nothing seen': Losses(lost, lost, nothing),
+        'no road, none felt': Losses(lost, nothing, lost),
+        'nothing at all': Losses(lost, lost, lost),
+    }.get(case)
     recorded = record(drive, patches, losses)
     if case == 'IMU zero':  # rotation and filter are left as they were
         recorded.inputs.imu[:, FIRST:] = 0.0
@@ -47,7 +53,7 @@ def main() -> None:
     network, _ = load_road(arguments.model)
     drives = [RoadDrive(path, arguments.cache) for path in find_sequences(arguments.folder)]
     drives = [drive for drive in drives if drive.name.startswith(arguments.prefix) and len(drive) >= FIRST + LASTS]
-    print(f'{"case":<18}' + ''.join(f'{name:>13}' for name in SOURCES)
+    print(f'{"case":<20}' + ''.join(f'{name:>13}' for name in SOURCES)
           + f'{"gate":>9}{"RMSE %":>9}{"filter %":>9}{"sigma %":>9}')  # fmt: skip
     for name in CASES:
         rows = []
@@ -69,7 +75,7 @@ def main() -> None:
             rows.append(torch.cat((row, torch.stack(squares))))
         mean = torch.stack(rows).median(dim=0).values
         shares = (100.0 * mean[-3:].sqrt()).tolist()
-        print(f'{name:<18}' + ''.join(f'{value:13.3f}' for value in mean[:4].tolist())
+        print(f'{name:<20}' + ''.join(f'{value:13.3f}' for value in mean[:4].tolist())
               + f'{float(mean[4]):9.3f}' + ''.join(f'{share:9.1f}' for share in shares))  # fmt: skip
 
 

@@ -140,7 +140,8 @@ def choose_network(network):
 
 
 def test_where_the_road_is_lost_the_filter_goes_on_and_says_that_it_doubts(drive):
-    losses = Losses(np.arange(len(drive)) > 12, np.arange(len(drive)) > 16)
+    late = np.arange(len(drive))
+    losses = Losses(late > 12, late > 16, late > 14)
     recorded = record(drive, untrained_road().patches, losses)
     sigma, views = recorded.inputs.sigma[0, :, 2], recorded.inputs.views[0]
     assert float(sigma[22]) > 3.0 * float(sigma[12])
@@ -148,12 +149,15 @@ def test_where_the_road_is_lost_the_filter_goes_on_and_says_that_it_doubts(drive
     assert float(recorded.inputs.curves[0, 13:].abs().max()) == 0.0
     assert int(views[16].max()) > 0
     assert int(views[17:].max()) == 0
+    shaken = recorded.inputs.imu[0, :, :, 3:].std(dim=(1, 2))
+    assert float(shaken[:15].max()) < 1.0 < 2.0 < float(shaken[15:].min())
 
 
 def test_the_road_is_lost_now_and_then_the_same_for_the_same_generator(drive):
-    one, other = (draw_losses(drive, 0.5, np.random.default_rng(4)) for _ in range(2))
+    one, other = (draw_losses(drive, WindowStage(black=0.5), np.random.default_rng(4)) for _ in range(2))
     np.testing.assert_array_equal(one.road, other.road)
     assert (one.all <= one.road).all()
+    assert (one.felt <= one.road).all()
     windows = Windows([record(drive, untrained_road().patches)], WindowStage(window=8, batch_size=2))
     inputs, truth = windows.batch(np.random.default_rng(0))
     assert inputs.way.shape == (2, 8)

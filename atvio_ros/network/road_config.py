@@ -28,7 +28,7 @@ class RoadConfig:
     attention_reduction: int = setting(16, 'r of the squeeze-and-excitation block.', minimum=1, maximum=256)
     without: tuple[str, ...] = setting((), 'Sources left out, for ablations: road, perspective, inertial, direction.')
     hidden: int = setting(48, 'Hidden states of the LSTM.', minimum=1, maximum=1024)
-    largest_correction: float = setting(0.5, 'Bound of the correction to the way, in its sigmas.', minimum=0.0)
+    largest_correction: float = setting(0.0, 'Bound of the correction to the way, in its sigmas.', minimum=0.0)
     largest_turn_deg: float = setting(0.2, 'Bound of the correction to the direction of travel [deg].', minimum=0.0)
     sigma_scale: tuple[float, float, float] = setting(
         (1.0, 1.0, 1.0), 'Calibration of sigma, across, down and along: fitted to validation data.', minimum=1e-3

@@ -26,7 +26,7 @@ _MAP = (4, 13)  # height and width of the features of a source, the paper's
 _REACH = 4  # of the perspective's correlation, in features of 4 px
 _INERTIAL_STD = (0.05, 0.05, 0.3, 1.5, 1.5, 1.5)
 DOUBTFUL_SHARE, DOUBTFUL_WAY = 0.04, 0.004  # sigma of the way from which on the perspective is looked at
-_DOUBT = -6.0  # log odds against the perspective at the start beside what the variances say
+_DOUBT = 6.0  # log odds against the perspective at the start, beside what the variances say; the memory may lift them
 
 
 class RoadInputs(NamedTuple):
@@ -169,7 +169,7 @@ class RoadNetwork(nn.Module):
         sigma = inputs.sigma[..., 2]
         corrected = inputs.way + config.largest_correction * sigma * torch.tanh(said[..., 0])
         # By inverse variances, and what the memory says for or against it.
-        odds = 2.0 * (torch.log(sigma) - log_doubt - log_way) + _DOUBT + 4.0 * torch.tanh(said[..., 3])
+        odds = 2.0 * (torch.log(sigma) - log_doubt - log_way) + _DOUBT * (torch.tanh(said[..., 3]) - 1.0)
         gate = torch.sigmoid(odds) * doubtful
         if 'perspective' in config.without:
             gate = torch.zeros_like(gate)

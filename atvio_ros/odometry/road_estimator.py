@@ -130,8 +130,10 @@ class RoadOdometry:
         assert pair.geometry is not None
         return self._motion(pair, pair.geometry, reading.found, reading.support)
 
-    def read(self, pair: FramePair, blind: bool = False) -> RoadReading:
-        """Take the next pair, whose geometry must be known; `blind`: as if no road were in view."""
+    def read(self, pair: FramePair, blind: bool = False, numb: bool = False) -> RoadReading:
+        """Take the next pair, whose geometry must be known; `blind`: as if no road were in view, `numb`: as if the
+        accelerometer told nothing.
+        """
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
         backward_h = self._settings.matching.backward_shift
@@ -144,6 +146,8 @@ class RoadOdometry:
         force = self._R_image_base @ inside(pair.imu, pair)[:, 3:].mean(axis=0)
         felt = self._felt.before(force, geometry.R_previous_current, geometry.R_image_level[:, 2], pair.interval_s)
         gained_h = self._felt.gained(older.span_s) / self._sight.camera_height
+        if numb:
+            felt, gained_h = (0.0, self._settings.filtering.acceleration), 0.0
         found = self._speed.update(
             compared.curves,
             self.matcher.shifts,

@@ -55,14 +55,14 @@ class RoadFront:
         """Forget the pairs before."""
         self._road.reset()
 
-    def step(self, pair: FramePair, blind: bool = False) -> RoadStep:
-        """Take the next pair, whose geometry must be known; `blind`: as if no road were in view.
+    def step(self, pair: FramePair, blind: bool = False, numb: bool = False) -> RoadStep:
+        """Take the next pair, whose geometry must be known; `blind` and `numb` as RoadOdometry.read has them.
 
         Raises ImuError on unusable readings.
         """
         geometry = pair.geometry
         assert geometry is not None  # the engine has a tracker for every estimator with a view
-        reading = self._road.read(pair, blind)
+        reading = self._road.read(pair, blind, numb)
         block = resample_imu(pair.imu, pair.previous.stamp_ns, pair.current.stamp_ns)  # (11, 6)
         block[:, :3] += geometry.gyro_correction
         way = reading.found.speed * pair.interval_s

@@ -41,6 +41,7 @@ class WindowStage:
     validate_every: int = setting(250, 'Steps between validations.', minimum=1)
     blind: float = setting(0.3, 'Share of training drives run once more with the road lost now and then.', maximum=1.0)
     black: float = setting(0.3, 'Share of these losses in which nothing at all is seen.', minimum=0.0, maximum=1.0)
+    numb: float = setting(0.3, 'Share of them in which the accelerometer tells nothing.', minimum=0.0, maximum=1.0)
     drift_weight: float = setting(0.2, 'Weight of the error of the way over a whole window.', minimum=0.0)
     drift_share: float = setting(0.02, 'Error of that way, as a share, that counts one.', minimum=1e-4)
 

@@ -176,7 +176,7 @@ class _Run:
         found = []
         for i in chosen:
             rng = np.random.default_rng((self.settings.seed, _LOSSES, group, i))
-            found.append(self._record(drives[i], draw_losses(drives[i], stage.black, rng)))
+            found.append(self._record(drives[i], draw_losses(drives[i], stage, rng)))
         return found
 
     def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:

@@ -15,13 +15,14 @@ from torch.nn.functional import huber_loss
 
 from atvio_ros.network.patch_weights import PatchWeights
 from atvio_ros.network.road_network import RoadInputs, RoadNetwork, RoadOutput
-from atvio_ros.odometry.road_front import RoadFront
+from atvio_ros.odometry.road_front import RoadFront, RoadStep
 from atvio_ros.odometry.road_torch import as_inputs, weighing
 from atvio_ros.training.road_drives import RoadDrive
 from atvio_ros.training.road_settings import WindowStage
 
 _SQUARE_TO = 6.0  # sigmas; an error beyond counts in proportion, not squared: one lost drive must not decide
-_SEEN_S, _LOST_S = (3.0, 8.0), (1.0, 6.0)  # how long the road is seen, and lost, where it is lost now and then
+_SHAKES = 3.0  # m/s^2, deviation of an accelerometer that tells nothing
+_SEEN_S, _LOST_S = (3.0, 8.0), (1.0, 8.0)  # how long the road is seen, and lost, where it is lost now and then
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,21 @@ class Losses:
 
     road: NDArray[np.bool_]  # (N,)
     all: NDArray[np.bool_]  # (N,)
+    felt: NDArray[np.bool_]  # (N,) what the accelerometer reads there is noise
 
 
 def record(drive: RoadDrive, patches: PatchWeights, losses: Losses | None = None) -> RecordedDrive:
     """Run the road estimator with these weights over a drive, as the odometry does; `losses`: with the road lost."""
-    front = RoadFront(drive.sight, weighing(patches))
+    front, rng = RoadFront(drive.sight, weighing(patches)), np.random.default_rng(len(drive))
     steps = []
     for k, pair in enumerate(drive.pairs_with_geometry()):
         if not pair.continues:
             front.reset()
-        step = front.step(pair, blind=losses is not None and bool(losses.road[k]))
-        if losses is not None and losses.all[k]:
-            step = dataclasses.replace(step, views=np.zeros_like(step.views))
-        steps.append(step)
+        if losses is None:
+            steps.append(front.step(pair))
+        else:
+            step = front.step(pair, bool(losses.road[k]), bool(losses.felt[k]))
+            steps.append(_without(step, bool(losses.all[k]), bool(losses.felt[k]), rng))
     table = drive.table
     return RecordedDrive(
         drive.name,
@@ -66,18 +69,32 @@ def record(drive: RoadDrive, patches: PatchWeights, losses: Losses | None = None
     )
 
 
-def draw_losses(drive: RoadDrive, black: float, rng: np.random.Generator) -> Losses:
-    """Lose the road for seconds, again and again; in a share `black` of the times nothing at all is seen."""
+def _without(step: RoadStep, views: bool, felt: bool, rng: np.random.Generator) -> RoadStep:
+    """A step without its views, or with an accelerometer that only shakes."""
+    if views:
+        step = dataclasses.replace(step, views=np.zeros_like(step.views))
+    if felt:
+        shaken = step.imu.copy()
+        shaken[:, 3:] = rng.normal(0.0, _SHAKES, shaken[:, 3:].shape)
+        step = dataclasses.replace(step, imu=shaken)
+    return step
+
+
+def draw_losses(drive: RoadDrive, stage: WindowStage, rng: np.random.Generator) -> Losses:
+    """Lose the road for seconds, again and again; in shares of the times nothing at all is seen, or nothing felt."""
     time_s = np.cumsum(drive.table.interval_s)
-    road, everything, now_s = np.zeros(len(drive), bool), np.zeros(len(drive), bool), 0.0
+    road, everything, felt = (np.zeros(len(drive), bool) for _ in range(3))
+    now_s = 0.0
     while now_s < time_s[-1]:
         first_s = now_s + rng.uniform(*_SEEN_S)
         now_s = first_s + rng.uniform(*_LOST_S)
         lost = (time_s > first_s) & (time_s <= now_s)
         road |= lost
-        if rng.random() < black:
+        if rng.random() < stage.black:
             everything |= lost
-    return Losses(road, everything)
+        if rng.random() < stage.numb:
+            felt |= lost
+    return Losses(road, everything, felt)
 
 
 class Windows:
