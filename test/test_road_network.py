@@ -104,7 +104,7 @@ def test_a_way_that_is_not_seen_is_said_and_doubted(model):
 
 
 def test_untrained_it_says_what_the_road_estimator_says(forward):
-    for one, other in zip(forward, DRIVE.run(choose_estimator('road')), strict=True):
+    for one, other in zip(forward, DRIVE.run(choose_estimator('geometry')), strict=True):
         np.testing.assert_allclose(one.T_odom_base, other.T_odom_base, atol=2e-3)
         assert one.motion.road.tilt == pytest.approx(other.motion.road.tilt, abs=1e-6)
         assert one.motion.road.support == pytest.approx(other.motion.road.support)
