@@ -1,7 +1,8 @@
 """How often is the speed of a frame wrong, did sigma tell? `python -m benchmarks.frame_errors BAG... --out DIR`.
 
 For each bag and estimator: frames whose speed is off by more than a tenth, those among them whose sigma claims less
-than a twentieth (silent), the squared errors in units of sigma, distance, t_rel, and the processor time of a frame.
+than a twentieth (silent), the squared error of the way of each second in units of its sigma (errors last for pairs,
+which the covariance of a pair counts in), distance, t_rel, and the processor time of a frame.
 `--conditions` renders a drive for each condition of atvio_ros.rendering.conditions into DIR first.
 """
 
@@ -52,7 +53,7 @@ class FrameErrors:
     frames: int
     off_percent: float  # speed wrong by more than a tenth
     silent_percent: float  # so, while sigma claims less than a twentieth
-    nees: float  # mean of (error / sigma)^2 of the speed
+    nees: float  # mean of (error / sigma)^2 of the way of one second; 1 is right
     ms_a_frame: float  # processor time of the whole run, decoding included
 
 
@@ -66,10 +67,14 @@ def frame_errors(
     speed, true_speed = (relative_poses(poses)[:, 0, 3] / interval_s for poses in (estimated.poses, true.poses))
     since_s = (estimated.stamps_ns[1:] - estimated.stamps_ns[0]) / NANOSECONDS
     counted = (np.abs(true_speed) > LEAST_SPEED) & (since_s > SETTLED_S)
-    sigma = np.array([sigma_of[int(stamp_ns)] for stamp_ns in estimated.stamps_ns[1:]])[counted]
-    error, size = np.abs(speed - true_speed)[counted], np.abs(true_speed)[counted]
+    sigmas = np.array([sigma_of[int(stamp_ns)] for stamp_ns in estimated.stamps_ns[1:]])
+    error, size, sigma = np.abs(speed - true_speed)[counted], np.abs(true_speed)[counted], sigmas[counted]
     off = error > OFF * size
     result = compare(truth, trajectory)
+    second = np.floor(since_s).astype(int)
+    apart = np.bincount(second, (speed - true_speed) * interval_s * counted)
+    variance = np.bincount(second, (sigmas * interval_s) ** 2 * counted)
+    whole = variance > 0.0
     return FrameErrors(
         length_m=result.length_m,
         distance_ratio=float(distances_along(estimated.poses)[-1]) / result.length_m,
@@ -78,7 +83,7 @@ def frame_errors(
         frames=int(counted.sum()),
         off_percent=100.0 * float(off.mean()),
         silent_percent=100.0 * float((off & (sigma < SILENT * size)).mean()),
-        nees=float(np.mean((error / np.maximum(sigma, 1e-6)) ** 2)),
+        nees=float(np.mean(apart[whole] ** 2 / variance[whole])),
         ms_a_frame=1000.0 * seconds / len(estimates),
     )
 
