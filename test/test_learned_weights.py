@@ -65,9 +65,29 @@ def test_a_file_of_something_else_is_refused_in_one_line(tmp_path):
     whole = tmp_path / 'whole.safetensors'
     made = network()
     save_road(whole, made, ModelCard())
-    (tmp_path / 'cut.safetensors').write_bytes(whole.read_bytes()[:-100])
-    with pytest.raises(ModelError, match='Copy it again'):
-        read_patch_weights(tmp_path / 'cut.safetensors')
+    contents = whole.read_bytes()
+    length = int.from_bytes(contents[:8], 'little')
+    for size in (0, 5, 100, 8 + length, 8 + length + 40):
+        (tmp_path / 'cut.safetensors').write_bytes(contents[:size])
+        with pytest.raises(ModelError, match=r'Copy|Name another'):
+            read_patch_weights(tmp_path / 'cut.safetensors')
+    for wrong in (b'{"patches.each.0.weight":1}', b'[]', b'{"__metadata__":7}', b'[' * 5000):
+        (tmp_path / 'wrong.safetensors').write_bytes(len(wrong).to_bytes(8, 'little') + wrong)
+        with pytest.raises(ModelError):
+            read_patch_weights(tmp_path / 'wrong.safetensors')
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    made = network()
+    path = tmp_path / 'damaged.safetensors'
+    save_road(path, made, ModelCard())
+    good, bad = (np.float32(each).tobytes() for each in (made.patches.each[0].bias[0].item(), value))
+    contents = path.read_bytes()
+    assert contents.count(good) >= 1
+    path.write_bytes(contents.replace(good, bad))
+    with pytest.raises(ModelError, match='not finite'):
+        read_patch_weights(path)
 
 
 def test_textures_of_a_band_are_those_of_each_patch_alone():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from atvio_ros.errors import SettingsError
 from atvio_ros.network.card import DEFAULT_MODEL_NAME, default_model_path
+from atvio_ros.odometry.patch_file import read_patch_weights
 from atvio_ros.odometry.pipeline import Estimator
 from atvio_ros.odometry.road_estimator import RoadEstimator
 
@@ -18,8 +19,8 @@ def choose_estimator(
     """`road`, `geometry` or `network`; '' takes the network where a model file is named and the road otherwise.
 
     The road estimator weighs what patches of the road say by weights that were learned, those of `model` (a network
-    `road`, .safetensors) or of the shipped one; where none is shipped, or safetensors is not installed, all count alike
-    as for `geometry`, and its name says so. The network without a model file is the shipped one; `device`, `threads`
+    `road`, .safetensors) or of the shipped one; where none is shipped all count alike as for `geometry`, and its name
+    says so. The network without a model file is the shipped one; `device`, `threads`
     and `backend` are its alone. Raises SettingsError on another kind, or on a model file for `geometry`, ModelError,
     and what load_network raises.
     """
@@ -40,12 +41,5 @@ def _road(model: Path | None) -> RoadEstimator:
     path = model or default_model_path()
     if path is None:
         return RoadEstimator(kind='road', name=f'road (nothing learned: there is no {DEFAULT_MODEL_NAME})')
-    try:
-        from atvio_ros.odometry.patch_file import read_patch_weights
-
-        weights = read_patch_weights(path)
-    except ModuleNotFoundError:
-        if model is not None:
-            raise
-        return RoadEstimator(kind='road', name='road (nothing learned: safetensors is not installed)')
+    weights = read_patch_weights(path)
     return RoadEstimator(weights=weights, kind='road', name=f'road ({weights.digest})')
