@@ -85,9 +85,14 @@ def test_other_modules_are_not_ours_to_judge():
 def test_a_build_without_models_has_no_odometry_of_random_weights(monkeypatch):
     pytest.importorskip('rclpy', reason='no ROS 2 here: run `make test`, which sets one up')
     from atvio_ros.network import card
+    from atvio_ros.odometry import estimators
     from atvio_ros.ros.node import load_estimator
     from atvio_ros.ros.parameters import NodeParameters
 
     monkeypatch.setattr(card, 'find_resource', lambda name: None)
     with pytest.raises(NodeError, match=r'not installed.*set estimator to road'):
         load_estimator(NodeParameters(estimator='network', device='cpu'))
+    monkeypatch.setattr(estimators, 'default_model_path', card.default_model_path)
+    road = load_estimator(NodeParameters())
+    assert (road.kind, road.trained) == ('road', True)
+    assert 'nothing learned' in road.name
