@@ -33,7 +33,7 @@ IMU_NS = 10_000_000
 IMAGE_DEPTH, IMU_DEPTH = 100, 5000  # more than any test has on the way
 RIG = str(REPOSITORY / 'test' / 'samples' / 'rig.yaml')  # of the camera that takes PICTURES
 PATIENT = {
-    'model': str(REPOSITORY / 'models' / 'ca_a_gyro.safetensors'),  # moves on pictures of nothing, too
+    'model': str(REPOSITORY / 'models' / 'ca_a.safetensors'),  # moves on pictures of nothing, too
     'rig': RIG,
     'device': 'cpu',
     'image_reliability': 'reliable',

@@ -106,7 +106,7 @@ def test_atvio_run_works_from_the_wheel_with_the_networks_in_it(wheel, tmp_path)
     (site,) = prefix.glob('l*/**/*-packages')
     atvio = next(prefix.glob('**/bin/atvio'))
     environment = {'PYTHONPATH': str(site)}
-    where = 'import atvio_ros.resources as r; print(r.__file__, r.find_resource("models/ca_a_gyro.safetensors"))'
+    where = 'import atvio_ros.resources as r; print(r.__file__, r.find_resource("models/ca_a.safetensors"))'
     asked = subprocess.run(
         [sys.executable, '-c', where],
         env={**os.environ, **environment},
