@@ -27,6 +27,18 @@ def test_half_a_metre_is_half_a_metre(forward):
     assert all(estimate.warnings == () for estimate in forward[8:])
 
 
+def test_what_was_learned_leaves_a_clear_road_as_it_is(forward):
+    learned = choose_estimator('road')
+    assert learned.name.startswith('road (')
+    assert way_a_frame(HALF_A_METRE.run(learned)) == pytest.approx(way_a_frame(forward), rel=0.004)
+
+
+def test_where_half_of_the_road_is_a_mirror_what_was_learned_believes_the_other_half():
+    wet = PlaneDrive(robot(), 0.5, right_half_moves=0.4)
+    assert way_a_frame(wet.run(choose_estimator('geometry'))) < 0.3
+    assert way_a_frame(wet.run(choose_estimator('road'))) == pytest.approx(0.5, rel=0.02)
+
+
 def test_the_same_drive_gives_the_same_odometry_to_the_bit(forward):
     again = HALF_A_METRE.run(RoadEstimator())
     for one, other in zip(forward, again, strict=True):

@@ -37,6 +37,7 @@ class PlaneDrive:
     interval_ms: int = 100
     gyro_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rad/s, in base axes
     gyro_noise: float = 0.0  # rad/s, of each reading
+    right_half_moves: float = 1.0  # of the way: less, as the mirror image on a wet road
 
     def image(self, index: int) -> ImageArray:
         """(H, W) grey."""
@@ -45,7 +46,9 @@ class PlaneDrive:
         rays = camera.unproject(np.stack((u, v), axis=-1)) @ self.rig.R_base_camera.T
         down = np.maximum(-rays[..., 2], 1e-3)
         reach = height_m / down
-        x, y = rays[..., 0] * reach + index * self.metres_a_frame, rays[..., 1] * reach
+        y = rays[..., 1] * reach
+        moved = np.where(y < 0.0, self.right_half_moves, 1.0)
+        x = rays[..., 0] * reach + index * self.metres_a_frame * moved
         pixel_m = reach**2 / height_m / camera.K[1, 1]  # along the way
         grey = np.full(u.shape, 110.0, dtype=np.float32)
         for seed, cell_m in enumerate(_CELLS_M):
