@@ -1,7 +1,7 @@
 """Rigid motions: T_a_b is the 4x4 pose of frame b in frame a, so p_a = T_a_b @ p_b.
 
-Stacks of rotations are scipy's. A running node does without it: importing scipy.spatial is a quarter of its start and
-35 MB of its memory, so it is imported where it is used.
+What is rare is scipy's. A running node, and a run over a bag, do without it: importing scipy.spatial is a quarter of a
+node's start and 35 MB of its memory, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -84,6 +84,10 @@ def rotation_angle(R: FloatArray) -> FloatArray:
         return np.asarray(math.hypot(*rotation_vector(R).tolist()))
     if R.size == 0:  # which scipy refuses before 1.11
         return np.zeros(R.shape[:-2])
+    if _are_exact(R):
+        x, y, z = R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]
+        cosine = 0.5 * (np.trace(R, axis1=-2, axis2=-1) - 1.0)
+        return np.asarray(np.arctan2(0.5 * np.sqrt(x * x + y * y + z * z), cosine))
     magnitudes = _rotation(R).magnitude()
     return np.asarray(magnitudes).reshape(R.shape[:-2])
 
@@ -175,7 +179,20 @@ def quaternion(R: FloatArray) -> FloatArray:
         return np.zeros((*R.shape[:-2], 4))
     if R.ndim == 2:
         return _one_quaternion(R)
+    if _are_exact(R):
+        return _quaternions(R.reshape(-1, 3, 3)).reshape(*R.shape[:-2], 4)
     return np.asarray(_rotation(R).as_quat()).reshape(*R.shape[:-2], 4)
+
+
+def from_quaternions(q: FloatArray) -> FloatArray:
+    """x y z w (N, 4) of any length but zero -> rotation matrices (N, 3, 3)."""
+    x, y, z, w = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
+    rows = (
+        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)),
+        (2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)),
+        (2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)),
+    )
+    return np.moveaxis(np.array(rows), 2, 0)
 
 
 def from_quaternion(x: float, y: float, z: float, w: float) -> FloatArray:
@@ -201,6 +218,32 @@ def nearest_rotation(R: FloatArray) -> FloatArray:
     sign = np.ones(R.shape[:-1])
     sign[..., 2] = np.linalg.det(u @ vt)
     return np.asarray((u * sign[..., None, :]) @ vt)
+
+
+def _quaternions(R: FloatArray) -> FloatArray:
+    """As `_one_quaternion`, of each of (N, 3, 3)."""
+    diagonal = np.diagonal(R, axis1=1, axis2=2)
+    trace = diagonal.sum(axis=1)
+    largest = np.argmax(np.column_stack((diagonal, trace)), axis=1)
+    q = np.empty((len(R), 4))
+    for choice in range(4):
+        chosen = largest == choice
+        each, sum_ = R[chosen], trace[chosen]
+        i, j, k = choice % 3, (choice + 1) % 3, (choice + 2) % 3
+        if choice == 3:
+            q[chosen, 3] = 1.0 + sum_
+            for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+                q[chosen, a] = each[:, c, b] - each[:, b, c]
+        else:
+            q[chosen, i] = 1.0 - sum_ + 2.0 * each[:, i, i]
+            q[chosen, j], q[chosen, k] = each[:, j, i] + each[:, i, j], each[:, k, i] + each[:, i, k]
+            q[chosen, 3] = each[:, k, j] - each[:, j, k]
+    return np.asarray(q / np.linalg.norm(q, axis=1, keepdims=True))
+
+
+def _are_exact(R: FloatArray) -> bool:
+    """Whether these are rotations but for rounding. Of others, printed with few digits, scipy takes the nearest."""
+    return bool(np.abs(np.swapaxes(R, -1, -2) @ R - np.eye(3)).max() < _ROUNDED and (np.linalg.det(R) > 0.0).all())
 
 
 def _determinant(R: FloatArray) -> float:

@@ -75,23 +75,6 @@ def pose_stamped(make: MessageFactory, stamp_ns: int, frame_id: str, T_frame_bod
     return make(POSE_STAMPED, header=header(make, stamp_ns, frame_id), pose=pose(make, T_frame_body))
 
 
-def poses_stamped(make: MessageFactory, stamps_ns: Sequence[int], frame_id: str, poses: FloatArray) -> list[Any]:
-    """pose_stamped of each of many (N, 4, 4), in a tenth of the time: rotations become quaternions together."""
-    rows = np.concatenate((poses[:, :3, 3], quaternion(poses[:, :3, :3])), axis=1).tolist()
-    return [
-        make(
-            POSE_STAMPED,
-            header=header(make, int(stamp_ns), frame_id),
-            pose=make(
-                'geometry_msgs/msg/Pose',
-                position=make('geometry_msgs/msg/Point', x=row[0], y=row[1], z=row[2]),
-                orientation=make('geometry_msgs/msg/Quaternion', x=row[3], y=row[4], z=row[5], w=row[6]),
-            ),
-        )
-        for stamp_ns, row in zip(stamps_ns, rows, strict=True)
-    ]
-
-
 def path(make: MessageFactory, stamp_ns: int, frame_id: str, poses: Sequence[Any]) -> Any:
     """nav_msgs/Path from messages that pose_stamped made, oldest first."""
     return make(PATH, header=header(make, stamp_ns, frame_id), poses=list(poses))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.transform_tree import frame_name
@@ -73,6 +72,8 @@ def _at(track: Trajectory, stamps_ns: NDArray[np.int64]) -> FloatArray:
     """Poses (N, 4, 4) at stamps that the track covers."""
     if len(track) == 1:
         return np.repeat(track.poses, len(stamps_ns), axis=0)
+    from scipy.spatial.transform import Rotation, Slerp  # where it is needed: see geometry.py
+
     seconds, wanted = ((each - track.stamps_ns[0]) / 1e9 for each in (track.stamps_ns, stamps_ns))
     poses = np.tile(np.eye(4), (len(stamps_ns), 1, 1))
     poses[:, :3, :3] = Slerp(seconds, Rotation.from_matrix(track.poses[:, :3, :3]))(wanted).as_matrix()

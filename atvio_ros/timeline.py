@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.files import read_text, write_text
-from atvio_ros.geometry import transform
+from atvio_ros.geometry import from_quaternions, quaternion, transform
 from atvio_ros.types import FloatArray, OdometryEstimate
 
 POSE = ('x', 'y', 'z', 'qx', 'qy', 'qz', 'qw')
@@ -81,7 +80,7 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(HEAD)
-    quaternions = Rotation.from_matrix(timeline.poses[:, :3, :3]).as_quat() if len(timeline) else np.empty((0, 4))
+    quaternions = quaternion(timeline.poses[:, :3, :3])
     for i, stamp_ns in enumerate(timeline.stamps_ns):
         numbers = (*timeline.poses[i, :3, 3], *quaternions[i], *(timeline.values[name][i] for name in COLUMNS))
         cells = ['' if math.isnan(value) else f'{value:.9g}' for value in numbers]
@@ -113,7 +112,7 @@ def read_timeline(path: Path) -> Timeline:
                 f'{path}, line {line} is not a row of {len(HEAD)} columns with a pose. Run the bag again.'
             ) from None
     table = np.array(numbers)
-    rotations = Rotation.from_quat(table[:, 3:7]).as_matrix()
+    rotations = from_quaternions(table[:, 3:7])
     return Timeline(
         np.array(stamps, dtype=np.int64),
         np.stack([transform(R, position) for R, position in zip(rotations, table[:, :3], strict=True)]),

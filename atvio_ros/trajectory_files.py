@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import TrajectoryError
 from atvio_ros.files import read_text, write_text
-from atvio_ros.geometry import quaternion
+from atvio_ros.geometry import from_quaternions, quaternion
 from atvio_ros.types import NANOSECONDS, FloatArray, Trajectory
 
 KITTI_COLUMNS = 12
@@ -88,7 +87,7 @@ def read_tum(path: Path) -> Trajectory:
         rows.append(values)
     table = np.array(rows)
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
-    poses[:, :3, :3] = Rotation.from_quat(table[:, 4:]).as_matrix()
+    poses[:, :3, :3] = from_quaternions(table[:, 4:])
     poses[:, :3, 3] = table[:, 1:4]
     return Trajectory(np.array(stamps_ns, dtype=np.int64), poses)
 

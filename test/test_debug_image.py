@@ -59,7 +59,7 @@ def test_the_level_view_shows_the_image_at_the_horizon_of_its_camera(seen):
     """What the camera has at its own horizon row is at the view's: the drive is level and straight."""
     pair, estimate, sight = seen
     assert isinstance(sight, Sight)
-    level = debug_image._level_view(pair, sight, sight.R_camera_stored @ estimate.geometry.R_image_level)
+    level = debug_image._level_view(pair.current.image, sight, sight.R_camera_stored @ estimate.geometry.R_image_level)
     u, v = np.meshgrid(np.arange(50, LEVEL.width - 50, dtype=np.float32), np.arange(LEVEL.cy + 40, LEVEL.cy + 110))
     expected = cv2.remap(
         road_image(SPEED * 1.1),

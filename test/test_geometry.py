@@ -16,6 +16,7 @@ from atvio_ros.geometry import (
     decode_motion,
     encode_motion,
     from_quaternion,
+    from_quaternions,
     inverse,
     logarithm,
     nearest_rotation,
@@ -185,3 +186,15 @@ def test_angles_of_a_motion_are_about_z_then_y_then_x():
     angles = RNG.uniform(-1.5, 1.5, size=(4, 3))
     T = decode_motion(np.concatenate((np.zeros((4, 3)), angles), axis=1))
     np.testing.assert_allclose(T[:, :3, :3], Rotation.from_euler('ZYX', angles[:, ::-1]).as_matrix(), atol=1e-12)
+
+
+def test_stacks_of_rotations_are_those_of_scipy():
+    given = np.concatenate((Rotation.random(50, random_state=1).as_matrix(), np.eye(3)[None]))
+    given = np.concatenate((given, Rotation.from_euler('xyz', np.pi * np.eye(3)).as_matrix()))  # half turns
+    expected = Rotation.from_matrix(given)
+    np.testing.assert_allclose(rotation_angle(given), expected.magnitude(), atol=1e-12)
+    q = quaternion(given)
+    np.testing.assert_allclose(np.abs((q * expected.as_quat()).sum(axis=1)), 1.0, atol=1e-12)
+    np.testing.assert_allclose(from_quaternions(2.0 * q), given, atol=1e-12)
+    printed = np.round(given, 6)  # with few digits: the nearest rotations
+    np.testing.assert_array_equal(rotation_angle(printed), Rotation.from_matrix(printed).magnitude())

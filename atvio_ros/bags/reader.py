@@ -27,6 +27,7 @@ from atvio_ros.bags.topics import (
     Topics,
     choose_topic,
 )
+from atvio_ros.cdr import compressed_image_from_cdr, image_from_cdr, imu_from_cdr
 from atvio_ros.errors import AtvioError, BagError, ImageError, MessageError, TrajectoryError
 from atvio_ros.message_decoding import CameraInfo, Fix
 from atvio_ros.moving_frames import StampedTransform, chained
@@ -63,6 +64,7 @@ class BagReader:
         self._storage = BagStorage(path)
         self._missing: dict[str, BagError] = {}
         self._counts: dict[str, int] = {}
+        self._trajectories: dict[str, Trajectory] = {}
 
     def __enter__(self) -> BagReader:
         self._storage.__enter__()
@@ -92,6 +94,13 @@ class BagReader:
             found = self._storage.messages(connections)
             self._counts[topic] = sum(self._within(stamp_ns, connection.msgtype) for connection, stamp_ns, _ in found)
         return self._counts[topic]
+
+    @property
+    def length_s(self) -> float:
+        """Time from the first message to the last; with a span, of that part."""
+        first_ns, last_ns = self._storage.extent_ns
+        length_s = (last_ns - first_ns) / NANOSECONDS
+        return length_s if self.span is None else max(0.0, min(length_s, self.span.to_s) - self.span.from_s)
 
     def types(self, topics: Collection[str]) -> dict[str, str]:
         """{topic: message type} of those topics that the bag has."""
@@ -134,6 +143,11 @@ class BagReader:
 
         Sorted by header stamp; of several poses with one stamp the first is kept. Raises BagError without any.
         """
+        if topic not in self._trajectories:
+            self._trajectories[topic] = self._read_trajectory(topic)
+        return self._trajectories[topic]
+
+    def _read_trajectory(self, topic: str) -> Trajectory:
         topic = choose_topic(self.path, self._storage.connections, GROUND_TRUTH_KIND, topic)
         if self.types({topic})[topic] == messages.NAV_SAT_FIX:
             raise BagError(
@@ -176,7 +190,7 @@ class BagReader:
     def imu_frame_id(self) -> str:
         """Frame of the IMU readings, from the first of them. Raises BagError when the bag has none."""
         topic = self._need(IMU_KIND, self.topics.imu)
-        return next(self._decoded((topic,), IMU_KIND.types, _frame), '')
+        return next(self._decoded((topic,), IMU_KIND.types, _imu_frame), '')
 
     def static_transforms(self) -> dict[tuple[str, str], FloatArray]:
         """{(parent, child): T_parent_child (4, 4)} of /tf_static, the last of repeated ones: see TransformTree."""
@@ -214,7 +228,9 @@ class BagReader:
             if not (self._within(log_stamp_ns, connection.msgtype) and wanted(log_stamp_ns)):
                 continue
             try:
-                value = decode(self._storage.deserialize(connection, cdr), connection.msgtype)
+                parse = _PARSERS.get(connection.msgtype)
+                message = self._storage.deserialize(connection, cdr) if parse is None else parse(cdr)
+                value = decode(message, connection.msgtype)
             except (ImageError, MessageError, *DAMAGE) as error:
                 bad = self._bad_message(connection, seen[connection.topic], error)
                 if on_bad_message is None:
@@ -247,12 +263,20 @@ class BagReader:
         return BagError(f'{self.path}: message {number} of {total} on {connection.topic} cannot be decoded. {what}')
 
 
+# Straight from the bytes what comes most often; the others by rosbags.
+_PARSERS: dict[str, Callable[[bytes], Any]] = {
+    messages.IMU: imu_from_cdr,
+    messages.IMAGE: image_from_cdr,
+    messages.COMPRESSED_IMAGE: compressed_image_from_cdr,
+}
+
+
 def _event(message: Any, type_name: str) -> ImuSample | BagImage:
     return _imu(message, type_name) if type_name == messages.IMU else _image(message, type_name)
 
 
-def _imu(message: Any, type_name: str) -> ImuSample:
-    return message_decoding.imu_sample(message)
+def _imu(message: ImuSample, type_name: str) -> ImuSample:
+    return message
 
 
 def _image(message: Any, type_name: str) -> BagImage:
@@ -272,8 +296,8 @@ def _stamped_transforms(message: Any, type_name: str) -> list[StampedTransform]:
     ]
 
 
-def _frame(message: Any, type_name: str) -> str:
-    return message_decoding.header_frame(message)
+def _imu_frame(message: ImuSample, type_name: str) -> str:
+    return message.frame_id
 
 
 def _transforms(message: Any, type_name: str) -> dict[tuple[str, str], FloatArray]:

@@ -31,8 +31,10 @@ from atvio_ros.bags.topics import (
     TRUTH_PATH_TOPIC,
 )
 from atvio_ros.bags.typestore import TYPESTORE, RosbagsMessages, standard_types
+from atvio_ros.cdr_writing import OdometryCdr, PosesCdr, TransformCdr
 from atvio_ros.errors import BagError
 from atvio_ros.files import Draft, reporting
+from atvio_ros.geometry import quaternion
 from atvio_ros.types import FloatArray, ImageArray, ImuSample, OdometryEstimate, Trajectory
 
 # Version 9 writes QoS in a form that Humble cannot parse; every distribution from Humble on reads version 8.
@@ -158,15 +160,26 @@ class BagWriter:
         self, estimate: OdometryEstimate, odom_frame: str = ODOM_FRAME, base_frame: str = BASE_FRAME
     ) -> None:
         """An estimate as the node publishes it: /odometry, and odom -> base_link on /tf."""
-        self._write(ODOMETRY_TOPIC, estimate.stamp_ns, messages.odometry(self._make, estimate, odom_frame, base_frame))
-        stamped = messages.transform_stamped(
-            self._make, estimate.stamp_ns, odom_frame, base_frame, estimate.T_odom_base
+        stamp_ns, T = estimate.stamp_ns, estimate.T_odom_base
+        position, orientation = tuple(T[:3, 3].tolist()), tuple(quaternion(T[:3, :3]).tolist())
+        odometry = OdometryCdr(odom_frame, base_frame).message(
+            stamp_ns,
+            position,
+            orientation,
+            estimate.pose_covariance,
+            tuple(estimate.linear_velocity.tolist()),
+            tuple(estimate.angular_velocity.tolist()),
+            estimate.twist_covariance,
         )
-        self._write(TRANSFORM_TOPIC, estimate.stamp_ns, messages.tf_message(self._make, [stamped]))
+        self.write_raw(ODOMETRY_TOPIC, messages.ODOMETRY, stamp_ns, odometry)
+        transform = TransformCdr(odom_frame, base_frame).message(stamp_ns, position, orientation)
+        self.write_raw(TRANSFORM_TOPIC, messages.TF_MESSAGE, stamp_ns, transform)
 
-    def write_pose(self, stamp_ns: int, T_odom_base: FloatArray, frame_id: str = ODOM_FRAME) -> None:
-        """A pose (4, 4) of base_link as geometry_msgs/PoseStamped on /odometry/pose."""
-        self._write(POSE_TOPIC, stamp_ns, messages.pose_stamped(self._make, stamp_ns, frame_id, T_odom_base))
+    def write_poses(self, trajectory: Trajectory, frame_id: str = ODOM_FRAME) -> None:
+        """Poses of base_link, each as geometry_msgs/PoseStamped on /odometry/pose."""
+        poses = PosesCdr(frame_id, trajectory)
+        for index, stamp_ns in enumerate(trajectory.stamps_ns.tolist()):
+            self.write_raw(POSE_TOPIC, messages.POSE_STAMPED, stamp_ns, poses.pose(index))
 
     def write_path(
         self,
@@ -177,9 +190,8 @@ class BagWriter:
         topic: str = PATH_TOPIC,
     ) -> None:
         """A trajectory as one nav_msgs/Path, at its last stamp where no other is given."""
-        poses = messages.poses_stamped(self._make, trajectory.stamps_ns.tolist(), frame_id, trajectory.poses)
         stamp_ns = int(trajectory.stamps_ns[-1]) if stamp_ns is None else stamp_ns
-        self._write(topic, stamp_ns, messages.path(self._make, stamp_ns, frame_id, poses))
+        self.write_raw(topic, messages.PATH, stamp_ns, PosesCdr(frame_id, trajectory).path(stamp_ns))
 
     def write_raw(
         self,

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
             'device': arguments.device,
             'backend': arguments.backend,
         }
-        shown, seen = DebugPictures(), ViewPictures()
+        shown, seen = DebugPictures(), ViewPictures(reader.length_s)
         with common.progress_bar() as progress:
             task = progress.add_task('node', total=reader.count(reader.topics.image or ''), unit='images')
             done = replay(
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.out / 'node.log',
                 arguments.rate,
                 lambda answered: progress.update(task, completed=answered),
-                Artist('', shown, seen),
+                Artist('', seen, shown),
             )
         with BagWriter(arguments.out / 'odometry.mcap', single_file=True) as writer:
             copy_reference(reader, writer)

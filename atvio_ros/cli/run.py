@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.debug_images import DebugImages
     from atvio_ros.evaluation.predicted import PredictedTrajectory
     from atvio_ros.evaluation.run import record, run_bag, run_notes, summary_line
-    from atvio_ros.evaluation.scene import DebugPictures
+    from atvio_ros.evaluation.scene import DebugPictures, SmallImages
     from atvio_ros.evaluation.view_pictures import Artist, ViewPictures
     from atvio_ros.trajectory_files import write_tum
 
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
         truth = find_truth(reader, robot.rig, common.truth_source(arguments))
         estimator = common.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
-        shown, seen = DebugPictures(estimator.name), ViewPictures()
-        artist = Artist(estimator.name, shown, seen)
+        shown, seen = DebugPictures(), ViewPictures(reader.length_s)
+        artist = Artist(estimator.name, seen, shown)
         pictures = DebugImages(arguments.debug_images, estimator.name) if arguments.debug_images else None
 
         def draw(pair: FramePair, estimate: OdometryEstimate, sight: Sight | None) -> None:
@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
             if pictures:
                 pictures.write(pair, estimate, sight)
 
+        images = SmallImages(reader.length_s)
         predicted = PredictedTrajectory(robot.rig) if arguments.predicted else None
         with common.progress_bar() as progress:
             task = progress.add_task('odometry', total=reader.count(reader.topics.image or ''), unit='images')
@@ -78,13 +79,14 @@ def run(arguments: argparse.Namespace) -> None:
                 robot.rig,
                 standstill=arguments.standstill,
                 on_progress=lambda: progress.advance(task),
+                on_image=images.add,
                 on_bad_message=lambda error: console.print(f'skipped: {error}'),
                 on_estimate=draw,
                 predicted=predicted,
             )
         if predicted:
             write_tum(arguments.predicted, predicted.trajectory())
-        record(arguments.out / 'odometry.mcap', reader, done, robot.rig, shown)
+        record(arguments.out / 'odometry.mcap', reader, done, robot.rig, shown, images)
     counts = done.counts
     notes = run_notes(arguments.bag, estimator, robot, counts.images_received, counts.imu_received, done.dropped)
     lines = [*robot.reports, *truth.notes, summary_line(notes), *done.remarks()]

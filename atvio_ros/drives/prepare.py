@@ -10,13 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from atvio_ros.drives.drive import Drive
 from atvio_ros.drives.exclusions import check_excluded
 from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter
 from atvio_ros.errors import DatasetError
-from atvio_ros.geometry import transform
+from atvio_ros.geometry import rotations, transform
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX
 from atvio_ros.rig.rig import Rig
 from atvio_ros.rig.rig_yaml import rig_settings
@@ -90,7 +89,7 @@ class _Level:
         self.virtual = KITTI_VIEW.resized(width_px, height_px)
         self._camera = rig.needed_camera
         self._R_camera_level = nominal_level(rig)
-        R_level_view = Rotation.from_rotvec([np.radians(pitch_deg), 0.0, 0.0]).as_matrix()
+        R_level_view = rotations(np.array([np.radians(pitch_deg), 0.0, 0.0]))
         self._R_camera_view = self._R_camera_level @ R_level_view
         self._stored: StoredView | None = None  # made with the first image, whose size it needs
         _ = rig.needed_height  # in which motions are measured
@@ -116,6 +115,8 @@ def poses_at(truth: Trajectory, stamps_ns: NDArray[np.int64]) -> FloatArray:
     between = np.flatnonzero(~exact & (after > 0) & (after < len(known_ns)))
     between = between[known_ns[after[between]] - known_ns[after[between] - 1] <= _MAX_TRUTH_GAP_NS]
     if len(between):
+        from scipy.spatial.transform import Rotation, Slerp  # where it is needed: see geometry.py
+
         seconds = (known_ns - known_ns[0]) / 1e9
         wanted = (stamps_ns[between] - known_ns[0]) / 1e9
         poses[between] = np.eye(4)

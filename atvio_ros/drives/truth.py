@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.topics import BASE_FRAME
 from atvio_ros.drives.prepare import poses_at
 from atvio_ros.errors import BagError, TrajectoryError
 from atvio_ros.geodesy import east_north_up
-from atvio_ros.geometry import inverse
+from atvio_ros.geometry import inverse, rotations
 from atvio_ros.messages import NAV_SAT_FIX
 from atvio_ros.rig.rig import Rig
 from atvio_ros.trajectory_files import read_tum
@@ -114,7 +113,7 @@ def oriented(fixes: Fixes, estimate: Trajectory) -> Trajectory:
     seen = poses[:, :3, 3] + poses[:, :3, :3] @ fixes.antenna
     turns = _headings(seen, true)
     result = np.tile(np.eye(4), (len(poses), 1, 1))
-    result[:, :3, :3] = Rotation.from_rotvec(turns[:, None] * np.array([0.0, 0.0, 1.0])).as_matrix() @ poses[:, :3, :3]
+    result[:, :3, :3] = rotations(turns[:, None] * np.array([0.0, 0.0, 1.0])) @ poses[:, :3, :3]
     result[:, :3, 3] = true - result[:, :3, :3] @ fixes.antenna
     return Trajectory(at_ns[kept], result)
 

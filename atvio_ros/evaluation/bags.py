@@ -50,7 +50,7 @@ def evaluate_bag(
     with BagReader(bag, topics, span) as reader:
         robot = bag_rig(reader, given(reader.topics.image or ''))
         known = find_truth(reader, robot.rig, truth_source)
-        seen = ViewPictures()
+        seen = ViewPictures(reader.length_s)
         on_start(reader.count(reader.topics.image or ''))
         done = run_bag(
             reader,

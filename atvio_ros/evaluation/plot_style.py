@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -67,6 +68,16 @@ def head(axes: Axes, title: str, figures: str, above_axes_pt: float) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as PNG, whole or not at all. Raises FileError."""
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
+    _lay_out(figure)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format='png')
+        canvas.print_figure(temporary, format='png')
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the axes here, once: while a figure is written, all of it would be drawn for that, and then again."""
+    with suppress(AttributeError):  # matplotlib before 3.6 has no such engines
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
+            figure.set_layout_engine('none')

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from atvio_ros.errors import BagError
+from atvio_ros.geometry import from_quaternions
 from atvio_ros.odometry.predictor import OdometryPredictor, PredictionSettings
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import ImuSample, OdometryEstimate, Trajectory
@@ -41,5 +41,5 @@ class PredictedTrajectory:
             )
         rows, poses = np.array(self._rows), np.tile(np.eye(4), (len(self._rows), 1, 1))
         poses[:, :3, 3] = rows[:, :3]
-        poses[:, :3, :3] = Rotation.from_quat(rows[:, 3:]).as_matrix()
+        poses[:, :3, :3] = from_quaternions(rows[:, 3:])
         return Trajectory(np.array(self._stamps_ns, dtype=np.int64), poses)

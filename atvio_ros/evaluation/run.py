@@ -16,7 +16,7 @@ from atvio_ros.bags.topics import GROUND_TRUTH_TOPIC, STATIC_TRANSFORM_TOPIC
 from atvio_ros.bags.writer import BagWriter
 from atvio_ros.errors import BagError, ImageError
 from atvio_ros.evaluation.predicted import PredictedTrajectory
-from atvio_ros.evaluation.scene import DebugPictures, write_scene
+from atvio_ros.evaluation.scene import DebugPictures, SmallImages, write_scene
 from atvio_ros.evaluation.ways import ways
 from atvio_ros.messages import NAV_SAT_FIX
 from atvio_ros.odometry.arrivals import Arrivals, turns_words
@@ -60,12 +60,15 @@ def run_bag(
     limits: PairingLimits | None = None,
     standstill: bool = True,
     on_progress: Callable[[], None] = lambda: None,
+    on_image: Callable[[BagImage], None] = lambda image: None,
     on_bad_message: Callable[[BagError], None] | None = None,
     on_estimate: Callable[[FramePair, OdometryEstimate, Sight | None], None] | None = None,
     predicted: PredictedTrajectory | None = None,
 ) -> BagRun:
-    """Run the odometry over a bag; `on_progress` is called for each image. Raises BagError, ImuError,
-    and CalibrationError where the estimator needs to know more of the robot than the rig tells.
+    """Run the odometry over a bag; `on_progress` is called for each image, and `on_image` gets it.
+
+    Raises BagError, ImuError, and CalibrationError where the estimator needs to know more of the robot than the rig
+    tells.
 
     `standstill` holds the pose at rest, as the node does by default. `on_estimate` gets each pair with its estimate
     and, where the estimator looks at calibrated images, how these are kept. `predicted` is fed beside, as in the node.
@@ -88,6 +91,7 @@ def run_bag(
         for event in reader.events(on_bad_message):
             if isinstance(event, BagImage):
                 on_progress()
+                on_image(event)
                 arrivals['images'].take(event.frame_id, event.stamp_ns)
                 turns = (turns_words(what, names[what], each.ask()) for what, each in arrivals.items())
                 warnings.update(filter(None, (check_size.update(*event.image.shape[:2]), *turns)))
@@ -175,13 +179,20 @@ def summary_line(notes: Mapping[str, Any]) -> str:
     )
 
 
-def record(path: Path, reader: BagReader, done: BagRun, rig: Rig, pictures: DebugPictures | None = None) -> None:
+def record(
+    path: Path,
+    reader: BagReader,
+    done: BagRun,
+    rig: Rig,
+    pictures: DebugPictures | None = None,
+    images: SmallImages | None = None,
+) -> None:
     """Write what the node would have published as one .mcap file, with what it takes to see the drive in it."""
     with BagWriter(path, single_file=True) as writer:
         copy_reference(reader, writer)
         for estimate in done.estimates:
             writer.write_odometry(estimate)
-        write_scene(writer, reader, rig, done.trajectory, pictures)
+        write_scene(writer, reader, rig, done.trajectory, pictures, images)
 
 
 def copy_reference(reader: BagReader, writer: BagWriter) -> None:

@@ -10,61 +10,88 @@ import dataclasses
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from atvio_ros.bags.reader import BagReader
-from atvio_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, DEBUG_IMAGE_TOPIC, PATH_TOPIC, TRUTH_PATH_TOPIC
+from atvio_ros.bags.reader import BagImage, BagReader
+from atvio_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, DEBUG_IMAGE_TOPIC, ODOM_FRAME, PATH_TOPIC, TRUTH_PATH_TOPIC
 from atvio_ros.bags.writer import BagWriter
+from atvio_ros.cdr_writing import PosesCdr
 from atvio_ros.errors import BagError, CalibrationError, TrajectoryError
 from atvio_ros.evaluation.alignment import associate, start_together
-from atvio_ros.odometry.debug_image import draw_debug
-from atvio_ros.odometry.sight import Sight
+from atvio_ros.evaluation.view_pictures import WIDTH as PICTURE_WIDTH
+from atvio_ros.messages import PATH
 from atvio_ros.rig.rig import Rig
-from atvio_ros.types import NANOSECONDS, FramePair, ImageArray, OdometryEstimate, Trajectory
+from atvio_ros.types import NANOSECONDS, ImageArray, Trajectory
 
 PATHS, PATH_POSES = 100, 1000  # messages of a growing path, poses in the longest
 PATH_PERIOD_S = 0.5
 IMAGES, IMAGE_WIDTH, IMAGE_PERIOD_S = 200, 416, 0.25
-PICTURES, PICTURE_WIDTH, PICTURE_PERIOD_S = 60, 640, 1.0  # of the debug image
+PICTURES, PICTURE_PERIOD_S = 60, 1.0  # of the debug image
 
 
 class DebugPictures:
     """Keeps small debug images of a drive whose length is not known: few enough, evenly spread, the first one too."""
 
-    def __init__(self, estimator: str = '') -> None:
+    def __init__(self) -> None:
         self.kept: list[tuple[int, ImageArray]] = []  # stamp [ns], (H, W, 3) RGB
-        self._estimator = estimator
         self._period_ns = round(PICTURE_PERIOD_S * NANOSECONDS)
 
     def wants(self, stamp_ns: int) -> bool:
         """Whether a picture of this stamp would be kept."""
         return not self.kept or stamp_ns - self.kept[-1][0] >= self._period_ns
 
-    def draw(self, pair: FramePair, estimate: OdometryEstimate, sight: Sight | None) -> None:
-        """Draw one estimate, if it is wanted."""
-        if self.wants(estimate.stamp_ns):
-            state = 'stationary' if estimate.stationary else 'degraded' if estimate.warnings else 'tracking'
-            self.add(estimate.stamp_ns, draw_debug(pair, estimate, sight, state, self._estimator))
-
     def add(self, stamp_ns: int, bgr: ImageArray) -> None:
         """Keep a picture (H, W, 3), if it is wanted."""
         if not self.wants(stamp_ns):
             return
-        self.kept.append((stamp_ns, np.ascontiguousarray(_small(bgr, PICTURE_WIDTH)[..., ::-1])))
+        rgb = cv2.cvtColor(_small(bgr, PICTURE_WIDTH), cv2.COLOR_BGR2RGB)
+        self.kept.append((stamp_ns, np.asarray(rgb, dtype=np.uint8)))
         if len(self.kept) >= 2 * PICTURES:
             self.kept = self.kept[::2]
             self._period_ns *= 2
 
 
+class SmallImages:
+    """Keeps small images of a drive at a low rate: few enough, evenly spread, the first one too.
+
+    A drive may be of any length; of one of `expected_s` none is made small that is left out later.
+    """
+
+    def __init__(self, expected_s: float) -> None:
+        self.kept: list[tuple[int, ImageArray]] = []  # stamp [ns], (H, W) or (H, W, 3) RGB
+        self._period_ns = round(max(IMAGE_PERIOD_S, expected_s / IMAGES) * NANOSECONDS)
+
+    def wants(self, stamp_ns: int) -> bool:
+        """Whether an image of this stamp would be kept."""
+        return not self.kept or stamp_ns - self.kept[-1][0] >= self._period_ns
+
+    def add(self, image: BagImage) -> None:
+        """Keep an image of the camera, if it is wanted."""
+        if not self.wants(image.stamp_ns):
+            return
+        self.kept.append((image.stamp_ns, _small(image.image, IMAGE_WIDTH).copy()))
+        if len(self.kept) >= 2 * IMAGES:
+            self.kept = self.kept[::2]
+            self._period_ns *= 2
+
+
 def write_scene(
-    writer: BagWriter, reader: BagReader, rig: Rig, trajectory: Trajectory, pictures: DebugPictures | None = None
+    writer: BagWriter,
+    reader: BagReader,
+    rig: Rig,
+    trajectory: Trajectory,
+    pictures: DebugPictures | None = None,
+    images: SmallImages | None = None,
 ) -> None:
-    """Write all of it for a drive whose bag is `reader`: what odometry alone does not show. Raises FileError."""
+    """Write all of it for a drive whose bag is `reader`: what odometry alone does not show.
+
+    `images` are those that were kept while the bag was read; None: they are read from it again. Raises FileError.
+    """
     _write_paths(writer, trajectory, _truth(reader, trajectory))
-    for stamp_ns, T_odom_base in zip(trajectory.stamps_ns, trajectory.poses, strict=True):
-        writer.write_pose(int(stamp_ns), T_odom_base)
+    writer.write_poses(trajectory)
     if not reader.static_transforms():
         writer.write_static_transforms(int(trajectory.stamps_ns[0]), {(BASE_FRAME, CAMERA_FRAME): rig.T_base_camera})
-    _write_images(writer, reader, rig, trajectory)
+    _write_images(writer, images or _read_again(reader), rig, int(trajectory.stamps_ns[0]))
     for stamp_ns, picture in pictures.kept if pictures else []:
         writer.write_image(stamp_ns, picture, topic=DEBUG_IMAGE_TOPIC)
 
@@ -85,10 +112,12 @@ def _truth(reader: BagReader, trajectory: Trajectory) -> Trajectory | None:
 
 def _write_paths(writer: BagWriter, trajectory: Trajectory, truth: Trajectory | None) -> None:
     """Both paths from the first stamp on, each message with all poses so far, the last with the last pose."""
-    for at_ns in _times(trajectory.stamps_ns, PATHS, PATH_PERIOD_S):
-        writer.write_path(_until(trajectory, at_ns), stamp_ns=at_ns, topic=PATH_TOPIC)
-        if truth is not None and truth.stamps_ns[0] <= at_ns:
-            writer.write_path(_until(truth, at_ns), stamp_ns=at_ns, topic=TRUTH_PATH_TOPIC)
+    paths = [(PATH_TOPIC, trajectory), *([] if truth is None else [(TRUTH_PATH_TOPIC, truth)])]
+    for topic, whole in paths:
+        poses = PosesCdr(ODOM_FRAME, whole)
+        for at_ns in _times(trajectory.stamps_ns, PATHS, PATH_PERIOD_S):
+            if whole.stamps_ns[0] <= at_ns:
+                writer.write_raw(topic, PATH, at_ns, poses.path(at_ns, _until(whole.stamps_ns, at_ns)))
 
 
 def _times(stamps_ns: np.ndarray, most: int, period_s: float) -> list[int]:
@@ -99,30 +128,26 @@ def _times(stamps_ns: np.ndarray, most: int, period_s: float) -> list[int]:
     return sorted({first, last, *(int(stamps_ns[i]) for i in np.minimum(nearest, len(stamps_ns) - 1))})
 
 
-def _until(trajectory: Trajectory, at_ns: int) -> Trajectory:
-    """The poses up to a stamp, thinned out where the whole has too many; the newest stays."""
-    step = -(-len(trajectory.stamps_ns) // PATH_POSES)
-    end = int(np.searchsorted(trajectory.stamps_ns, at_ns, side='right'))
-    kept = np.unique(np.append(np.arange(0, end, step), end - 1))
-    return dataclasses.replace(trajectory, stamps_ns=trajectory.stamps_ns[kept], poses=trajectory.poses[kept])
+def _until(stamps_ns: NDArray[np.int64], at_ns: int) -> NDArray[np.intp]:
+    """Which poses there are up to a stamp, thinned out where the whole has too many; the newest stays."""
+    step = -(-len(stamps_ns) // PATH_POSES)
+    end = int(np.searchsorted(stamps_ns, at_ns, side='right'))
+    return np.unique(np.append(np.arange(0, end, step), end - 1))
 
 
-def _write_images(writer: BagWriter, reader: BagReader, rig: Rig, trajectory: Trajectory) -> None:
-    """Small images at a low rate, each with the camera_info of its size."""
-    first_ns, last_ns = int(trajectory.stamps_ns[0]), int(trajectory.stamps_ns[-1])
-    period_ns = max(round(IMAGE_PERIOD_S * NANOSECONDS), (last_ns - first_ns) // IMAGES)
-    due_ns = first_ns
+def _read_again(reader: BagReader) -> SmallImages:
+    images = SmallImages(reader.length_s)
+    for image in reader.images(lambda error: None, images.wants):
+        images.add(image)
+    return images
 
-    def wanted(log_stamp_ns: int) -> bool:
-        nonlocal due_ns
-        if log_stamp_ns < due_ns:
-            return False
-        due_ns = log_stamp_ns + period_ns
-        return True
 
-    for image in reader.images(lambda error: None, wanted):
-        small = _small(image.image, IMAGE_WIDTH)
-        writer.write_image(image.stamp_ns, small)
+def _write_images(writer: BagWriter, images: SmallImages, rig: Rig, first_ns: int) -> None:
+    """Those from the first odometry on, each with the camera_info of its size."""
+    for stamp_ns, small in images.kept:
+        if stamp_ns < first_ns:
+            continue
+        writer.write_image(stamp_ns, small)
         height, width = small.shape[:2]
         try:
             camera = rig.for_images(width, height).camera
@@ -131,7 +156,7 @@ def _write_images(writer: BagWriter, reader: BagReader, rig: Rig, trajectory: Tr
         if camera is not None:
             model = 'plumb_bob' if camera.is_pinhole else camera.distortion_model
             d = None if camera.is_pinhole else camera.d
-            writer.write_camera_info(image.stamp_ns, width, height, camera.intrinsics, distortion_model=model, d=d)
+            writer.write_camera_info(stamp_ns, width, height, camera.intrinsics, distortion_model=model, d=d)
 
 
 def _small(image: ImageArray, width: int) -> ImageArray:

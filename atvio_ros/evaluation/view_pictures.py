@@ -35,11 +35,16 @@ class Keeper(Protocol):
 
 
 class ViewPictures:
-    """Keeps the pictures of a drive whose length is not known: evenly spread, at most 5 a second and 240 in all."""
+    """Keeps the pictures of a drive, evenly spread, at most 5 a second and 240 in all.
 
-    def __init__(self) -> None:
+    A drive may be of any length; one of `expected_s` has no picture drawn that is left out later.
+    """
+
+    def __init__(self, expected_s: float = 0.0) -> None:
         self.kept: list[tuple[int, bytes]] = []  # stamp [ns], JPEG
         self._period_ns = round(PERIOD_S * NANOSECONDS)
+        while expected_s * NANOSECONDS / self._period_ns >= 2 * MOST - 1:
+            self._period_ns *= 2
 
     def wants(self, stamp_ns: int) -> bool:
         """Whether a picture of this stamp would be kept."""
@@ -49,11 +54,7 @@ class ViewPictures:
         """Keep a picture (H, W, 3), if it is wanted."""
         if not self.wants(stamp_ns):
             return
-        height, width = bgr.shape[:2]
-        if width > WIDTH:
-            size = WIDTH, max(1, round(height * WIDTH / width))
-            bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        done, jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        done, jpeg = cv2.imencode('.jpg', _small(bgr), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not done:
             return
         self.kept.append((stamp_ns, jpeg.tobytes()))
@@ -63,25 +64,38 @@ class ViewPictures:
 
 
 class Artist:
-    """Draws an estimate once, if any of the keepers wants it."""
+    """Draws an estimate once, if the keeper that takes most wants it; the others choose from these pictures."""
 
-    def __init__(self, estimator: str, *keepers: Keeper) -> None:
+    def __init__(self, estimator: str, most: Keeper, *others: Keeper) -> None:
         self._estimator = estimator
-        self._keepers = keepers
+        self._most = most
+        self._others = others
 
     def wants(self, stamp_ns: int) -> bool:
-        """Whether any of them does."""
-        return any(keeper.wants(stamp_ns) for keeper in self._keepers)
+        """Whether it is to be drawn."""
+        return self._most.wants(stamp_ns)
 
     def add(self, stamp_ns: int, bgr: ImageArray) -> None:
-        """Give the picture to all; each takes what it wants."""
-        for keeper in self._keepers:
-            keeper.add(stamp_ns, bgr)
+        """Give the picture, made small, to all; each takes what it wants."""
+        small = _small(bgr)
+        for keeper in (self._most, *self._others):
+            keeper.add(stamp_ns, small)
 
     def draw(self, pair: FramePair, estimate: OdometryEstimate, sight: Sight | None) -> None:
         """Draw one estimate, if it is wanted."""
         if self.wants(estimate.stamp_ns):
             self.add(estimate.stamp_ns, draw_debug(pair, estimate, sight, estimate_state(estimate), self._estimator))
+
+
+def _small(bgr: ImageArray) -> ImageArray:
+    """A picture (H, W, 3) no wider than WIDTH, of the same shape."""
+    height, width = bgr.shape[:2]
+    if width <= WIDTH:
+        return bgr
+    size = WIDTH, max(1, round(height * WIDTH / width))
+    # To two thirds: averages by area look the same, and take ten times as long.
+    interpolation = cv2.INTER_LINEAR if width < 2 * WIDTH else cv2.INTER_AREA
+    return np.asarray(cv2.resize(bgr, size, interpolation=interpolation), dtype=np.uint8)
 
 
 def write_pictures(path: Path, pictures: Sequence[tuple[int, bytes]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from atvio_ros.odometry.sight import Sight
 from atvio_ros.types import FloatArray, FramePair, ImageArray, OdometryEstimate, PairGeometry
@@ -24,7 +25,7 @@ ARROW_S = 0.5  # the arrow of the speed is the way of so long
 LINE = 18  # px, of text
 
 GREEN, YELLOW, RED, WHITE, BLACK = (80, 220, 80), (40, 220, 240), (60, 60, 240), (255, 255, 255), (0, 0, 0)
-UNSEEN = (60, 60, 60)
+UNSEEN = 60  # grey level of what the camera does not see
 _COLOURS = {'tracking': GREEN, 'stationary': GREEN, 'degraded': YELLOW, 'waiting': YELLOW}  # BGR
 
 
@@ -41,17 +42,37 @@ def draw_debug(
         picture = _enlarged(pair.current.image)
     else:
         R_camera_level = sight.R_camera_stored @ geometry.R_image_level
-        level = _level_view(pair, sight, R_camera_level)
-        road = _road_view(pair, sight, R_camera_level)
+        image = _darkened(pair.current.image, sight.stored.mask)
+        level = _level_view(image, sight, R_camera_level)
+        road = _road_view(image, sight, R_camera_level)
         _draw_way(road, estimate, pair.interval_s, sight.camera_height)
         picture = np.hstack((level, road))
     return np.vstack((picture, _text(estimate, state, estimator, picture.shape[1])))
 
 
-def _level_view(pair: FramePair, sight: Sight, R_camera_level: FloatArray) -> ImageArray:
-    stored, h = sight.stored, sight.camera_height
-    view = _coloured(stored.draw(pair.current.image, LEVEL, R_camera_level))
-    view[~stored.seen(LEVEL, R_camera_level)] = UNSEEN
+def _darkened(image: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
+    """A kept image (H, W, C) whose pixels that the camera does not see, where `mask` is False, are as dark as what lies
+    outside it: then all views are drawn in one go.
+    """
+    return image if mask.all() else np.where(mask[:, :, None], image, np.uint8(UNSEEN))
+
+
+def _drawn(image: ImageArray, H: FloatArray, width: int, height: int) -> ImageArray:
+    """View (height, width, 3) BGR of an image, by the homography from its pixels to those of the image."""
+    view = cv2.warpPerspective(
+        image,
+        H,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(UNSEEN,) * 3,
+    )
+    return _coloured(np.asarray(view, dtype=np.uint8).reshape(height, width, -1))
+
+
+def _level_view(image: ImageArray, sight: Sight, R_camera_level: FloatArray) -> ImageArray:
+    h = sight.camera_height
+    view = _drawn(image, sight.stored.homography(LEVEL, R_camera_level), WIDTH, HEIGHT)
     middle = round(LEVEL.cx), round(LEVEL.cy)
     cv2.line(view, (0, middle[1]), (WIDTH - 1, middle[1]), YELLOW, 1, cv2.LINE_AA)
     nearest = 0.8 * LEVEL.fy * h / (HEIGHT - LEVEL.cy)
@@ -70,15 +91,13 @@ def _level_view(pair: FramePair, sight: Sight, R_camera_level: FloatArray) -> Im
     return view
 
 
-def _road_view(pair: FramePair, sight: Sight, R_camera_level: FloatArray) -> ImageArray:
+def _road_view(image: ImageArray, sight: Sight, R_camera_level: FloatArray) -> ImageArray:
     """The road from above, HEIGHT pixels for ROAD_LENGTH_H."""
     h, stored, cell = sight.camera_height, sight.stored, ROAD_LENGTH_H / HEIGHT
     near = cell  # nothing is beneath the camera itself
     road = RoadView(near, near + ROAD_LENGTH_H, ROAD_WIDTH_H / 2, cell, cell)
     H = road.homography(stored.virtual.K, stored.R_camera_stored.T @ R_camera_level)
-    size, flags = (road.columns, road.rows), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    view = np.asarray(cv2.warpPerspective(_coloured(pair.current.image), H, size, flags=flags), dtype=np.uint8)
-    view[cv2.warpPerspective(stored.mask.astype(np.uint8), H, size, flags=flags) == 0] = UNSEEN
+    view = _drawn(image, H, road.columns, road.rows)
     cell_m, near_m = cell * h, near * h
     rows, columns = view.shape[:2]
     for row in _rows(h):
