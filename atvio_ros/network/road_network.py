@@ -46,7 +46,7 @@ class RoadOutput(NamedTuple):
     motion: Tensor  # (B, T, 3) right, down, along the travel [camera heights], level axes of the newer image
     log_sigma: Tensor  # (B, T, 3) of these
     perspective: Tensor  # (B, T, 2) logarithm of the way that the perspective alone shows, and its log sigma
-    gate: Tensor  # (B, T) share of the perspective in the way
+    gate: Tensor  # (B, T) share of the perspective in the way; 0 where it was not looked at
     attention: Tensor  # (B, T, 4) mean channel weight on each of SOURCES; nan where it is left out
     state: LstmState
 
@@ -137,14 +137,10 @@ class RoadNetwork(nn.Module):
         # Bands are the height of the map, shifts its width: (N, 4, 1, 25) -> channels from all bands, then 4 rows.
         road = self.road(inputs.curves.flatten(0, 1)[:, :, None] * 0.2)  # (N, C, 1, 13)
         doubtful = inputs.sigma[..., 2] > DOUBTFUL_SHARE * inputs.way.abs() + DOUBTFUL_WAY  # (B, T)
-        if self.training or torch.onnx.is_in_onnx_export() or bool(doubtful.any()):
-            perspective = self.perspective(inputs.views.flatten(0, 1))  # (N, C, 4, 13)
-        else:  # the usual case, and the dearest part of the network
-            perspective = road.new_zeros(B * T, self.config.source_channels, *_MAP)
+        perspective = self._looked_at(inputs.views.flatten(0, 1), doubtful.flatten())  # (N, C, 4, 13)
         inertial = self.inertial((inputs.imu / self.inertial_std).flatten(0, 1))  # (N, 128, 4, 13)
         direction = self.direction(inputs.scalars.flatten(0, 1))[..., None, None]  # (N, C, 1, 1)
-        looked_at = perspective * doubtful.flatten()[:, None, None, None]
-        sources = [road.expand(-1, -1, *_MAP), looked_at, inertial, direction.expand(-1, -1, *_MAP)]
+        sources = [road.expand(-1, -1, *_MAP), perspective, inertial, direction.expand(-1, -1, *_MAP)]
         kept = [
             torch.zeros_like(maps) if name in self.config.without else maps
             for name, maps in zip(SOURCES, sources, strict=True)
@@ -159,6 +155,16 @@ class RoadNetwork(nn.Module):
         seen = self.way_seen(perspective.flatten(1)).unflatten(0, (B, T))  # (B, T, 2)
         motion, log_sigma, way_alone, gate = self._motion(inputs, said, seen, doubtful)
         return RoadOutput(motion, log_sigma, way_alone, gate, self._means(weights, B, T), state)
+
+    def _looked_at(self, views: Tensor, doubtful: Tensor) -> Tensor:
+        """Features (N, C, 4, 13) of the perspective, 0 where the filter does not doubt (N,): it is the dearest part."""
+        if torch.onnx.is_in_onnx_export():
+            seen: Tensor = self.perspective(views) * doubtful[:, None, None, None]
+            return seen
+        features = views.new_zeros(len(views), self.config.source_channels, *_MAP, dtype=torch.float32)
+        if bool(doubtful.any()):
+            features = features.index_put((doubtful.nonzero()[:, 0],), self.perspective(views[doubtful]))
+        return features
 
     def _motion(
         self, inputs: RoadInputs, said: Tensor, seen: Tensor, doubtful: Tensor

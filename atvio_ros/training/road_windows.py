@@ -132,7 +132,7 @@ def window_loss(output: RoadOutput, truth: Tensor, settings: WindowStage) -> tup
     error = (output.motion - truth) / output.log_sigma.exp()
     motion = (_bounded_square(error) + output.log_sigma).mean()
     along = truth[..., 2]
-    moves = (along > 0.02).float()
+    moves = ((along > 0.02) & (output.gate > 0.0)).float()  # where the perspective was looked at
     log_error = output.perspective[..., 0] - along.clamp(min=0.02).log()
     seen = _bounded_square(log_error / output.perspective[..., 1].exp()) + output.perspective[..., 1]
     perspective = (seen * moves).sum() / moves.sum().clamp(min=1.0)
