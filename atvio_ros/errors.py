@@ -51,3 +51,7 @@ class RenderError(AtvioError):
 
 class NodeError(AtvioError):
     """The ROS graph did not do what was asked of it in time."""
+
+
+class FleetError(AtvioError):
+    """Tasks failed, or the cluster that was to do them."""

@@ -15,6 +15,10 @@ FROM_PIP = {
     'lightning': 'lightning',
     'tensorboard': 'tensorboard',
     'moderngl': 'moderngl',
+    'dask': '"distributed>=2024.5" cryptography',
+    'distributed': '"distributed>=2024.5" cryptography',
+    'cryptography': 'cryptography',
+    'fsspec': 'fsspec',
 }
 
 

@@ -10,6 +10,7 @@ from samples.prepared import write_prepared
 
 from atvio_ros.cli.main import COMMANDS, main
 from atvio_ros.errors import BagError, SettingsError
+from atvio_ros.fleet import Fleet
 from atvio_ros.network.config import VARIANTS
 
 pytest.importorskip('lightning', reason='training needs Lightning: pip install atvio_ros[train]')
@@ -51,6 +52,12 @@ def test_each_network_is_trained_with_each_seed_and_not_again(config, tmp_path, 
     assert rows[0].t_rel[0] != rows[0].t_rel[1]
     monkeypatch.setattr(ablation, 'train', None)  # would fail if called
     assert run_ablation(config, tmp_path / 'out', ['ca_a', 'vonas_a'], [0, 1]) == rows
+
+
+def test_a_worker_trains_the_network_that_this_process_trains(config, tmp_path):
+    pytest.importorskip('distributed', reason='many machines need dask: pip install atvio_ros[fleet]')
+    alone = run_ablation(config, tmp_path / 'alone', ['ca_a'], [0])
+    assert run_ablation(config, tmp_path / 'many', ['ca_a'], [0], fleet=Fleet(workers=1)) == alone
 
 
 def test_figures_are_those_of_the_data_asked_for(config, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ BASE = {
     'cdr_writing',
     'errors',
     'files',
+    'fleet',
     'missing',
     'geodesy',
     'geometry',
@@ -86,7 +87,19 @@ MAY_IMPORT = {
 ROS = re.compile(
     r'(rclpy|message_filters|cv_bridge|tf2_ros\w*|\w+_msgs|\w+_interfaces|rosgraph_msgs|std_srvs|ament_\w+|launch\w*)$'
 )
-HEAVY = {'torch', 'lightning', 'rosbags', 'cv2', 'scipy', 'matplotlib', 'moderngl', 'safetensors', 'rich', 'numpy'}
+HEAVY = {
+    'torch',
+    'lightning',
+    'rosbags',
+    'cv2',
+    'scipy',
+    'matplotlib',
+    'moderngl',
+    'safetensors',
+    'rich',
+    'numpy',
+    'distributed',
+}
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def test_a_wrong_option_is_refused_with_what_to_do(name, capsys):
 # Commands whose first example works anywhere are given what cannot be.
 IMPOSSIBLE = {
     'synthesize': ['--out', 'drive', '--length', '-1'],
-    'synthesize-set': ['--out', 'set', '--processes', '0'],
+    'synthesize-set': ['--out', 'set', '--workers', '0'],
     'describe': ['--variant', 'none'],
     'benchmark': ['--variant', 'none'],
     'export-onnx': ['--model', 'none.safetensors', '--out', 'none.onnx'],

@@ -70,6 +70,33 @@ def test_json_prints_what_is_written(bags, model, tmp_path, capsys):
     assert set(json.loads(printed)) >= {'sequences', 'average', 'model', 'trained'}
 
 
+def test_resume_keeps_what_the_same_bag_model_and_options_made(bags, model, tmp_path, monkeypatch, capsys):
+    out = tmp_path / 'out'
+    assert evaluate(*bags, out=out, model=model) == 0
+    first = (out / 'result.json').read_text()
+    (out / 'two' / 'evaluated.json').unlink()  # as where it was killed
+    capsys.readouterr()
+    assert evaluate(*bags, out=out, model=model, options=['--resume']) == 0
+    said = capsys.readouterr().err
+    assert 'one: evaluated already' in said
+    assert 'two: evaluated already' not in said
+    assert (out / 'result.json').read_text() == first
+    assert evaluate(*bags, out=out, model=model, options=['--resume', '--no-standstill']) == 0
+    assert 'evaluated already' not in capsys.readouterr().err
+    blind = write_drive(tmp_path / 'blind', truth=False)
+    for again in (False, True):
+        assert evaluate(blind, out=out, model=model, options=['--resume']) == 0
+        assert ('evaluated already' in capsys.readouterr().err) == again
+
+
+def test_a_bag_that_fails_leaves_the_others_evaluated(bags, model, tmp_path, capsys):
+    out, broken = tmp_path / 'out', tmp_path / 'broken'
+    broken.mkdir()
+    assert evaluate(bags[0], broken, bags[1], out=out, model=model) == 1
+    assert set(json.loads((out / 'result.json').read_text())['sequences']) == {'one', 'two'}
+    assert capsys.readouterr().err.splitlines()[-1].startswith('atvio evaluate: 1 of 3 failed: broken;')
+
+
 def test_a_bag_without_ground_truth_still_gets_its_trajectory(model, tmp_path, capsys):
     bag = write_drive(tmp_path / 'blind', truth=False)
     assert evaluate(bag, out=tmp_path / 'out', model=model) == 0

@@ -31,7 +31,13 @@ PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 PACKAGE_XML = ElementTree.parse(ROOT / 'package.xml').getroot()
 
 # Where the name to install differs from the one to import.
-DISTRIBUTIONS = {'PIL': 'pillow', 'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'backports': 'backports-zstd'}
+DISTRIBUTIONS = {
+    'PIL': 'pillow',
+    'cv2': 'opencv-python-headless',
+    'yaml': 'pyyaml',
+    'backports': 'backports-zstd',
+    'dask': 'distributed',  # which brings it in the version that fits
+}
 ROSDEP_KEYS = {
     'numpy': 'python3-numpy',
     'scipy': 'python3-scipy',

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
-
-if TYPE_CHECKING:
-    from atvio_ros.training.callbacks import Progress
+from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers
 
 EXAMPLES = r"""
 atvio ablation --config config/train_table2.yaml --data data/rendered \
@@ -22,7 +19,12 @@ atvio ablation --config config/train_tiny.yaml --variant ca_a direct_cat \
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     common.add_config_options(parser)
-    parser.add_argument('--data', type=Path, metavar='DIR', help='prepared sequences, instead of data.folder')
+    parser.add_argument(
+        '--data',
+        type=common.place,
+        metavar='DIR',
+        help='prepared sequences, or a URL of them, instead of data.folder',
+    )
     parser.add_argument(
         '--bags', type=Path, nargs='+', default=[], metavar='BAG', help='test bags; without: the validation part'
     )
@@ -31,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_old_name(parser, '--variants', 'variant', nargs='+')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N', help='(default: 0 1 2)')
     parser.add_argument('--accelerator', choices=('auto', 'cpu', 'gpu'), default='auto', help='(default: auto)')
+    add_fleet_options(parser)
+    common.add_cache_options(parser)
     parser.add_argument('--json', action='store_true', help='print ablation.json instead of a table')
 
 
@@ -42,32 +46,29 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.report import to_json
     from atvio_ros.files import write_text
     from atvio_ros.training.ablation import VALIDATION, ablation_table, rows_as_dict, run_ablation
-    from atvio_ros.training.quiet import quiet_lightning
     from atvio_ros.training.settings import load_settings, to_yaml
     from atvio_ros.training.train import Hardware
-    from atvio_ros.training.validation import figures_words
 
-    changes = {'data': {'folder': str(arguments.data)}} if arguments.data else {}
+    common.use_cache(arguments)
+    fleet = chosen_fleet(arguments)
+    placed = for_workers(arguments, fleet)
+    changes = {'data': {'folder': str(placed.data)}} if arguments.data else {}
     if arguments.dump_config:
         print(to_yaml(load_settings(arguments.config, changes)), end='')
         return
-    quiet_lightning()
-    console = common.note_console()
-
-    def show(name: str, progress: Progress) -> None:
-        if progress.figures:
-            console.print(f'{name}: step {progress.step}/{progress.steps}, {figures_words(progress.figures)}')
-
-    rows = run_ablation(
-        arguments.config,
-        arguments.out,
-        arguments.variant or list(PAPER),
-        arguments.seeds,
-        arguments.bags,
-        changes,
-        Hardware(arguments.accelerator),
-        show,
-    )
+    variants = arguments.variant or list(PAPER)
+    with Bars('training', len(variants) * len(arguments.seeds), 'networks') as bars:
+        rows = run_ablation(
+            placed.config,
+            placed.out,
+            variants,
+            arguments.seeds,
+            placed.bags,
+            changes,
+            Hardware(arguments.accelerator),
+            fleet,
+            bars,
+        )
     data = ', '.join(bag.resolve().stem for bag in arguments.bags) or VALIDATION
     text = to_json(rows_as_dict(rows, data))
     write_text(arguments.out / 'ablation.json', text)

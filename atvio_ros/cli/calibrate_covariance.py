@@ -12,6 +12,7 @@ from atvio_ros.cli import common
 
 if TYPE_CHECKING:
     from atvio_ros.calibration.noise_fit import MotionErrors
+    from atvio_ros.drives.remote import Folder
     from atvio_ros.evaluation.consistency import MatchedDrive
     from atvio_ros.network.atvio import Atvio
     from atvio_ros.odometry.estimator import NetworkEstimator
@@ -131,7 +132,7 @@ def _bag_errors(drive: MatchedDrive) -> list[MotionErrors]:
     ]
 
 
-def _prepared_errors(folders: Sequence[Path], network: Atvio) -> list[MotionErrors]:
+def _prepared_errors(folders: Sequence[Folder], network: Atvio) -> list[MotionErrors]:
     """Errors on all of some prepared sequences."""
     import numpy as np
 

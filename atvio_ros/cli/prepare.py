@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
+from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atvio_ros.bags.reader import BagReader
+    from atvio_ros.bags.topics import Span, Topics
+    from atvio_ros.drives.sequence_store import Ranges
     from atvio_ros.drives.truth import TruthSource
-    from atvio_ros.rig.rig import Rig
+    from atvio_ros.fleet import Watch
+    from atvio_ros.rig.rig import Rig, RigPart
     from atvio_ros.training.prepared_form import PreparedForm
     from atvio_ros.types import Trajectory
 
@@ -29,7 +34,13 @@ atvio prepare drive1 --out data/mine --from 60 --to 90 --validation
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='bags with ground truth')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
+    parser.add_argument(
+        '--out',
+        type=common.place,
+        required=True,
+        metavar='DIR',
+        help='one folder in it for each bag; or a URL',
+    )
     parser.add_argument(
         '--validation', action='store_true', help='name the sequences validation_...: training holds them out'
     )
@@ -61,24 +72,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_span_options(parser)
     common.add_topic_options(parser)
     common.add_rig_options(parser)
+    add_fleet_options(parser)
     parser.add_argument('--json', action='store_true', help='print what is prepared as JSON')
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """A task."""
+
+    arguments: argparse.Namespace
+    name: str
+    bag: Path
+    excluded: Ranges
+    form: PreparedForm
+    named_source: TruthSource  # with the path as the user named it, which is in the fingerprint
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a task leaves."""
+
+    frames: int
+    length_m: float
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare each bag that is not prepared already."""
-    from atvio_ros.bags.reader import BagReader
-    from atvio_ros.drives.bag_drive import BagDrive
-    from atvio_ros.drives.exclusions import check_excluded, load_exclusions
-    from atvio_ros.drives.fingerprint import fingerprint, keep_prepared
-    from atvio_ros.drives.prepare import prepare
-    from atvio_ros.drives.sequence_store import SequenceMeta
-    from atvio_ros.drives.truth import TruthSource
-    from atvio_ros.errors import DatasetError
-    from atvio_ros.rig.rig_yaml import rig_text
+    from atvio_ros.drives.exclusions import load_exclusions
+    from atvio_ros.fleet import run_tasks
 
-    console = common.note_console()
-    form, span, source = _form(arguments), common.chosen_span(arguments), common.truth_source(arguments)
+    fleet, form, source = chosen_fleet(arguments), _form(arguments), common.truth_source(arguments)
     exclusions = load_exclusions(arguments.exclude) if arguments.exclude else {}
+    names = _names(arguments)
+    unused = [name for name in exclusions if name not in names]
+    if unused:
+        common.note_console().print(
+            f'{arguments.exclude} names {", ".join(unused)}; no bag here is named so, and these stretches are not used.'
+        )
+    placed = for_workers(arguments, fleet)
+    tasks = {
+        name: _Preparation(placed, name, bag, exclusions.get(name, ()), form, source)
+        for name, bag in zip(names, placed.bags, strict=True)
+    }
+    with Bars('preparing', len(tasks), 'bags') as bars:
+        done = run_tasks(_prepare, tasks, fleet, bars)
+    done.check()
+    if arguments.json:
+        sequences = {name: vars(prepared) for name, prepared in done.results.items()}
+        print(json.dumps({'out': str(arguments.out), 'sequences': sequences}, indent=2))
+        return
+    print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')
+
+
+def _names(arguments: argparse.Namespace) -> list[str]:
+    """Of the sequences. Raises DatasetError."""
+    from atvio_ros.errors import DatasetError
+
+    span = common.chosen_span(arguments)
     names = [bag.stem if bag.name not in ('', '..') else bag.resolve().stem for bag in arguments.bags]
     names = names if span is None else [f'{name}_{span.name}' if name else name for name in names]
     if arguments.validation:
@@ -89,64 +139,73 @@ def run(arguments: argparse.Namespace) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise DatasetError(f'Two bags are named {twice}; their sequences would overwrite each other. Rename one.')
-    unused = [name for name in exclusions if name not in names]
-    if unused:
-        console.print(
-            f'{arguments.exclude} names {", ".join(unused)}; no bag here is named so, and these stretches are not used.'
+    return names
+
+
+def _prepare(task: _Preparation, watch: Watch) -> _Prepared:
+    """Prepare one bag, unless that is done."""
+    from atvio_ros.bags.reader import BagReader
+    from atvio_ros.drives.bag_drive import BagDrive
+    from atvio_ros.drives.exclusions import check_excluded
+    from atvio_ros.drives.fingerprint import fingerprint, keep_prepared
+    from atvio_ros.drives.prepare import prepare
+    from atvio_ros.drives.remote import folder_in, writing
+    from atvio_ros.drives.sequence_store import SequenceMeta, read_meta
+    from atvio_ros.drives.truth import TruthSource
+
+    arguments, form, excluded = task.arguments, task.form, task.excluded
+    folder, span, topics = folder_in(arguments.out, task.name), common.chosen_span(arguments), common.topics(arguments)
+    source = common.truth_source(arguments)
+    with BagReader(task.bag, topics, span) as reader:
+        given = common.given_rig(arguments, reader.topics.image)
+        options = _options(form, topics, span, given)
+        if source != TruthSource():
+            options += [task.named_source, _content(source)]
+        wanted = fingerprint(task.bag, options)
+        if keep_prepared(folder, wanted, excluded):
+            watch.note('prepared already')
+            meta = read_meta(folder)
+            return _Prepared(meta.images, meta.length_m)
+        if source == TruthSource():
+            _require_truth(reader)
+        truth = functools.partial(_truth, reader, source, watch.note)
+        drive = BagDrive(reader, lambda error: watch.note(f'skipped: {error}'), given, truth)
+        images = reader.count(reader.topics.image or '')
+        check_excluded(task.name, excluded, images)  # before the images are decoded, which takes long
+        meta = SequenceMeta(
+            source=f'bag {task.bag.name}' + (f', {span.words}' if span else ''),
+            fingerprint=wanted,
+            image_topic=reader.topics.image or '',
+            imu_topic=reader.topics.imu or '',
+            ground_truth_topic=reader.topics.ground_truth or '',
+            excluded=excluded,
         )
-    options = [form.width_px, form.height_px, form.grey, *vars(common.topics(arguments)).values()]
-    for name, bag in zip(names, arguments.bags, strict=True):
-        folder, excluded = arguments.out / name, exclusions.get(name, ())
-        with BagReader(bag, common.topics(arguments), span) as reader:
-            given = common.given_rig(arguments, reader.topics.image)
-            more: list[object] = [form.view, form.view_pitch_deg] if form.view != 'none' else []
-            more += [rig_text(given)] if given else []
-            more += [span] if span else []
-            # Without all of these the fingerprint is what it always was.
-            more += [source, _content(source)] if source != TruthSource() else []
-            wanted = fingerprint(bag, [*options, *more])
-            if keep_prepared(folder, wanted, excluded):
-                console.print(f'{name}: prepared already')
-                continue
-            if source == TruthSource():
-                _require_truth(reader)
-            truth = functools.partial(_truth, reader, source, console.print)
-            drive = BagDrive(reader, lambda error: console.print(f'skipped: {error}'), given, truth)
-            images = reader.count(reader.topics.image or '')
-            check_excluded(name, excluded, images)  # before the images are decoded, which takes long
-            meta = SequenceMeta(
-                source=f'bag {bag.name}' + (f', {span.words}' if span else ''),
-                fingerprint=wanted,
-                image_topic=reader.topics.image or '',
-                imu_topic=reader.topics.imu or '',
-                ground_truth_topic=reader.topics.ground_truth or '',
-                excluded=excluded,
-            )
-            with common.progress_bar() as bar:
-                sequence = prepare(
-                    drive,
-                    folder,
-                    meta,
-                    size_px=(form.height_px, form.width_px),
-                    grey=form.grey,
-                    view=form.view,
-                    view_pitch_deg=form.view_pitch_deg,
-                    on_progress=functools.partial(bar.advance, bar.add_task(name, total=images, unit='images')),
-                )
-        for note in (*drive.notes, *sequence.meta.notes):
-            console.print(f'{name}: {note}')
-        console.print(f'{name}: {len(sequence)} images, {sequence.meta.length_m:.0f} m')
-    if arguments.json:
-        print(json.dumps({'out': str(arguments.out), 'sequences': _figures(arguments.out, names)}, indent=2))
-        return
-    print(f'{len(names)} sequence{" is" if len(names) == 1 else "s are"} in {arguments.out}')
+        watch.begin(images)
+        with writing(folder) as path:
+            meta = prepare(
+                drive,
+                path,
+                meta,
+                size_px=(form.height_px, form.width_px),
+                grey=form.grey,
+                view=form.view,
+                view_pitch_deg=form.view_pitch_deg,
+                on_progress=watch.advance,
+            ).meta
+    for note in (*drive.notes, *meta.notes):
+        watch.note(note)
+    watch.note(f'{meta.images} images, {meta.length_m:.0f} m')
+    return _Prepared(meta.images, meta.length_m)
 
 
-def _figures(out: Path, names: list[str]) -> dict[str, dict[str, Any]]:
-    from atvio_ros.drives.sequence_store import read_meta
+def _options(form: PreparedForm, topics: Topics, span: Span | None, given: RigPart | None) -> list[object]:
+    """What the fingerprint holds beside bag and truth; without all that is optional it is what it always was."""
+    from atvio_ros.rig.rig_yaml import rig_text
 
-    metas = {name: read_meta(out / name) for name in names}
-    return {name: {'frames': meta.images, 'length_m': meta.length_m} for name, meta in metas.items()}
+    options: list[object] = [form.width_px, form.height_px, form.grey, *vars(topics).values()]
+    options += [form.view, form.view_pitch_deg] if form.view != 'none' else []
+    options += [rig_text(given)] if given else []
+    return options + ([span] if span else [])
 
 
 def _form(arguments: argparse.Namespace) -> PreparedForm:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
+from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers
+
+if TYPE_CHECKING:
+    from atvio_ros.fleet import Watch
+    from atvio_ros.rendering.training_set import Job, SetSettings
 
 # Options that are settings of a set under the same name.
 PASSED_ON = (
@@ -29,7 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--kitti', type=Path, metavar='DIR', help='holds poses/, times/ and imu100/ (default: nothing of KITTI)'
     )
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each sequence')
+    parser.add_argument(
+        '--out',
+        type=common.place,
+        required=True,
+        metavar='DIR',
+        help='one folder in it for each sequence; or a URL',
+    )
     parser.add_argument('--held-out', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to validate on')
     parser.add_argument('--exclude', type=Path, metavar='FILE', help='YAML: sequence -> [first, last] to leave out')
     parser.add_argument(
@@ -71,21 +80,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--varied', action='store_true', help="conditions of road, light, camera vary on KITTI's motion"
     )
     parser.add_argument('--grey', action='store_true', help='grey images')
-    parser.add_argument(
-        '--processes', type=int, default=2, metavar='N', help='that render at a time (default: %(default)s)'
-    )
+    add_fleet_options(parser)
+    common.add_old_name(parser, '--processes', 'workers', type=int)
     parser.add_argument('--json', action='store_true', help='print what was written as JSON')
+
+
+@dataclass(frozen=True)
+class _Rendering:
+    """A task."""
+
+    job: Job
+    out: Path | str
+    settings: SetSettings
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Render what is not there yet; an interrupted run goes on where it was."""
     from atvio_ros.drives.exclusions import load_exclusions
-    from atvio_ros.errors import SettingsError
-    from atvio_ros.rendering.training_set import SetSettings, plan_set, render
+    from atvio_ros.fleet import run_tasks
+    from atvio_ros.rendering.training_set import SetSettings, plan_set
     from atvio_ros.settings import from_mapping
 
-    if arguments.processes < 1:
-        raise SettingsError(f'--processes must be at least 1, not {arguments.processes}.')
+    fleet = chosen_fleet(arguments)
     width, height = common.size(arguments.size)
     values = {name: vars(arguments)[name] for name in PASSED_ON}
     values |= {'drive_length': arguments.length, 'width': width, 'height': height}
@@ -93,36 +109,20 @@ def run(arguments: argparse.Namespace) -> None:
         values['validation_drives'] = 0
     settings = from_mapping(SetSettings, values, 'synthesize-set')
     held_out, excluded = (load_exclusions(path) if path else {} for path in (arguments.held_out, arguments.exclude))
-    jobs = plan_set(settings, arguments.kitti, held_out, excluded)
-    images = 0
-    with (
-        ProcessPoolExecutor(
-            arguments.processes, mp_context=get_context('spawn'), initializer=_end_with_parent
-        ) as processes,
-        common.progress_bar() as progress,
-    ):
-        task = progress.add_task('rendering', total=len(jobs), unit='sequences')
-        running = [processes.submit(render, job, arguments.out, settings) for job in jobs]
-        try:
-            for done in as_completed(running):
-                images += done.result()
-                progress.advance(task)
-        except BaseException:
-            processes.shutdown(cancel_futures=True)
-            raise
+    placed = for_workers(arguments, fleet)
+    jobs = plan_set(settings, placed.kitti, held_out, excluded)
+    tasks = {job.name: _Rendering(job, placed.out, settings) for job in jobs}
+    with Bars('rendering', len(tasks), 'sequences') as bars:
+        done = run_tasks(_render, tasks, fleet, bars)
+    done.check()
+    images = sum(done.results.values())
     if arguments.json:
         print(json.dumps({'out': str(arguments.out), 'sequences': len(jobs), 'frames': images}, indent=2))
         return
     print(f'{len(jobs)} sequences with {images} images are in {arguments.out}')
 
 
-def _end_with_parent() -> None:
-    """A process that renders ends when the one that asked for it was killed; it would go on with what is queued."""
+def _render(task: _Rendering, watch: Watch) -> int:
+    from atvio_ros.rendering.training_set import render
 
-    def watch() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return render(task.job, task.out, task.settings)

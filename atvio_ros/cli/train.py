@@ -27,7 +27,12 @@ atvio train --config config/train_road.yaml --dump-config    # every setting
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     common.add_config_options(parser)
-    parser.add_argument('--data', type=Path, metavar='DIR', help='prepared sequences, instead of data.folder')
+    parser.add_argument(
+        '--data',
+        type=common.place,
+        metavar='DIR',
+        help='prepared sequences, or a URL of them, instead of data.folder',
+    )
     parser.add_argument(
         '--init', type=Path, metavar='FILE', help='model file whose weights to start from, instead of initial_model'
     )
@@ -41,12 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--devices', type=int, default=1, metavar='N', help='GPUs, or processes on the CPU, of each node (default: 1)'
     )
     parser.add_argument('--num-nodes', type=int, default=1, metavar='N', help='machines (default: 1)')
+    common.add_cache_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, with a bar for the whole run and a line for each validation."""
     from atvio_ros.training.road_settings import is_road
 
+    common.use_cache(arguments)
     if is_road(arguments.config):
         _run_road(arguments)
         return

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from atvio_ros.drives.exclusions import check_excluded
-from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, read_meta, write_meta
+from atvio_ros.drives.remote import Folder
+from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, images_shape, read_meta, write_meta
 from atvio_ros.errors import BagError, DatasetError
 
 _SAMPLED_BYTES = 1 << 20  # of each end of a file: hashing whole bags would take as long as preparing them
@@ -31,12 +32,15 @@ def fingerprint(bag: Path, options: Sequence[object]) -> str:
     return digest.hexdigest()[:16]
 
 
-def keep_prepared(folder: Path, wanted: str, excluded: Ranges) -> bool:
+def keep_prepared(folder: Folder, wanted: str, excluded: Ranges) -> bool:
     """Whether `folder` already holds what `wanted` fingerprints; its list of excluded stretches is then brought up
     to date. False: prepare it (again). Raises DatasetError when a stretch goes beyond the last image."""
     try:
         meta = read_meta(folder)
-        PreparedSequence(folder)
+        if isinstance(folder, Path):
+            PreparedSequence(folder)
+        else:
+            images_shape(folder)
     except DatasetError:
         return False
     if meta.fingerprint != wanted:

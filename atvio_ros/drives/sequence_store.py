@@ -14,7 +14,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import io
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from atvio_ros.drives.cache import Cached, fetch
+from atvio_ros.drives.remote import LAST_FILE, Folder, Place, RemoteFolder
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import Draft, moved_aside, read_text, reporting, write_text
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX, scale_image
@@ -34,8 +38,10 @@ from atvio_ros.types import FloatArray, ImageArray
 
 FORMAT = 'atvio_ros prepared sequence'
 FORMAT_VERSION = 1
-META_FILE = 'meta.json'
+META_FILE = LAST_FILE
+_HEAD_BYTES = 4096  # in which the header of an .npy file is
 
+ARRAYS = ('images', 'image_stamps_ns', 'imu_stamps_ns', 'imu', 'camera_poses')
 VIEWS = ('none', 'level', 'stored')
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -73,11 +79,15 @@ class SequenceMeta:
 
 
 class PreparedSequence:
-    """A prepared sequence, opened. Raises DatasetError where its parts are missing or contradict each other."""
+    """A prepared sequence, opened; one of remote storage lies in the cache while it is used.
 
-    def __init__(self, folder: Path) -> None:
+    Raises DatasetError where its parts are missing or contradict each other.
+    """
+
+    def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.meta = read_meta(folder)
+        self._cached: Cached | None = None
+        self.meta = read_meta(self._path)
         self.image_stamps_ns: NDArray[np.int64] = self._load('image_stamps_ns', np.int64, (self.meta.images,))
         self.imu_stamps_ns: NDArray[np.int64] = self._load('imu_stamps_ns', np.int64, (self.meta.imu_readings,))
         self.imu: FloatArray = self._load('imu', np.float64, (self.meta.imu_readings, 6))
@@ -85,7 +95,7 @@ class PreparedSequence:
         if self.images.ndim != 4 or len(self.images) != self.meta.images:
             raise DatasetError(f'{folder}/images.npy has shape {self.images.shape}. Prepare the sequence again.')
 
-    def __reduce__(self) -> tuple[type[PreparedSequence], tuple[Path]]:
+    def __reduce__(self) -> tuple[type[PreparedSequence], tuple[Folder]]:
         return PreparedSequence, (self.folder,)  # a worker process maps the files anew; pickling would copy them
 
     def __len__(self) -> int:
@@ -97,8 +107,23 @@ class PreparedSequence:
         images: ImageArray = self._load('images', np.uint8, None, mapped=True)
         return images
 
+    def let_go(self) -> None:
+        """The images are not needed for now: others may take their place in the cache. They come back when used."""
+        self.__dict__.pop('images', None)
+        if self._cached is not None:
+            self._cached.release()
+            self._cached = None
+
+    @property
+    def _path(self) -> Path:
+        if isinstance(self.folder, Path):
+            return self.folder
+        if self._cached is None:
+            self._cached = fetch(self.folder)
+        return self._cached.path
+
     def _load(self, name: str, kind: type, shape: tuple[int, ...] | None, mapped: bool = False) -> Any:
-        path = self.folder / f'{name}.npy'
+        path = self._path / f'{name}.npy'
         try:
             array = np.lib.format.open_memmap(path, mode='r')  # mapped first: its header may claim any size
         except (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError, TokenError) as error:
@@ -248,23 +273,26 @@ class SequenceWriter:
         np.lib.format.write_array_header_1_0(file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
 
 
-def find_sequences(folder: Path) -> list[Path]:
-    """Folders of the prepared sequences in `folder`, by name. Raises DatasetError: none, or one is missing."""
-    if lost := moved_aside(folder):
-        raise DatasetError(f'{lost[0]} was being replaced when its writer was killed. Prepare it again.')
-    found = sorted(path.parent for path in folder.glob(f'*/{META_FILE}') if not path.parent.name.startswith('.'))
+def find_sequences(place: Place) -> Sequence[Folder]:
+    """Folders of the prepared sequences in `place`, by name. Raises DatasetError: none, or one is missing."""
+    found: Sequence[Folder]
+    if isinstance(place, Path):
+        if lost := moved_aside(place):
+            raise DatasetError(f'{lost[0]} was being replaced when its writer was killed. Prepare it again.')
+        found = sorted(path.parent for path in place.glob(f'*/{META_FILE}') if not path.parent.name.startswith('.'))
+    else:
+        found = RemoteFolder(place).folders_with(META_FILE)
     if not found:
-        raise DatasetError(
-            f'{folder} holds no prepared sequences. Make some with `atvio prepare BAG... --out {folder}`.'
-        )
+        raise DatasetError(f'{place} holds no prepared sequences. Make some with `atvio prepare BAG... --out {place}`.')
     return found
 
 
-def read_meta(folder: Path) -> SequenceMeta:
+def read_meta(folder: Folder) -> SequenceMeta:
     """meta.json of a prepared sequence. Raises DatasetError."""
-    path = folder / META_FILE
+    path = f'{folder}/{META_FILE}'
     try:
-        values = json.loads(read_text(path))
+        text = read_text(folder / META_FILE) if isinstance(folder, Path) else folder.read(META_FILE).decode()
+        values = json.loads(text)
         if not isinstance(values, dict):
             raise ValueError('it is not a JSON object')
         meta = from_mapping(SequenceMeta, values, META_FILE)
@@ -280,9 +308,27 @@ def read_meta(folder: Path) -> SequenceMeta:
     return meta
 
 
-def write_meta(folder: Path, meta: SequenceMeta) -> None:
-    """Write meta.json, whole or not at all. Raises FileError."""
-    write_text(folder / META_FILE, _as_json(meta))
+def write_meta(folder: Folder, meta: SequenceMeta) -> None:
+    """Write meta.json, whole or not at all. Raises FileError, DatasetError."""
+    if isinstance(folder, Path):
+        write_text(folder / META_FILE, _as_json(meta))
+    else:
+        folder.write(META_FILE, _as_json(meta).encode())
+
+
+def images_shape(folder: Folder) -> tuple[int, ...]:
+    """(N, H, W, C) of a whole sequence; of a remote one nothing but the head is read. Raises DatasetError."""
+    if isinstance(folder, Path):
+        return tuple(PreparedSequence(folder).images.shape)
+    missing = {f'{name}.npy' for name in ARRAYS} - folder.sizes().keys()
+    try:
+        if missing:
+            raise ValueError(f'{min(missing)} is missing')
+        head = io.BytesIO(folder.read('images.npy', _HEAD_BYTES))
+        np.lib.format.read_magic(head)
+        return tuple(np.lib.format.read_array_header_1_0(head)[0])
+    except (ValueError, SyntaxError, TokenError) as error:
+        raise DatasetError(f'{folder} is damaged ({error}). Prepare the sequence again.') from error
 
 
 def _as_json(meta: SequenceMeta) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from atvio_ros.drives.prepare import prepare
-from atvio_ros.drives.sequence_store import PreparedSequence, Ranges, SequenceMeta, read_meta
+from atvio_ros.drives.remote import Place, folder_in, writing
+from atvio_ros.drives.sequence_store import Ranges, SequenceMeta, images_shape, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.rendering.conditions import ORDINARY, ROUTE, Conditions
 from atvio_ros.rendering.drive_settings import DriveSettings, kitti_intrinsics
@@ -160,20 +161,20 @@ def _recorded(
     return jobs
 
 
-def render(job: Job, out: Path, settings: SetSettings) -> int:
+def render(job: Job, out: Place, settings: SetSettings) -> int:
     """Render one sequence into the folder `out`/name, unless it is there; returns its number of images."""
-    folder = out / job.name
+    folder = folder_in(out, job.name)
     size_px = (settings.height, settings.width)
     try:
-        there = PreparedSequence(folder)
-        meta = read_meta(folder)
-        alike = meta.view == settings.view and (settings.view == 'stored' or there.images.shape[1:3] == size_px)
+        meta, shape = read_meta(folder), images_shape(folder)
+        alike = meta.view == settings.view and (settings.view == 'stored' or shape[1:3] == size_px)
         if meta.source == job.source and alike:
-            return len(there)
+            return shape[0]
     except DatasetError:
         pass
     meta = SequenceMeta(source=job.source, excluded=job.excluded)
-    return len(prepare(synthesize(job.drive), folder, meta, size_px=size_px, view=settings.view))
+    with writing(folder) as path:
+        return len(prepare(synthesize(job.drive), path, meta, size_px=size_px, view=settings.view))
 
 
 def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from atvio_ros.evaluation.bags import bag_names, evaluate_bag
 from atvio_ros.evaluation.paper import PAPER, PAPER_DATA
 from atvio_ros.evaluation.report import results_as_dict, to_json
 from atvio_ros.files import write_text
+from atvio_ros.fleet import Fleet, Silent, Viewer, Watch, run_tasks
 from atvio_ros.odometry.loading import load_network
 from atvio_ros.training.callbacks import Progress
 from atvio_ros.training.checkpoint_files import LAST
+from atvio_ros.training.quiet import quiet_lightning
 from atvio_ros.training.settings import TrainSettings, differences, load_settings, may_change, plain
 from atvio_ros.training.train import Hardware, train
+from atvio_ros.training.validation import figures_words
 
 VALIDATION = 'the validation part of the training sequences (end error where too short for t_rel)'
 
@@ -34,6 +37,31 @@ class Row:
     r_rel: tuple[float, ...]  # deg/100 m
 
 
+@dataclass(frozen=True)
+class Training:
+    """One network to train and evaluate: a task of an ablation."""
+
+    config: Path
+    out: Path
+    variant: str
+    seed: int
+    bags: tuple[Path, ...]
+    changes: Mapping[str, Any]
+    hardware: Hardware
+
+    @property
+    def folder(self) -> Path:
+        """That of the run."""
+        return self.out / self.variant / f'seed_{self.seed}'
+
+    def settings(self) -> TrainSettings:
+        """Those of the run. Raises SettingsError."""
+        settings = load_settings(self.config, {**self.changes, 'variant': self.variant, 'seed': self.seed})
+        if settings.initial_model:
+            raise SettingsError('train.initial_model cannot start nine different networks. Leave it out.')
+        return settings
+
+
 def run_ablation(
     config: Path,
     out: Path,
@@ -42,54 +70,67 @@ def run_ablation(
     bags: Sequence[Path] = (),
     changes: Mapping[str, Any] | None = None,
     hardware: Hardware | None = None,
-    show: Callable[[str, Progress], None] = lambda run, progress: None,
+    fleet: Fleet | None = None,
+    viewer: Viewer | None = None,
 ) -> list[Row]:
     """Train and evaluate each network with each seed, in `out`/VARIANT/seed_N; what is done already is not repeated.
 
     Without bags the figures are those of the validation part. Raises SettingsError as training does, so too if `out`
-    holds networks of another recipe; BagError.
+    holds networks of another recipe; BagError; FleetError when some of several fail.
     """
-    names = bag_names(bags)
+    bag_names(bags)
     for bag in bags:
         if not bag.exists():
             raise BagError(f'There is no bag {bag}. Name files or folders that exist after --bags.')
-    data = [str(bag.resolve()) for bag in bags] or VALIDATION
-    rows = []
-    for name in variants:
-        figures = []
-        for seed in seeds:
-            settings = load_settings(config, {**(changes or {}), 'variant': name, 'seed': seed})
-            if settings.initial_model:
-                raise SettingsError('train.initial_model cannot start nine different networks. Leave it out.')
-            folder = out / name / f'seed_{seed}'
-            done = folder / 'ablation.json'
-            stored = _stored(done, settings)
-            if not stored:
-                result = train(
-                    settings,
-                    folder,
-                    resume=(folder / LAST).exists(),
-                    hardware=hardware,
-                    show=lambda progress, run=f'{name}, seed {seed}': show(run, progress),  # type: ignore[misc]
-                )
-                if result.interrupted:
-                    raise KeyboardInterrupt
-                # Where the held-out stretches are too short for t_rel: the end error, as VALIDATION says.
-                found = result.figures
-                validation = {
-                    't_rel': found.get('val/t_rel', found.get('val/end_error')),
-                    'r_rel': found.get('val/r_rel', found.get('val/end_rotation')),
-                }
-                stored = {'recipe': plain(settings), 'model': result.model.name, 'validation': validation}
-            if stored.get('data') != data:
-                measured = (
-                    figures_on_bags(folder / stored['model'], folder, names, bags) if bags else stored['validation']
-                )
-                kept = {key: stored[key] for key in ('recipe', 'model', 'validation')}
-                write_text(done, to_json({'data': data, **measured, **kept}))
-            figures.append(json.loads(done.read_text()))
-        rows.append(Row(name, tuple(f['t_rel'] for f in figures), tuple(f['r_rel'] for f in figures)))
-    return rows
+    where = (changes or {}, hardware or Hardware())
+    runs = [Training(config, out, name, seed, tuple(bags), *where) for name in variants for seed in seeds]
+    for run in runs:
+        run.settings()  # what they do not allow is told before the first is trained
+    tasks = {f'{run.variant}, seed {run.seed}': run for run in runs}
+    done = run_tasks(train_and_measure, tasks, fleet or Fleet(), viewer or Silent())
+    done.check()
+    figures = iter(done.results.values())
+    rows = [(name, [next(figures) for _ in seeds]) for name in variants]
+    return [Row(name, tuple(f['t_rel'] for f in each), tuple(f['r_rel'] for f in each)) for name, each in rows]
+
+
+def train_and_measure(run: Training, watch: Watch) -> dict[str, Any]:
+    """What ablation.json of one run holds; what is there of it is kept, a run that was stopped goes on."""
+    names, settings, folder = bag_names(run.bags), run.settings(), run.folder
+    data = [str(bag.resolve()) for bag in run.bags] or VALIDATION
+    done = folder / 'ablation.json'
+    stored = _stored(done, settings)
+    if not stored:
+        quiet_lightning()
+        result = train(
+            settings, folder, resume=(folder / LAST).exists(), hardware=run.hardware, show=_validations(watch)
+        )
+        if result.interrupted:
+            raise KeyboardInterrupt
+        # Where the held-out stretches are too short for t_rel: the end error, as VALIDATION says.
+        found = result.figures
+        validation = {
+            't_rel': found.get('val/t_rel', found.get('val/end_error')),
+            'r_rel': found.get('val/r_rel', found.get('val/end_rotation')),
+        }
+        stored = {'recipe': plain(settings), 'model': result.model.name, 'validation': validation}
+    if stored.get('data') != data:
+        model = folder / stored['model']
+        measured = figures_on_bags(model, folder, names, run.bags) if run.bags else stored['validation']
+        kept = {key: stored[key] for key in ('recipe', 'model', 'validation')}
+        write_text(done, to_json({'data': data, **measured, **kept}))
+    figures: dict[str, Any] = json.loads(done.read_text())
+    return figures
+
+
+def _validations(watch: Watch) -> Callable[[Progress], None]:
+    """A note of each."""
+
+    def show(progress: Progress) -> None:
+        if progress.figures:
+            watch.note(f'step {progress.step}/{progress.steps}, {figures_words(progress.figures)}')
+
+    return show
 
 
 def ablation_table(rows: Sequence[Row], data: str) -> Table:

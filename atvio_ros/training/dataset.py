@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from atvio_ros.drives.cache import require_room
+from atvio_ros.drives.remote import Place, RemoteFolder
 from atvio_ros.drives.sequence_store import PreparedSequence, find_sequences
 from atvio_ros.errors import DatasetError
 from atvio_ros.network.config import AtvioConfig
@@ -135,10 +136,11 @@ class Split:
         ]
 
 
-def open_split(folder: Path, settings: DataSettings, config: AtvioConfig, largest_skip: int) -> Split:
+def open_split(folder: Place, settings: DataSettings, config: AtvioConfig, largest_skip: int) -> Split:
     """Open the prepared sequences that `settings` name, for the network of `config`.
 
-    Raises DatasetError when one is missing, or was prepared for another view.
+    Those of remote storage are fetched one after the other, and stay in the cache. Raises DatasetError when one is
+    missing, was prepared for another view, or where the cache is too small for all.
     """
     available = {path.name: path for path in find_sequences(folder)}
     validated = settings.validation_sequences
@@ -156,6 +158,7 @@ def open_split(folder: Path, settings: DataSettings, config: AtvioConfig, larges
         raise DatasetError(
             f'{folder} has no prepared sequence {missing[0]}. It has: {", ".join(available)}. Choose from these.'
         )
+    require_room([each for name in (*names, *validated) if isinstance(each := available[name], RemoteFolder)])
     sequences, training, validation = [], [], []
     for name in (*names, *validated):
         sequence = SequencePairs(PreparedSequence(available[name]), config, largest_skip)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from atvio_ros.drives.remote import Folder
 from atvio_ros.drives.sequence_store import PreparedSequence
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import inverse
@@ -51,7 +52,7 @@ class PairTable:
 class RoadDrive:
     """One prepared sequence with view `stored`. `table` is read from `cache`, or made and kept there."""
 
-    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+    def __init__(self, folder: Folder, cache: Path | None = None) -> None:
         self.sequence = PreparedSequence(folder)
         self.name = self.sequence.meta.name
         if self.sequence.meta.view != 'stored':
@@ -74,6 +75,7 @@ class RoadDrive:
             if kept is not None:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 np.savez(kept, **vars(self.table))
+        self.sequence.let_go()
 
     def __len__(self) -> int:
         return len(self.table.newer)
@@ -84,7 +86,13 @@ class RoadDrive:
         return self.sight.camera_height
 
     def pairs(self) -> Iterator[FramePair]:
-        """The frame pairs that the odometry would release, with their images."""
+        """The frame pairs that the odometry would release, with their images, which are read once, in order."""
+        try:
+            yield from self._pairs()
+        finally:
+            self.sequence.let_go()
+
+    def _pairs(self) -> Iterator[FramePair]:
         sequence = self.sequence
         pairer = FramePairer(make_imu_buffer(self.rig, undo_lags=True))
         reading = 0

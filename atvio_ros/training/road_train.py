@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from atvio_ros.drives.remote import place
 from atvio_ros.drives.sequence_store import find_sequences
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import replacing, write_text
@@ -285,7 +286,7 @@ def _stopping(run: _Run) -> Iterator[None]:
 def _open(settings: RoadTrainSettings, cache: Path, say: Say) -> tuple[list[RoadDrive], list[RoadDrive]]:
     """The drives to train on and to validate with."""
     data = settings.data
-    available = {path.name: path for path in find_sequences(Path(data.folder))}
+    available = {path.name: path for path in find_sequences(place(data.folder))}
     held = set(data.validation_sequences)
     if not held:  # those that synthesize-set names so, else every tenth drive, the first of them included
         held = {name for name in available if name.startswith('validation_')}

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from atvio_ros.drives.remote import Place, place
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.files import write_text
 from atvio_ros.network.atvio import Atvio
@@ -84,7 +85,7 @@ def train(
     saved = _saved_run(out, settings) if resume else None
     network, split, notes = _network_and_data(settings, saved)
     if saved:
-        _check_data(trained_on(saved), split, Path(settings.data.folder))
+        _check_data(trained_on(saved), split, settings.data.folder)
     plan = Plan(split, settings, hardware.devices * hardware.nodes)
     dataset = WindowDataset(split.sequences, network.config)
     data = TrainingData(dataset, split, plan)
@@ -139,7 +140,7 @@ def _check_hardware(hardware: Hardware) -> None:
 def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> tuple[Atvio, Split, tuple[str, ...]]:
     """The network with its first weights, the data, whose pairing depends on the network's gyro lag, and remarks."""
     largest_skip = max(settings.augmentation.frame_skips)
-    folder = Path(settings.data.folder)
+    folder = place(settings.data.folder)
     notes: tuple[str, ...] = ()
     if saved:
         config = from_mapping(AtvioConfig, json.loads(saved[NETWORK_CONFIG]), 'network')
@@ -168,7 +169,7 @@ def _network_and_data(settings: TrainSettings, saved: dict[str, Any] | None) -> 
     return network, split, (*check_amount(*split.ways_m(), images), *notes)
 
 
-def _initial_network(settings: TrainSettings, folder: Path) -> tuple[Atvio, tuple[str, ...]]:
+def _initial_network(settings: TrainSettings, folder: Place) -> tuple[Atvio, tuple[str, ...]]:
     """The network of another model file, its gyro fitted to the new data if that is asked for, and remarks on that."""
     path = Path(settings.initial_model)
     if is_road_file(path):
@@ -217,7 +218,7 @@ def _saved_run(out: Path, settings: TrainSettings) -> dict[str, Any]:
     return saved
 
 
-def _check_data(before: dict[str, str], split: Split, folder: Path) -> None:
+def _check_data(before: dict[str, str], split: Split, folder: str) -> None:
     """Raise DatasetError where a run would go on with other data than it began with."""
     now = split.contents()
     if missing := sorted(before.keys() - now.keys()):
