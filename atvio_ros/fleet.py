@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from logging import CRITICAL
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
@@ -240,6 +240,8 @@ def _client(fleet: Fleet, tasks: int) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
+    for logger in ('distributed', 'distributed.client'):  # tracebacks of what is one line here
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     if fleet.scheduler:
         try:
             client = Client(fleet.scheduler, timeout=_CONNECTING_S)
@@ -259,7 +261,7 @@ def _client(fleet: Fleet, tasks: int) -> Iterator[Any]:
             memory_limit=None,  # mapped files would count
             dashboard_address=None,
             security=True,  # keys of this run: else every user of the machine could run code as this one
-            silence_logs=CRITICAL,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -257,6 +257,15 @@ def topics(arguments: argparse.Namespace) -> Topics:
     return Topics(arguments.image_topic, arguments.imu_topic, arguments.ground_truth_topic)
 
 
+def require_bags(bags: Sequence[Path]) -> None:
+    """Raise BagError where one is missing: a slip of the pen is told before the work on others begins."""
+    from atvio_ros.errors import BagError
+
+    missing = next((bag for bag in bags if not bag.exists()), None)
+    if missing is not None:
+        raise BagError(f'There is no bag {missing}. Name files or folders that exist.')
+
+
 def make_output_folder(out: Path, bag: Path) -> None:
     """Make --out before the work begins, not to fail on it afterwards. Raises TrajectoryError.
 

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.fleet import run_tasks
 
     fleet, names = chosen_fleet(arguments), bag_names(arguments.bags)
+    common.require_bags(arguments.bags)
     notes = common.note_console()
     estimator = _estimator(arguments.estimator, arguments.model, arguments.device, arguments.backend)
     common.note_untrained(estimator)

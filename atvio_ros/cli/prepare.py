@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     fleet, form, source = chosen_fleet(arguments), _form(arguments), common.truth_source(arguments)
     exclusions = load_exclusions(arguments.exclude) if arguments.exclude else {}
     names = _names(arguments)
+    common.require_bags(arguments.bags)
     unused = [name for name in exclusions if name not in names]
     if unused:
         common.note_console().print(
