@@ -80,10 +80,11 @@ def plot_errors(path: Path, drive: Compared, title: str) -> None:
     save(figure, path)
 
 
-def plot_several(path: Path, drives: Mapping[str, Compared], title: str) -> None:
+def plot_several(path: Path, drives: Mapping[str, Compared], title: str, left_out: int = 0) -> None:
     """Write a PNG with all drives in one picture: from above, the error over the way, and over the segment length.
 
-    Every drive starts at the origin, forward up; its truth is the grey line. Raises FileError.
+    Every drive starts at the origin, forward up; its truth is the grey line. So many more are `left_out`, as it says.
+    Raises FileError.
     """
     figure = Figure(figsize=(1.6 * WIDTH_IN, 0.8 * WIDTH_IN), dpi=DPI, layout='constrained')
     grid = figure.add_gridspec(2, 2, width_ratios=(1.3, 1.0))
@@ -106,7 +107,8 @@ def plot_several(path: Path, drives: Mapping[str, Compared], title: str) -> None
     length.set(xlabel='segment length [m]', ylabel='error of the way [%]')
     for axes in (way, length):
         axes.set_ylim(bottom=0.0)
-    head(above, title, f'{len(drives)} drives; grey: ground truth', above_axes_pt=8.0)
+    more = f', {left_out} more are not drawn' if left_out else ''
+    head(above, title, f'{len(drives)} drives{more}; grey: ground truth', above_axes_pt=8.0)
     save(figure, path)
 
 

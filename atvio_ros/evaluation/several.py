@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from atvio_ros.evaluation.metrics import Result
 from atvio_ros.trajectory_files import read_tum
 
 PICTURE = 'trajectories.png'
+MOST_DRAWN = 40  # more could not be told apart, and thousands take minutes
 
 
 def compare_drives(out: Path, results: Mapping[str, Result], title: str) -> Path | None:
-    """Draw the drives whose reports lie in the folders `out`/NAME into one picture; None for less than two.
+    """Draw the drives whose reports lie in the folders `out`/NAME into one picture, the first MOST_DRAWN of them; None
+    for less than two.
 
     Raises TrajectoryError where the files of a report cannot be read, FileError where the picture cannot be written.
     """
@@ -22,8 +25,8 @@ def compare_drives(out: Path, results: Mapping[str, Result], title: str) -> Path
     if len(results) < 2:
         return None
     drives = {}
-    for name, result in results.items():
+    for name, result in itertools.islice(results.items(), MOST_DRAWN):
         estimate, truth = associate(read_tum(out / name / 'estimate.tum'), read_tum(out / name / 'truth.tum'))
         drives[name] = Compared(estimate.poses, truth.poses, result)
-    plot_several(out / PICTURE, drives, title)
+    plot_several(out / PICTURE, drives, title, len(results) - len(drives))
     return out / PICTURE
