@@ -6,9 +6,13 @@ import os
 
 import numpy as np
 import pytest
+import torch
+import yaml
 from samples.bags import write_drive
 from samples.command_line import call, complaint
+from samples.plane import PlaneDrive, robot
 from samples.prepared import write_prepared
+from samples.stored_drives import write_stored
 from samples.training import two_sequences, write_config
 
 from atvio_ros.drives import cache
@@ -16,6 +20,7 @@ from atvio_ros.drives.remote import RemoteFolder, place, writing
 from atvio_ros.drives.sequence_store import PreparedSequence, find_sequences, images_shape, read_meta
 from atvio_ros.errors import DatasetError, SettingsError
 from atvio_ros.network.config import variant
+from atvio_ros.network.road_file import load_road
 from atvio_ros.training.dataset import Window, WindowDataset, open_split
 from atvio_ros.training.settings import DataSettings
 
@@ -25,7 +30,7 @@ fsspec = pytest.importorskip('fsspec')
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv(cache.FOLDER, str(tmp_path / 'cache'))
-    monkeypatch.delenv(cache.LIMIT, raising=False)
+    monkeypatch.setenv(cache.LIMIT, '')  # the default
 
 
 @pytest.fixture
@@ -184,3 +189,22 @@ def test_training_reads_a_url(tmp_path, monkeypatch):
     monkeypatch.setenv(cache.LIMIT, 'much')
     with pytest.raises(SettingsError, match='a number of GB'):
         cache.limit_bytes()
+
+
+def test_the_road_learns_the_same_from_a_cache_that_holds_one_drive_at_a_time(tmp_path, monkeypatch):
+    data = tmp_path / 'data'
+    for name, way in (('fast', 0.5), ('validation_slow', 0.3)):
+        write_stored(data / name, PlaneDrive(robot(), way, frames=16))
+    size = sum(path.stat().st_size for path in (data / 'fast').iterdir())
+    monkeypatch.setenv(cache.LIMIT, str(1.5 * size / 1e9))
+    config = tmp_path / 'road.yaml'
+    stage = {'steps': 1, 'window': 6, 'batch_size': 2, 'validate_every': 1}
+    model = {'patch_width': 4, 'source_channels': 4, 'hidden': 8}
+    config.write_text(yaml.safe_dump({'variant': 'road', 'model': model, 'patches': stage, 'windows': stage}))
+    weights = []
+    for place_of_data in (data, f'local://{data}'):
+        out = tmp_path / str(len(weights))
+        assert call('train', '--config', config, '--data', place_of_data, '--out', out) == 0
+        weights.append(load_road(out / 'road.safetensors')[0].state_dict())
+    assert len(entries(tmp_path)) == 1
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
