@@ -7,13 +7,14 @@ import pytest
 from samples.streams import SECOND, START_NS, pair
 
 from atvio_ros.evaluation.consistency import MatchedDrive
-from atvio_ros.geometry import transform
+from atvio_ros.geometry import rotations, transform
 from atvio_ros.network.checkpoint import untrained_model
 from atvio_ros.odometry.estimator import NetworkEstimator
 from atvio_ros.odometry.pair_torch import TorchPairs
 from atvio_ros.types import CameraFrame
 from benchmarks.attention import disturbances, measure, situations
 from benchmarks.drives import PairedDrive
+from benchmarks.oracles import mixed
 from benchmarks.zero_shot import figures
 
 FRAMES = 21
@@ -106,3 +107,17 @@ def test_the_table_of_attention_has_weights_of_both_senses_and_errors():
     assert {row.situation for row in rows} >= {'all, undisturbed', 'standing', 'turn', 'images black', 'IMU noise'}
     assert all(0.0 < row.visual < 1.0 and 0.0 < row.inertial < 1.0 for row in rows)
     assert all(row.translation_mae_m > 0.0 for row in rows)
+
+
+def test_an_oracle_of_every_part_is_the_truth_and_of_one_part_changes_that_alone():
+    rng = np.random.default_rng(0)
+    own, true = (
+        np.stack([transform(rotations(rng.normal(0.0, 0.1, 3)), rng.normal(0.0, 1.0, 3)) for _ in range(5)])
+        for _ in range(2)
+    )
+    np.testing.assert_allclose(mixed(own, true, ('rotation', 'direction', 'length')), true, atol=1e-12)
+    np.testing.assert_array_equal(mixed(own, true, ()), own)
+    far = mixed(own, true, ('length',))
+    np.testing.assert_allclose(np.linalg.norm(far[:, :3, 3], axis=1), np.linalg.norm(true[:, :3, 3], axis=1))
+    np.testing.assert_allclose(np.cross(far[:, :3, 3], own[:, :3, 3]), 0.0, atol=1e-12)
+    np.testing.assert_array_equal(far[:, :3, :3], own[:, :3, :3])
