@@ -21,6 +21,7 @@ BASE = {
     'errors',
     'files',
     'fleet',
+    'fleet_workers',
     'missing',
     'geodesy',
     'geometry',

@@ -17,6 +17,7 @@ from samples.bags import FRAMES, write_drive
 from samples.command_line import COMMAND, call, complaint
 from samples.drives import tiny_drive
 
+from atvio_ros import fleet_workers
 from atvio_ros.drives.prepare import prepare
 from atvio_ros.drives.sequence_store import SequenceMeta
 from atvio_ros.errors import BagError, FleetError
@@ -94,8 +95,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @needs_dask
-def test_a_worker_that_is_killed_half_way_loses_nothing(tmp_path):
-    """... and two workers that run the same task at a time do not spoil each other's output."""
+def test_a_worker_that_is_killed_half_way_loses_nothing(tmp_path, monkeypatch):
+    """... nor do others that are lost, and two workers with the same task do not spoil each other's output."""
+    seen = iter([3, 0])  # workers, one of them then gone for good, the others for a while
+    monkeypatch.setattr(fleet_workers, '_threads', lambda client: next(seen, 2))
     alone, many, mark = tmp_path / 'alone', tmp_path / 'many', tmp_path / 'killed'
     run_tasks(prepare_it, {str(seed): Preparation(alone / str(seed), seed) for seed in range(4)}, Fleet(), Silent())
     tasks = {str(seed): Preparation(many / str(seed), seed, mark) for seed in range(4)}
@@ -178,7 +181,7 @@ def test_dask_is_asked_for_by_name(tmp_path, monkeypatch, capsys):
 
 @needs_dask
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr('atvio_ros.fleet._CONNECTING_S', 0.2)
+    monkeypatch.setattr('atvio_ros.fleet_workers._CONNECTING_S', 0.2)
     with pytest.raises(FleetError, match='No scheduler answers'):
         run_tasks(divide, {'one': 1}, Fleet(scheduler='tcp://127.0.0.1:9'), Silent())
 

@@ -15,7 +15,8 @@ from atvio_ros.cli.main import main
 from atvio_ros.drives.bag_drive import BagDrive
 from atvio_ros.drives.exclusions import load_exclusions
 from atvio_ros.drives.prepare import poses_at, prepare
-from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter, find_sequences, read_meta
+from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, find_sequences, read_meta
+from atvio_ros.drives.sequence_writer import SequenceWriter
 from atvio_ros.errors import CalibrationError, DatasetError, SettingsError
 from atvio_ros.geometry import R_BODY_OPTICAL, transform, translation
 from atvio_ros.odometry.sight import Sight

@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 
 from atvio_ros.cli import common
-from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers
+from atvio_ros.cli.fleet_options import (
+    Bars,
+    add_cache_options,
+    add_fleet_options,
+    chosen_fleet,
+    for_workers,
+    place,
+    use_cache,
+)
 
 EXAMPLES = r"""
 atvio ablation --config config/train_table2.yaml --data data/rendered \
@@ -21,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_config_options(parser)
     parser.add_argument(
         '--data',
-        type=common.place,
+        type=place,
         metavar='DIR',
         help='prepared sequences, or a URL of them, instead of data.folder',
     )
@@ -34,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N', help='(default: 0 1 2)')
     parser.add_argument('--accelerator', choices=('auto', 'cpu', 'gpu'), default='auto', help='(default: auto)')
     add_fleet_options(parser)
-    common.add_cache_options(parser)
+    add_cache_options(parser)
     parser.add_argument('--json', action='store_true', help='print ablation.json instead of a table')
 
 
@@ -49,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.training.settings import load_settings, to_yaml
     from atvio_ros.training.train import Hardware
 
-    common.use_cache(arguments)
+    use_cache(arguments)
     fleet = chosen_fleet(arguments)
     placed = for_workers(arguments, fleet)
     changes = {'data': {'folder': str(placed.data)}} if arguments.data else {}

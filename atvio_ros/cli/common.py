@@ -149,35 +149,6 @@ def _numbers(text: str | None, option: str) -> list[float] | None:
         raise CalibrationError(f'{option} must be seven numbers in quotes (x y z qx qy qz qw), not {text!r}.') from None
 
 
-def place(text: str) -> Path | str:
-    """A folder that may be a URL, such as s3://bucket/data."""
-    from atvio_ros.drives import remote
-
-    return remote.place(text)
-
-
-def add_cache_options(parser: argparse.ArgumentParser) -> None:
-    """--cache and --cache-gb."""
-    group = parser.add_argument_group('data at a URL', 'They are fetched into a folder of this machine: docs/scale.md.')
-    group.add_argument('--cache', type=Path, metavar='DIR', help='it (default: $ATVIO_CACHE, ~/.cache/atvio_ros)')
-    group.add_argument(
-        '--cache-gb', type=float, metavar='GB', help='how much it may hold (default: $ATVIO_CACHE_GB, 50)'
-    )
-
-
-def use_cache(arguments: argparse.Namespace) -> None:
-    """Hand what add_cache_options parsed to this process and those that it starts. Raises SettingsError."""
-    import os
-
-    from atvio_ros.drives.cache import FOLDER, LIMIT, limit_bytes
-
-    if arguments.cache is not None:
-        os.environ[FOLDER] = str(arguments.cache.absolute())
-    if arguments.cache_gb is not None:
-        os.environ[LIMIT] = str(arguments.cache_gb)
-    limit_bytes()
-
-
 def add_topic_options(parser: argparse.ArgumentParser) -> None:
     """Which topics of the bag to read."""
     parser.add_argument('--image-topic', metavar='TOPIC', help='images (default: found in the bag)')

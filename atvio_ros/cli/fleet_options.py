@@ -1,4 +1,4 @@
-"""What commands with many tasks share: where these run, and how that is shown."""
+"""What commands for a fleet share: where tasks run and data lie, and how that is shown."""
 
 from __future__ import annotations
 
@@ -23,6 +23,35 @@ def add_fleet_options(parser: argparse.ArgumentParser) -> None:
         '--workers', type=int, metavar='N', help='processes on this machine (default: this one does it all)'
     )
     group.add_argument('--scheduler', metavar='ADDRESS', help='of a dask cluster instead, as tcp://HOST:PORT')
+
+
+def place(text: str) -> Path | str:
+    """A folder that may be a URL, such as s3://bucket/data."""
+    from atvio_ros.drives import remote
+
+    return remote.place(text)
+
+
+def add_cache_options(parser: argparse.ArgumentParser) -> None:
+    """--cache and --cache-gb."""
+    group = parser.add_argument_group('data at a URL', 'They are fetched into a folder of this machine: docs/scale.md.')
+    group.add_argument('--cache', type=Path, metavar='DIR', help='it (default: $ATVIO_CACHE, ~/.cache/atvio_ros)')
+    group.add_argument(
+        '--cache-gb', type=float, metavar='GB', help='how much it may hold (default: $ATVIO_CACHE_GB, 50)'
+    )
+
+
+def use_cache(arguments: argparse.Namespace) -> None:
+    """Hand what add_cache_options parsed to this process and those that it starts. Raises SettingsError."""
+    import os
+
+    from atvio_ros.drives.cache import FOLDER, LIMIT, limit_bytes
+
+    if arguments.cache is not None:
+        os.environ[FOLDER] = str(arguments.cache.absolute())
+    if arguments.cache_gb is not None:
+        os.environ[LIMIT] = str(arguments.cache_gb)
+    limit_bytes()
 
 
 def chosen_fleet(arguments: argparse.Namespace) -> Fleet:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
-from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers
+from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='bags with ground truth')
     parser.add_argument(
         '--out',
-        type=common.place,
+        type=place,
         required=True,
         metavar='DIR',
         help='one folder in it for each bag; or a URL',

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atvio_ros.cli import common
+from atvio_ros.cli.fleet_options import add_cache_options, place, use_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_config_options(parser)
     parser.add_argument(
         '--data',
-        type=common.place,
+        type=place,
         metavar='DIR',
         help='prepared sequences, or a URL of them, instead of data.folder',
     )
@@ -46,14 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--devices', type=int, default=1, metavar='N', help='GPUs, or processes on the CPU, of each node (default: 1)'
     )
     parser.add_argument('--num-nodes', type=int, default=1, metavar='N', help='machines (default: 1)')
-    common.add_cache_options(parser)
+    add_cache_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, with a bar for the whole run and a line for each validation."""
     from atvio_ros.training.road_settings import is_road
 
-    common.use_cache(arguments)
+    use_cache(arguments)
     if is_road(arguments.config):
         _run_road(arguments)
         return

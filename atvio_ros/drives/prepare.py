@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from atvio_ros.drives.drive import Drive
 from atvio_ros.drives.exclusions import check_excluded
-from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter
+from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta
+from atvio_ros.drives.sequence_writer import SequenceWriter
 from atvio_ros.errors import DatasetError
 from atvio_ros.geometry import rotations, transform
 from atvio_ros.preprocessing import IMAGE_HEIGHT_PX, IMAGE_WIDTH_PX

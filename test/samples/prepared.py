@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta, SequenceWriter
+from atvio_ros.drives.sequence_store import PreparedSequence, SequenceMeta
+from atvio_ros.drives.sequence_writer import SequenceWriter
 from atvio_ros.geometry import R_BODY_OPTICAL, transform
 from atvio_ros.types import FloatArray
 
