@@ -1,8 +1,11 @@
 """`atvio benchmark --peers`: what is compared is what it says, whatever the machine's speed."""
 
+import dataclasses
 import json
 import os
+from concurrent.futures import Future
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,8 @@ from atvio_ros.errors import SettingsError
 from atvio_ros.network.checkpoint import untrained_model
 from atvio_ros.network.description import blank_pair, count_parameters, describe
 from atvio_ros.network.peers import count_macs, flownet_s, resnet18
+from atvio_ros.network.speed import Speed
+from atvio_ros.odometry import pair_torch
 from atvio_ros.odometry.peer_drive import IMAGES, WAY_M, draw_drive
 from atvio_ros.odometry.peer_speed import Comparison, PeerSpeed
 from atvio_ros.odometry.peers import PEERS, classic_step, make_peer, odometry_step
@@ -117,3 +122,43 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_measured(words, a
 def test_an_unknown_peer_is_named(drive):
     with pytest.raises(SettingsError, match='vins'):
         make_peer('vins', drive)
+
+
+class Pool:
+    """Stands in for a process: whatever is asked of it has the same answer."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, *_: object) -> Future:
+        done: Future = Future()
+        done.set_result(self._answer)
+        return done
+
+
+def test_the_picture_shows_a_bar_for_each_and_needs_the_peers(tmp_path, monkeypatch, capsys):
+    row = PeerSpeed('road_estimator', 'whole odometry', 100.0, 9.0, 12.0, 0.009, 20.0, 0, 0, None)
+    compared = Comparison([row, dataclasses.replace(row, name='flownet_s', covers='visual encoder alone')], 8e10)
+
+    monkeypatch.setattr(benchmark, 'ProcessPoolExecutor', lambda *_, **__: Pool(compared))
+    picture = tmp_path / 'peers.png'
+    assert main(['benchmark', '--peers', '--plot', str(picture)]) == 0
+    assert cv2.imread(str(picture)).shape[1] > 800
+    for words in (['--plot', str(picture)], ['--peers', '--plot', str(tmp_path / 'peers.jpg')]):
+        assert main(['benchmark', *words]) == 1
+        assert 'Give both' in capsys.readouterr().err
+
+
+def test_figures_of_a_gpu_stand_beside_those_of_the_paper(monkeypatch, capsys):
+    """No GPU is needed: the measurement is replaced."""
+    speed = Speed('ca_a', 300.0, 3.3, 4.0, 1, 100.0)
+    monkeypatch.setattr(benchmark, 'ProcessPoolExecutor', lambda *_, **__: Pool(speed))
+    for device, told in (('cuda', True), ('cpu', False)):
+        monkeypatch.setattr(pair_torch, 'choose_device', lambda _, device=device: device)
+        assert main(['benchmark', '--variant', 'ca_a', '--device', device]) == 0
+        assert ('235 frames/s' in capsys.readouterr().out) == told

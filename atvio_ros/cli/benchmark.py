@@ -6,6 +6,7 @@ import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atvio_ros.cli import common
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from atvio_ros.network.speed import Speed
     from atvio_ros.odometry.peer_speed import Comparison
 
+PAPER = 'In the paper, on a GeForce RTX 2080 Ti: ca_a 235 frames/s, lstm_vonas 231'
+
 EXAMPLES = """
 atvio benchmark
 atvio benchmark --variant ca_a ca_a_gyro --seconds 10 --json
-atvio benchmark --peers
+atvio benchmark --peers --plot peers.png
 """
 
 
@@ -30,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='measure the estimators in turn with what others use, on the CPU (no NAME: all; docs/performance.md)',
     )
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='draw what a frame costs the --peers, as a PNG')
     common.add_device_option(parser)
     parser.add_argument('--seconds', type=float, default=5.0, metavar='S', help='measuring time of each (default: 5)')
     parser.add_argument(
@@ -48,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SettingsError(f'--seconds must be above 0, not {arguments.seconds}.')
     if arguments.threads < 1:
         raise SettingsError(f'--threads must be at least 1, not {arguments.threads}.')
+    if arguments.plot is not None and (arguments.peers is None or arguments.plot.suffix != '.png'):
+        raise SettingsError(f'--plot writes a picture of --peers as .png, not {arguments.plot}. Give both.')
     if arguments.peers is not None:
         run_peers(arguments)
         return
@@ -69,6 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
                 f'{row.parameters:>12,}{row.peak_memory_mb:>11.0f}',
                 flush=True,
             )
+    if device.startswith('cuda') and not arguments.json:
+        print(PAPER)
     if arguments.json:
         print(json.dumps({'device': device, 'rows': [vars(row) for row in rows]}, indent=1))
 
@@ -87,6 +95,11 @@ def run_peers(arguments: argparse.Namespace) -> None:
     check_names(names)
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as process:
         compared = process.submit(compare, names, arguments.seconds, arguments.threads).result()
+    if arguments.plot is not None:
+        from atvio_ros.evaluation.peer_plot import PeerCost, plot_peers
+
+        costs = [PeerCost(row.name, row.covers, 1e3 * row.cpu_s_per_frame) for row in compared.rows]
+        plot_peers(arguments.plot, costs, 'What a frame costs')
     if arguments.json:
         rows = [vars(row) for row in compared.rows]
         print(

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from atvio_ros.evaluation.metrics import Result, distances_along
 from atvio_ros.files import replacing
@@ -21,6 +22,7 @@ AXIS_COLOUR = '#b8bcc4'
 GRID_COLOUR = '#e6e8eb'
 DPI = 150
 WIDTH_IN = 8.0
+MOST_TICKS = 6  # of an axis; half of the time of a plot goes into their labels
 
 
 def dress(axes: Axes) -> None:
@@ -30,6 +32,8 @@ def dress(axes: Axes) -> None:
     axes.tick_params(color=AXIS_COLOUR, labelcolor=TEXT_COLOUR)
     axes.xaxis.label.set_color(TEXT_COLOUR)
     axes.yaxis.label.set_color(TEXT_COLOUR)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(MOST_TICKS, steps=(1, 2, 2.5, 5, 10)))
     axes.grid(color=GRID_COLOUR)
     axes.set_axisbelow(True)
 
@@ -71,7 +75,7 @@ def save(figure: Figure, path: Path) -> None:
     canvas = FigureCanvasAgg(figure)
     _lay_out(figure)
     with replacing(path) as temporary:
-        canvas.print_figure(temporary, format='png')
+        canvas.print_png(temporary)  # type: ignore[no-untyped-call]
 
 
 def _lay_out(figure: Figure) -> None:

@@ -21,10 +21,10 @@ from atvio_ros.network.card import ModelCard, metadata_of, one_line
 from atvio_ros.network.checkpoint import model_hash
 from atvio_ros.network.onnx_interface import (
     OPSET,
-    PAIR_OUTPUTS,
     PATCH_OUTPUTS,
     ROAD_OUTPUTS,
     pair_inputs,
+    pair_outputs,
     patch_inputs,
     road_inputs,
 )
@@ -37,7 +37,7 @@ _IMAGES = ('images', 'views')  # uint8; all others are float32
 def pair_graph(model: Atvio, card: ModelCard, source: Path | None = None) -> bytes:
     """An ONNX file of a network of the paper; `source` is its model file. Raises ModelError where it cannot be made."""
     metadata = metadata_of(model.config, card) | {'digest': model_hash(model), **source_metadata(source)}
-    return _graph(_Pair(model), pair_inputs(model.config), PAIR_OUTPUTS, metadata)
+    return _graph(_Pair(model), pair_inputs(model.config), tuple(pair_outputs(model.config)), metadata)
 
 
 def road_graphs(model: RoadNetwork, card: ModelCard, source: Path | None = None) -> tuple[bytes, bytes]:

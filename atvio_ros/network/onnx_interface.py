@@ -14,7 +14,6 @@ from atvio_ros.preprocessing import IMU_SAMPLES
 
 OPSET = 17
 COLOURS = 3  # of images, whatever the network takes: grey ones are repeated
-PAIR_OUTPUTS = ('motion', 'attention', 'next_hidden', 'next_cell')
 PATCH_OUTPUTS = ('weights',)
 ROAD_OUTPUTS = ('motion', 'log_sigma', 'attention', 'next_hidden', 'next_cell')
 
@@ -32,6 +31,12 @@ def pair_inputs(config: AtvioConfig) -> dict[str, tuple[int, ...]]:
     if config.rotation == 'gyro_residual':
         inputs |= {'R_camera_imu': (3, 3), 'gyro_bias': (3,)}
     return inputs
+
+
+def pair_outputs(config: AtvioConfig) -> dict[str, tuple[int, ...]]:
+    """Of a network of the paper: motion [m, rad], attention to vision and inertia, memory."""
+    memory = (config.lstm_layers, 1, config.lstm_hidden)
+    return {'motion': (1, 1, 6), 'attention': (1, 1, 2), 'next_hidden': memory, 'next_cell': memory}
 
 
 def patch_inputs() -> dict[str, tuple[int, ...]]:

@@ -23,10 +23,12 @@ _MOST_BYTES = 1 << 30  # our largest variant is 40 MB
 _CUDA = 'CUDAExecutionProvider'
 # The key `location` of a tensor's external data, as Protocol Buffers write it (also with numbers longer than needed).
 _ELSEWHERE = re.compile(rb'(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location')
-_TYPES: dict[str, np.dtype[Any]] = {'tensor(float)': np.dtype(np.float32), 'tensor(uint8)': np.dtype(np.uint8)}
+_FLOAT = 'tensor(float)'
+_TYPES: dict[str, np.dtype[Any]] = {_FLOAT: np.dtype(np.float32), 'tensor(uint8)': np.dtype(np.uint8)}
 _FAILURES = (  # what ONNX Runtime raises; they have no class in common
     states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NotImplemented,
     states.NoSuchFile, states.NoModel, states.EngineError, states.RuntimeException, states.EPFail, RuntimeError,
+    UnicodeDecodeError,  # where its words hold names from a damaged file
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ class OnnxGraph:
             # From the disk: a session keeps bytes that it is given for good.
             source = str(path) if content is None else content
             self._session = onnxruntime.InferenceSession(source, _options(threads), providers=providers(device))
+            self._read()
         except FileNotFoundError as error:
             raise ModelError(f'There is no model file {path}. Check the path.') from error
         except (OSError, *_FAILURES) as error:
@@ -49,10 +52,14 @@ class OnnxGraph:
                 f'{path} is not a whole ONNX file that ONNX Runtime can run ({one_line(error)[:300]}). '
                 'Export it again: atvio export-onnx.'
             ) from error
+
+    def _read(self) -> None:
+        """Metadata, inputs and outputs."""
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.inputs = {node.name: tuple(node.shape) for node in self._session.get_inputs()}
         self._types = {node.name: _TYPES.get(node.type) for node in self._session.get_inputs()}
         self._outputs = [node.name for node in self._session.get_outputs()]
+        self._answers = {node.name: (node.type, tuple(node.shape)) for node in self._session.get_outputs()}
 
     @property
     def device(self) -> str:
@@ -60,11 +67,20 @@ class OnnxGraph:
         on_cuda = self._session.get_providers()[0] == _CUDA
         return f'{"cuda" if on_cuda else "cpu"} (ONNX Runtime)'
 
-    def check(self, inputs: Shapes, outputs: tuple[str, ...]) -> None:
-        """Raise ModelError unless the graph takes some of these inputs, in these shapes, and gives these outputs."""
-        wrong = [name for name, shape in self.inputs.items() if inputs.get(name) != shape]
-        if wrong or any(name not in self._outputs for name in outputs):
-            what = f'{wrong[0]} {self.inputs[wrong[0]]}' if wrong else f'outputs {", ".join(self._outputs)}'
+    def check(self, inputs: Shapes, outputs: tuple[str, ...] | Shapes) -> None:
+        """Raise ModelError unless the graph takes some of these inputs, in these shapes, and gives these outputs.
+
+        Outputs are float32, in the shapes that are told of them; a memory that comes out fits where it goes in.
+        """
+        wrong = [f'{name} {shape}' for name, shape in self.inputs.items() if inputs.get(name) != shape]
+        wrong += [f'{name} of another type' for name, kind in self._types.items() if kind is None]
+        for name in outputs:
+            kind, shape = self._answers.get(name, ('nothing', ()))
+            expected = outputs[name] if isinstance(outputs, Mapping) else inputs.get(name.removeprefix('next_'))
+            if kind != _FLOAT or (expected is not None and shape != expected):
+                wrong.append(f'output {name} is {kind} {shape}')
+        if wrong:
+            what = ' '.join(wrong[0].split())[:200]
             raise ModelError(f'{self.path} contradicts its own configuration: {what}. Export it again.')
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:

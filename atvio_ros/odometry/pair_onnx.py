@@ -8,7 +8,7 @@ import numpy as np
 
 from atvio_ros.network.card import ModelCard, read_metadata
 from atvio_ros.network.config import AtvioConfig
-from atvio_ros.network.onnx_interface import PAIR_OUTPUTS, pair_inputs
+from atvio_ros.network.onnx_interface import pair_inputs, pair_outputs
 from atvio_ros.odometry.networks import PairAnswer, Values
 from atvio_ros.odometry.onnx_session import OnnxGraph
 from atvio_ros.types import FloatArray, ImageArray
@@ -22,7 +22,7 @@ class OnnxPairs:
         self.config, self.card = described(graph)
         self._graph = graph
         self._shapes = pair_inputs(self.config)
-        graph.check(self._shapes, PAIR_OUTPUTS)
+        graph.check(self._shapes, pair_outputs(self.config))
         self._R_camera_imu = np.array(self.config.R_camera_imu, np.float32)
         self._bias = np.array(self.config.gyro_bias, np.float32)
         self.reset()

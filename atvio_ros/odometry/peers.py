@@ -23,10 +23,10 @@ from atvio_ros.network.road_config import FIGURES, MOST_PATCHES
 from atvio_ros.network.road_file import untrained_road
 from atvio_ros.network.road_network import blank_inputs
 from atvio_ros.odometry.estimator import NetworkEstimator
+from atvio_ros.odometry.estimators import choose_estimator
 from atvio_ros.odometry.pair_torch import TorchPairs
 from atvio_ros.odometry.peer_drive import EndlessDrive
 from atvio_ros.odometry.pipeline import Estimator, assemble
-from atvio_ros.odometry.road_estimator import RoadEstimator
 from atvio_ros.odometry.road_network import RoadNetworkEstimator
 from atvio_ros.odometry.road_torch import TorchRoad
 from atvio_ros.types import FloatArray
@@ -62,7 +62,7 @@ def check_names(names: list[str]) -> None:
 
 
 def _road(name: str, drive: EndlessDrive) -> Peer:
-    return Peer(name, ODOMETRY, odometry_step(RoadEstimator(), drive), 0, int)
+    return Peer(name, ODOMETRY, odometry_step(choose_estimator(), drive), 0, int)
 
 
 def _road_network(name: str, drive: EndlessDrive) -> Peer:
