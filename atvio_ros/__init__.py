@@ -7,4 +7,4 @@ path lets both be found, from the source folder and from an installation alike (
 from pkgutil import extend_path
 
 __path__ = extend_path(__path__, __name__)
-__version__ = '0.2.0'
+__version__ = '0.3.0'

@@ -24,7 +24,7 @@ from node_process import NodeProcess
         ('camera_height', 50.0, 'camera_height'),
         ('gyro_bias', '[0.0, 0.0]', 'gyro_bias must have 3 numbers'),
         ('rig', 'nowhere.yaml', 'There is no settings file nowhere.yaml'),
-        ('estimator', 'roads', 'estimator must be road or network, or empty'),
+        ('estimator', 'roads', 'estimator must be road, geometry, network or empty'),
         ('max_imu_gap', -1.0, 'max_imu_gap'),
         ('queue_limit', 'two', 'queue_limit'),
         ('odom_frame', 'base_link', 'Give them different names'),
