@@ -1,1 +1,1 @@
-"""The road estimator: motion measured from geometry; what is learned of it runs in numpy. Imports neither torch nor ROS."""
+"""The road estimator: motion from geometry, and what is learned of it in numpy. Imports neither torch nor ROS."""
