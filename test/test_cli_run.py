@@ -15,7 +15,7 @@ from samples.command_line import call, strict_json
 
 from atvio_ros.bags.reader import BagReader
 from atvio_ros.bags.writer import BagWriter
-from atvio_ros.cli import common
+from atvio_ros.cli import estimator_options
 from atvio_ros.trajectory_files import read_kitti_poses, read_tum
 
 ALWAYS = {
@@ -124,7 +124,7 @@ def test_the_last_line_says_where_the_results_are_brackets_and_all(without_truth
 
 
 def test_without_a_model_the_first_note_says_that_the_weights_are_random(without_truth):
-    assert without_truth.stderr.splitlines()[0] == common.UNTRAINED
+    assert without_truth.stderr.splitlines()[0] == estimator_options.UNTRAINED
     assert strict_json((without_truth.out / 'result.json').read_text())['trained'] is False
 
 

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atvio_ros.cli import common
+from atvio_ros.cli import estimator_options
 
 if TYPE_CHECKING:
     from atvio_ros.network.speed import Speed
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='measure the estimators in turn with what others use, on the CPU (no NAME: all; docs/performance.md)',
     )
     parser.add_argument('--plot', type=Path, metavar='FILE', help='draw what a frame costs the --peers, as a PNG')
-    common.add_device_option(parser)
+    estimator_options.add_device_option(parser)
     parser.add_argument('--seconds', type=float, default=5.0, metavar='S', help='measuring time of each (default: 5)')
     parser.add_argument(
         '--threads', type=int, default=1, metavar='N', help='CPU threads of the network (default: 1, as in the node)'

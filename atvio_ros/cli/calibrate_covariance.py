@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atvio_ros.cli import common
+from atvio_ros.cli import common, estimator_options
 
 if TYPE_CHECKING:
     from atvio_ros.calibration.noise_fit import MotionErrors
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--model', type=Path, required=True, metavar='FILE', help='model file (.safetensors)')
     parser.add_argument('--out', type=Path, metavar='FILE', help='where to write it (default: over --model)')
-    common.add_device_option(parser)
+    estimator_options.add_device_option(parser)
     common.add_topic_options(parser)
     common.add_rig_options(parser)
     parser.add_argument('--json', action='store_true', help='print the error model and its check as JSON')
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     estimator = load_network(arguments.model, arguments.device, backend='torch')
     assert isinstance(estimator, NetworkEstimator)  # load_model refuses others
     if not estimator.trained:
-        console.print(common.UNTRAINED)
+        console.print(estimator_options.UNTRAINED)
     drives: list[MatchedDrive] = []
     errors: list[MotionErrors] = []
     for source in arguments.sources:

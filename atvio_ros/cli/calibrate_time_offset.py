@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atvio_ros.cli import common
+from atvio_ros.cli import common, estimator_options
 from atvio_ros.cli.reference_options import MADE_WITH, add_reference_options, chosen_reference, search_s
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ atvio calibrate-time-offset drive --reference images --search 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
-    common.add_estimator_options(parser)
+    estimator_options.add_estimator_options(parser)
     common.add_rig_options(parser)
     add_reference_options(parser)
     common.add_topic_options(parser)
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     from atvio_ros.evaluation.bag_gyro_lag import bag_gyro_lag
 
     search = search_s(arguments)
-    estimator = common.chosen_estimator(arguments)
+    estimator = estimator_options.chosen_estimator(arguments)
     with BagReader(arguments.bag, common.topics(arguments)) as reader, common.progress_bar() as progress:
         task = progress.add_task('images', total=reader.count(reader.topics.image or ''), unit='images', visible=False)
 

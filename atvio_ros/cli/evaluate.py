@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atvio_ros.cli import common
+from atvio_ros.cli import common, estimator_options
 from atvio_ros.cli.fleet_options import Bars, add_fleet_options, chosen_fleet, for_workers
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bags', type=Path, nargs='+', metavar='BAG', help='ROS 1 bags, rosbag2 folders or .mcap files')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='one folder in it for each bag')
-    common.add_estimator_options(parser)
+    estimator_options.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
     common.add_truth_options(parser)
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     common.require_bags(arguments.bags)
     notes = common.note_console()
     estimator = _estimator(arguments.estimator, arguments.model, arguments.device, arguments.backend)
-    common.note_untrained(estimator)
+    estimator_options.note_untrained(estimator)
     placed = for_workers(arguments, fleet)
     tasks = {name: _Evaluation(placed, name, bag) for name, bag in zip(names, placed.bags, strict=True)}
     with Bars('evaluating', len(tasks), 'bags') as bars:

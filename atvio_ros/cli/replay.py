@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from atvio_ros.cli import common
+from atvio_ros.cli import common, estimator_options
 
 WAITED_S = 1.0  # that nobody needs to hear about
 EXAMPLES = """
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='X',
         help='speed; 1 is real time, 0 as fast as the node answers; it waits for the node at any (default: 1)',
     )
-    common.add_estimator_options(parser)
+    estimator_options.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
     parser.add_argument('--json', action='store_true', help='print result.json instead of a table')
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.rate < 0.0:
         raise NodeError(f'--rate must not be negative, not {arguments.rate}.')
     _set_up_middleware()
-    estimator = common.chosen_estimator(arguments)  # refuses a bad model before anything starts
+    estimator = estimator_options.chosen_estimator(arguments)  # refuses a bad model before anything starts
     try:
         from atvio_ros.ros.recorded_timeline import recorded_timeline
         from atvio_ros.ros.replay import replay

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atvio_ros.cli import common
+from atvio_ros.cli import common, estimator_options
 
 if TYPE_CHECKING:
     from atvio_ros.odometry.sight import Sight
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder (sqlite3, mcap) or .mcap file')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
-    common.add_estimator_options(parser)
+    estimator_options.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
     common.add_truth_options(parser)
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     with BagReader(arguments.bag, common.topics(arguments), common.chosen_span(arguments)) as reader:
         robot = bag_rig(reader, common.given_rig(arguments, reader.topics.image))
         truth = find_truth(reader, robot.rig, common.truth_source(arguments))
-        estimator = common.chosen_estimator(arguments)
+        estimator = estimator_options.chosen_estimator(arguments)
         common.make_output_folder(arguments.out, arguments.bag)
         shown, seen = DebugPictures(), ViewPictures(reader.length_s)
         artist = Artist(estimator.name, seen, shown)

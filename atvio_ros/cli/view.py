@@ -6,7 +6,7 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from atvio_ros.cli import common
+from atvio_ros.cli import common, estimator_options
 
 EXAMPLES = """
 atvio view output/run
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--video', type=Path, metavar='FILE', help='also write a film: .mp4, or .webp (animated, for a web page)'
     )
     parser.add_argument('--open', action='store_true', help='show the page in the browser')
-    common.add_estimator_options(parser)
+    estimator_options.add_estimator_options(parser)
     common.add_rig_options(parser)
     common.add_topic_options(parser)
     common.add_span_options(parser)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from atvio_ros.cli import common
+from atvio_ros.cli import estimator_options
 from atvio_ros.cli.main import main
 
 COMMAND = [sys.executable, '-m', 'atvio_ros.cli']  # the same as a process
@@ -27,7 +27,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     assert call(*words) == 1
     output = capsys.readouterr()
     assert output.out == ''
-    lines = [line for line in output.err.splitlines() if line != common.UNTRAINED]
+    lines = [line for line in output.err.splitlines() if line != estimator_options.UNTRAINED]
     assert len(lines) == 1, output.err
     assert lines[0].startswith('atvio')
     return lines[0]
