@@ -1,7 +1,9 @@
 """How much faster the robot has become, as the accelerometer feels it: what bounds the change of a measured speed.
 
 The accelerometer feels gravity, too, and slopes: two degrees are 0.34 m/s^2. So the force of standing still is carried
-along by the gyro, and drawn slowly to what is felt beside the accelerations that the measured speed explains.
+along by the gyro, and drawn to what is felt beside the accelerations that the measured speed explains: to the mean of
+that at first, slowly later. A robot may begin on a slope and with any bias, and what is wrong then pulls its speed
+along.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class FeltSettings:
     """How much is believed of an accelerometer."""
 
     settling_s: float = setting(8.0, 'Time over which the force of standing still is learnt [s].', minimum=0.5)
+    start_s: float = setting(1.0, 'The same at the first pair; it grows with the time since then [s].', minimum=0.1)
     sigma: float = setting(0.5, 'Deviation of the acceleration that is felt [m/s^2].', minimum=0.01)
     most: float = setting(15.0, 'More than a vehicle can do: a knock, or a broken reading [m/s^2].', minimum=1.0)
     start_sigma: float = setting(2.0, 'The same at the start, on an unknown slope [m/s^2].', minimum=0.01)
@@ -72,7 +75,7 @@ class FeltAcceleration:
         """Learn from the mean specific force (3,) beside the acceleration (3,) that was measured [m/s^2]."""
         settings = self._settings
         self._seen_s += interval_s
-        share = min(interval_s / settings.settling_s, 1.0)
+        share = min(interval_s / min(settings.start_s + self._seen_s, settings.settling_s), 1.0)
         beyond = force - acceleration - self._still
         if float(np.linalg.norm(beyond)) < settings.most:
             self._still = self._still + share * beyond
