@@ -38,6 +38,12 @@ def test_a_patch_that_lags_behind_the_expected_shift_is_told_from_one_that_does_
     assert slow[5] < right[5] - 0.5  # what it says of the expected shift
 
 
+def test_how_patches_of_one_road_scatter_is_not_told():
+    """Weights that follow it pull speed and tilt along: a drive of 250 m came out 0.3 % shorter."""
+    found = patch_figures([patch(0.5), patch(0.46), patch(0.54)], 0.5, BACKWARD, CELL)
+    np.testing.assert_array_equal(found[:, 6:8], 0.0)
+
+
 def test_nothing_expected_is_nothing_missed():
     unknown = patch_figures([patch(0.5), patch(0.2)], None, BACKWARD, CELL)
     np.testing.assert_array_equal(unknown[:, 5:7], 0.0)

@@ -102,7 +102,7 @@ def test_weights_learn_whom_to_believe(patches):
     wrong = dataclasses.replace(patches, says=says, figures=figures)
     settings = PatchStage(window=6, from_truth=1.0, dropped=0.0)
     weights, windows = PatchWeights(RoadConfig(patch_width=8)), PatchWindows([wrong], settings)
-    optimizer = torch.optim.Adam(weights.parameters(), lr=0.03)
+    optimizer = torch.optim.Adam(weights.parameters(), lr=0.01)
     losses = []
     for step in range(25):
         loss = windows.loss(weights, np.random.default_rng(step % 3))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from atvio_ros.road.shift_curves import SaidPatch
+from atvio_ros.road.shift_curves import SaidPatch, alike_within
 from atvio_ros.types import FloatArray
 
 FIGURES = 15
@@ -55,6 +55,9 @@ def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: i
     else:
         centre = int(np.clip(round(expected / cell) + backward, 2, says.shape[1] - 3))
         here, away = says[:, centre - 2 : centre + 3].max(axis=1), shift - expected
+    middle = float(np.median(shift))
+    # What scatters on one road tells of no other thing; weights that follow it would pull its speed and tilt along.
+    within = alike_within(middle if expected is None else expected)
     size = 0.0 if expected is None else float(np.tanh(expected))
     values = np.column_stack(
         (
@@ -64,8 +67,8 @@ def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: i
             wide / 20.0,
             (still - top) / 10.0,
             (here - top) / 10.0,
-            np.tanh(away / _SPREAD_H),
-            np.tanh((shift - np.median(shift)) / _SPREAD_H),
+            np.tanh(_beyond(away, within) / _SPREAD_H),
+            np.tanh(_beyond(shift - middle, within) / _SPREAD_H),
             np.stack([patch.texture for patch in said]),  # (P, 3)
             [patch.depth / 5.0 for patch in said],
             [abs(patch.place) for patch in said],
@@ -74,3 +77,7 @@ def patch_figures(said: Sequence[SaidPatch], expected: float | None, backward: i
         )
     )
     return np.asarray(np.clip(values, -4.0, 4.0))
+
+
+def _beyond(away: FloatArray, within: float) -> FloatArray:
+    return np.asarray(np.sign(away) * np.maximum(np.abs(away) - within, 0.0))

@@ -81,7 +81,12 @@ class Comparison:
         if not len(self.best):
             return 0.0
         away = np.abs(self.best - shift * (1.0 + 2.0 * self.depth * tilt))
-        return float(np.mean(away < _ALIKE_H + _ALIKE_SHARE * abs(shift)))
+        return float(np.mean(away < alike_within(shift)))
+
+
+def alike_within(shift: float) -> float:
+    """How far patches of one road may look best from the shift they all made, and from each other [camera heights]."""
+    return _ALIKE_H + _ALIKE_SHARE * abs(shift)
 
 
 class ShiftCurves:
