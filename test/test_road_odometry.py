@@ -11,6 +11,7 @@ from atvio_ros.geometry import rotation_vector
 from atvio_ros.odometry.estimators import choose_estimator
 from atvio_ros.odometry.pipeline import assemble
 from atvio_ros.odometry.road_estimator import RoadEstimator
+from atvio_ros.road.shift_curves import Comparison, ShiftCurves
 from atvio_ros.types import OdometryEstimate
 
 HALF_A_METRE = PlaneDrive(robot(), 0.5)
@@ -37,6 +38,19 @@ def test_where_half_of_the_road_is_a_mirror_what_was_learned_believes_the_other_
     wet = PlaneDrive(robot(), 0.5, right_half_moves=0.4)
     assert way_a_frame(wet.run(choose_estimator('geometry'))) < 0.3
     assert way_a_frame(wet.run(choose_estimator('road'))) == pytest.approx(0.5, rel=0.02)
+
+
+def test_no_shift_is_expected_of_a_speed_that_patches_have_not_agreed_with_for_seconds(monkeypatch):
+    """What is expected keeps a speed that was once taken from a mirror image or a vehicle."""
+    expected, compare = [], ShiftCurves.compare
+    monkeypatch.setattr(
+        ShiftCurves, 'compare', lambda *views, **told: expected.append(told['expected']) or compare(*views, **told)
+    )
+    HALF_A_METRE.run(RoadEstimator())
+    assert expected[-1] == pytest.approx(0.5, rel=0.05)
+    monkeypatch.setattr(Comparison, 'support', lambda *found: 0.1)
+    PlaneDrive(robot(), 0.5, frames=55).run(RoadEstimator())
+    assert expected[-1] is None
 
 
 def test_the_same_drive_gives_the_same_odometry_to_the_bit(forward):

@@ -90,6 +90,13 @@ def test_what_a_slope_adds_at_the_start_is_gone_within_seconds():
     assert abs(felt.before(slope, np.eye(3), AHEAD, INTERVAL_S)[0]) < 0.12
 
 
+def test_speeds_that_are_not_clear_yet_teach_little_of_the_slope():
+    felt, still = FeltAcceleration(UP), GRAVITY * UP
+    for _ in range(5):
+        felt.after(still, 10.0 * AHEAD, INTERVAL_S, sigma=3.0)  # the first speeds of a drive jump
+    assert abs(felt.before(still, np.eye(3), AHEAD, INTERVAL_S)[0]) < 0.2
+
+
 def test_a_nod_that_the_gyro_feels_is_no_acceleration():
     felt = FeltAcceleration(UP)
     angle = 0.05

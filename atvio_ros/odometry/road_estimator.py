@@ -40,6 +40,9 @@ UNSEEN_S = 1.0
 DOUBTFUL = 0.1  # sigma of the speed, as a share of it
 LEAST_SUPPORT = 0.6  # share of the patches that agree on a clear road
 DISSENT = 0.4  # sigma of the speed, as a share of it, where none agrees
+# Share of the patches that agree with the speed, and over what time: fewer, and no shift is expected from it. So the
+# road is found again after a mirror image or a vehicle was taken for it.
+EXPECTED_SUPPORT, EXPECTED_S = 0.25, 2.0
 ERRORS_LAST = 5.0  # pairs over which the error of one goes on: the filter remembers
 
 # Of the motions beside each pair's own sigma: the deviations over 10 and 50 m of drawn robots and of four real drives.
@@ -123,6 +126,7 @@ class RoadOdometry:
         self._newest: SpeedEstimate | None = None
         self._unseen_s = 0.0
         self._said = NOTHING_SAID
+        self._agreed = 1.0  # share of the patches that agreed with the speed lately
 
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Motion of the images' axes over one pair, whose geometry must be known."""
@@ -160,11 +164,13 @@ class RoadOdometry:
             self._readout,
         )
         if self._newest is not None and seen:
-            self._felt.after(force, self._acceleration(found, geometry, pair.interval_s), pair.interval_s)
+            change = self._sight.camera_height * float(np.hypot(found.sigma, self._newest.sigma))
+            self._felt.after(force, self._acceleration(found, geometry, pair.interval_s), pair.interval_s, change)
         self._newest = found
         way, sigma = found.speed * pair.interval_s, found.sigma * pair.interval_s
         self._parallax.learn(geometry.parallax, way, sigma if seen else np.inf, pair.interval_s)
         support = compared.support(found.speed * older.span_s + gained_h, found.tilt) if seen else 1.0
+        self._agreed += (support - self._agreed) * min(1.0, pair.interval_s / EXPECTED_S)
         return RoadReading(
             compared, found, support, seen, older.span_s, older.weight, felt, gained_h, expected, self._said
         )
@@ -203,8 +209,10 @@ class RoadOdometry:
 
     @property
     def _known_speed(self) -> float | None:
-        """Of the pair before [camera heights a second]."""
-        return self._newest.speed if self._newest and self._newest.sigma < KNOWN_H else None
+        """Of the pair before [camera heights a second]; None: it is not clear, or patches do not agree with it."""
+        if self._newest is None or self._newest.sigma >= KNOWN_H or self._agreed < EXPECTED_SUPPORT:
+            return None
+        return self._newest.speed
 
     @property
     def _most_parallax(self) -> float:

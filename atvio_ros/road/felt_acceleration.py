@@ -27,6 +27,7 @@ class FeltSettings:
     settling_s: float = setting(8.0, 'Time over which the force of standing still is learnt [s].', minimum=0.5)
     start_s: float = setting(1.0, 'The same at the first pair; it grows with the time since then [s].', minimum=0.1)
     sigma: float = setting(0.5, 'Deviation of the acceleration that is felt [m/s^2].', minimum=0.01)
+    clear: float = setting(0.6, 'Deviation of a change of speed up to which it teaches in full [m/s].', minimum=0.01)
     most: float = setting(15.0, 'More than a vehicle can do: a knock, or a broken reading [m/s^2].', minimum=1.0)
     start_sigma: float = setting(2.0, 'The same at the start, on an unknown slope [m/s^2].', minimum=0.01)
 
@@ -71,11 +72,15 @@ class FeltAcceleration:
             span_s -= interval_s
         return gained
 
-    def after(self, force: FloatArray, acceleration: FloatArray, interval_s: float) -> None:
-        """Learn from the mean specific force (3,) beside the acceleration (3,) that was measured [m/s^2]."""
+    def after(self, force: FloatArray, acceleration: FloatArray, interval_s: float, sigma: float = 0.0) -> None:
+        """Learn from the mean specific force (3,) beside the acceleration (3,) that was measured [m/s^2].
+
+        `sigma` [m/s] is that of the change of speed: the first speeds of a drive jump.
+        """
         settings = self._settings
         self._seen_s += interval_s
         share = min(interval_s / min(settings.start_s + self._seen_s, settings.settling_s), 1.0)
+        share *= min(1.0, (settings.clear / sigma) ** 2) if sigma > 0.0 else 1.0
         beyond = force - acceleration - self._still
         if float(np.linalg.norm(beyond)) < settings.most:
             self._still = self._still + share * beyond
