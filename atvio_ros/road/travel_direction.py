@@ -32,6 +32,7 @@ from atvio_ros.settings import setting
 from atvio_ros.types import FloatArray, ImageArray
 
 _NOMINAL_S = 0.1  # the interval that the figures a frame are for
+_MOST_UNUSUAL_RAD = math.radians(2.0)  # by which a pair teaches the usual pitch at most
 _MOST_BESIDE_SIGMAS = 20.0  # beyond, a rotation beside the gyro's comes of wrong corners, not of its bias
 
 
@@ -46,6 +47,9 @@ class TravelSettings:
     drift_turning: float = setting(0.3, 'Change of the yaw in a bend, as a share of the rotation of the gyro.')
     floor_pitch_deg: float = setting(0.2, 'Least sigma of a measured pitch: the car heaves [deg].', minimum=0.01)
     floor_yaw_deg: float = setting(0.4, 'Least sigma of a measured yaw [deg].', minimum=0.01)
+    usual_pitch_deg: float = setting(0.7, 'Deviation of the pitch from the usual one, a frame [deg].', minimum=0.05)
+    usual_s: float = setting(20.0, 'Time over which the usual pitch is learnt: its mean at first [s].', minimum=0.5)
+    unusual_deg: float = setting(1.0, 'What a pitch is farther from the usual one is added to its sigma [deg].')
     gate: float = setting(3.0, 'A measurement farther from what was expected is not used [sigmas].', minimum=1.0)
     doubt: float = setting(0.1, 'Share of what a measurement is away, beyond the gate, that is added to sigma a frame.')
     least_support: float = setting(0.3, 'Share of the corners that must agree with a measurement.', maximum=1.0)
@@ -120,6 +124,7 @@ class TravelDirection:
         self._pitch_variance = np.radians(settings.start_pitch_deg) ** 2
         self._yaw_variance = np.radians(settings.start_yaw_deg) ** 2
         self._unseen_s = 0.0
+        self._usual_pitch = self._usual_seen_s = 0.0
         self._gyro_bias = np.zeros(3)
         self._bias_seen_s = 0.0  # time over which it was learnt
 
@@ -165,6 +170,8 @@ class TravelDirection:
             self._pitch_variance += np.radians(settings.drift_pitch_deg) ** 2 * frames
             self._yaw_variance += np.radians(settings.drift_yaw_deg) ** 2 * frames
             self._yaw_variance += (settings.drift_turning * turn[1]) ** 2
+        if fit is not None:
+            self._expect_usual(frames)
         used = fit is not None and self._correct(fit, turn, frames)
         if fit is not None and used:
             self._learn_bias(fit.rotation, frames * settings.bias_moving, interval_s)
@@ -195,16 +202,37 @@ class TravelDirection:
             return 0.0
         return float(median(parallax_px(tracks, self._K, R_previous_current)) / self._K[0, 0])
 
+    def _expect_usual(self, frames: float) -> None:
+        """A vehicle goes the way it usually goes, as its camera sees it: a weak measurement.
+
+        Without it, corners on a vehicle ahead drew the direction with them in a bend, by 5 degrees for seconds.
+        """
+        noise = np.radians(self._settings.usual_pitch_deg) ** 2 / frames
+        gain = self._pitch_variance / (self._pitch_variance + noise)
+        self._pitch += float(gain * (self._usual_pitch - self._pitch))
+        self._pitch_variance *= 1.0 - gain
+
+    def _learn_usual(self, pitch: float, frames: float) -> float:
+        """Take a measured pitch; return how far it is beyond what may be [rad]."""
+        settings = self._settings
+        self._usual_seen_s += frames * _NOMINAL_S
+        share = frames * _NOMINAL_S / min(self._usual_seen_s, settings.usual_s)
+        away = min(max(pitch - self._usual_pitch, -_MOST_UNUSUAL_RAD), _MOST_UNUSUAL_RAD)
+        beyond = max(abs(pitch - self._usual_pitch) - np.radians(settings.unusual_deg), 0.0)
+        self._usual_pitch += share * away
+        return float(beyond)
+
     def _correct(self, fit: TravelFit, turn: FloatArray, frames: float) -> bool:
         """Weigh the measured direction against the expected one; False where it is not believed."""
         settings = self._settings
         pitch, yaw = _pitch_yaw(rotations(-0.5 * turn) @ level_axes(fit.pitch, fit.yaw)[:, 2])
         # What shakes the car is the same for pairs that follow each other quickly: a second counts, not a pair.
+        if fit.support < settings.least_support:
+            return False
+        beyond = self._learn_usual(pitch, frames)
         pitch_noise = np.radians(settings.floor_pitch_deg) ** 2 / frames + fit.pitch_sigma**2
         yaw_noise = np.radians(settings.floor_yaw_deg) ** 2 / frames + fit.yaw_sigma**2
         pitch_away, yaw_away = pitch - self._pitch, yaw - self._yaw
-        if fit.support < settings.least_support:
-            return False
         if abs(pitch_away) > settings.gate * np.sqrt(self._pitch_variance + pitch_noise) or abs(
             yaw_away
         ) > settings.gate * np.sqrt(self._yaw_variance + yaw_noise):
@@ -213,7 +241,7 @@ class TravelDirection:
             self._pitch_variance += (settings.doubt * pitch_away) ** 2 * frames
             self._yaw_variance += (settings.doubt * yaw_away) ** 2 * frames
             return False
-        gain = self._pitch_variance / (self._pitch_variance + pitch_noise)
+        gain = self._pitch_variance / (self._pitch_variance + pitch_noise + beyond**2)
         self._pitch += float(gain * pitch_away)
         self._pitch_variance *= 1.0 - gain
         gain = self._yaw_variance / (self._yaw_variance + yaw_noise)

@@ -26,7 +26,7 @@ from atvio_ros.rig.combine import combine
 from atvio_ros.rig.rig import Rig
 from atvio_ros.types import NANOSECONDS, CameraFrame, FloatArray, FramePair, ImuSample, PairGeometry
 
-_TABLE_VERSION = 4
+_TABLE_VERSION = 5
 
 
 @dataclass(frozen=True)
