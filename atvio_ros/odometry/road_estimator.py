@@ -126,7 +126,8 @@ class RoadOdometry:
         self._newest: SpeedEstimate | None = None
         self._unseen_s = 0.0
         self._said = NOTHING_SAID
-        self._agreed = 1.0  # share of the patches that agreed with the speed lately
+        self._agreed = 1.0  # share of the patches that agreed with the speed lately: their mean at first
+        self._driven_s = 0.0
 
     def predict(self, pair: FramePair) -> RelativeMotion:
         """Motion of the images' axes over one pair, whose geometry must be known."""
@@ -170,7 +171,8 @@ class RoadOdometry:
         way, sigma = found.speed * pair.interval_s, found.sigma * pair.interval_s
         self._parallax.learn(geometry.parallax, way, sigma if seen else np.inf, pair.interval_s)
         support = compared.support(found.speed * older.span_s + gained_h, found.tilt) if seen else 1.0
-        self._agreed += (support - self._agreed) * min(1.0, pair.interval_s / EXPECTED_S)
+        self._driven_s += pair.interval_s
+        self._agreed += (support - self._agreed) * pair.interval_s / min(self._driven_s, EXPECTED_S)
         return RoadReading(
             compared, found, support, seen, older.span_s, older.weight, felt, gained_h, expected, self._said
         )
