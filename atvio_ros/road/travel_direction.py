@@ -212,15 +212,12 @@ class TravelDirection:
         self._pitch += float(gain * (self._usual_pitch - self._pitch))
         self._pitch_variance *= 1.0 - gain
 
-    def _learn_usual(self, pitch: float, frames: float) -> float:
-        """Take a measured pitch; return how far it is beyond what may be [rad]."""
-        settings = self._settings
+    def _learn_usual(self, pitch: float, frames: float) -> None:
+        """Take a measured pitch [rad]: the usual one is their mean at first."""
         self._usual_seen_s += frames * _NOMINAL_S
-        share = frames * _NOMINAL_S / min(self._usual_seen_s, settings.usual_s)
+        share = frames * _NOMINAL_S / min(self._usual_seen_s, self._settings.usual_s)
         away = min(max(pitch - self._usual_pitch, -_MOST_UNUSUAL_RAD), _MOST_UNUSUAL_RAD)
-        beyond = max(abs(pitch - self._usual_pitch) - np.radians(settings.unusual_deg), 0.0)
         self._usual_pitch += share * away
-        return float(beyond)
 
     def _correct(self, fit: TravelFit, turn: FloatArray, frames: float) -> bool:
         """Weigh the measured direction against the expected one; False where it is not believed."""
@@ -229,7 +226,8 @@ class TravelDirection:
         # What shakes the car is the same for pairs that follow each other quickly: a second counts, not a pair.
         if fit.support < settings.least_support:
             return False
-        beyond = self._learn_usual(pitch, frames)
+        unusual = max(abs(pitch - self._usual_pitch) - math.radians(settings.unusual_deg), 0.0)
+        self._learn_usual(pitch, frames)
         pitch_noise = np.radians(settings.floor_pitch_deg) ** 2 / frames + fit.pitch_sigma**2
         yaw_noise = np.radians(settings.floor_yaw_deg) ** 2 / frames + fit.yaw_sigma**2
         pitch_away, yaw_away = pitch - self._pitch, yaw - self._yaw
@@ -241,7 +239,7 @@ class TravelDirection:
             self._pitch_variance += (settings.doubt * pitch_away) ** 2 * frames
             self._yaw_variance += (settings.doubt * yaw_away) ** 2 * frames
             return False
-        gain = self._pitch_variance / (self._pitch_variance + pitch_noise + beyond**2)
+        gain = self._pitch_variance / (self._pitch_variance + pitch_noise + unusual**2)
         self._pitch += float(gain * pitch_away)
         self._pitch_variance *= 1.0 - gain
         gain = self._yaw_variance / (self._yaw_variance + yaw_noise)
